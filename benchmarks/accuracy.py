@@ -1,0 +1,60 @@
+"""Errors of palate's solvers on real ratings, as the table of docs/accuracy.md.
+
+    python benchmarks/accuracy.py DATA
+
+DATA is a folder with jester/jester5k_ratings.dat, jester1/jester-data-1.csv and ml-100k/u1.base ... u5.test. Every split is
+the same for all solvers; all rows of a test part count; what a solver chooses, it chooses inside the training part.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from palate import SGD, Split, cross_validate, holdout, read_ratings
+
+SOLVERS = {
+    "SGD, k = 16 (the default)": SGD(),
+    "SGD, k = 64": SGD(factors=64),
+    "the article's configuration": SGD.article(),
+}
+
+
+def random_splits(path: Path, count: int) -> Iterator[Split]:
+    ratings = read_ratings(path)
+    return (holdout(ratings, 0.1, seed=seed) for seed in range(count))
+
+
+def main(data: Path) -> None:
+    protocols = {
+        "Jester 5k, five random 90/10 splits": lambda: random_splits(data / "jester/jester5k_ratings.dat", 5),
+        "Jester-1 part 1, three random 90/10 splits": lambda: random_splits(data / "jester1/jester-data-1.csv", 3),
+        "MovieLens 100K, u1 to u5": lambda: (
+            Split(*(read_ratings(data / f"ml-100k/u{fold}.{part}", scale=(1, 5)) for part in ("base", "test")))
+            for fold in range(1, 6)
+        ),
+    }
+    print(
+        "| data, protocol | solver | RMSE ± sd | MAE | NMAE | s a fit | distinct rows an epoch |\n|---|---|---|---|---|---|---|"
+    )
+    for protocol, splits in protocols.items():
+        for name, solver in SOLVERS.items():
+            started = time.perf_counter()
+            result = cross_validate(solver, splits())
+            seconds = (time.perf_counter() - started) / len(result.folds)
+            rows = solver.fit(next(splits()).train).training["history"][-1]["rows"]
+            print(
+                f"| {protocol} | {name} | {result.mean['rmse']:.4f} ± {result.spread['rmse']:.4f} | {result.mean['mae']:.4f} | "
+                f"{result.mean['nmae']:.4f} | {seconds:.1f} | {rows:,} |",
+                flush=True,
+            )
+        for name, scores in result.baselines.items():
+            print(f"| | {name} | {scores['rmse']:.4f} | {scores['mae']:.4f} | {scores['nmae']:.4f} | | |", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))

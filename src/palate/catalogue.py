@@ -1,0 +1,58 @@
+"""What the items are: their titles and texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["Catalogue", "Entry"]
+
+Id = int | str
+_LONGEST_TITLE = 60
+
+
+class Entry(NamedTuple):
+    """One item: a title of one line and a text of any length. Both may be empty."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Item id → title and text. An item may be listed here without ever having been rated.
+
+    Examples
+    --------
+    >>> jokes = Catalogue({1: Entry("", "Why did the matrix split up? Too many factors.")})
+    >>> jokes.title("1")
+    'Why did the matrix split up? Too many factors.'
+    >>> jokes.title(2)
+    '2'
+    """
+
+    entries: dict[Id, Entry] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def get(self, id: Id) -> Entry | None:
+        """Return the entry of an item, whether its id is given as 10 or as "10"; None if there is none."""
+        if id in self.entries:
+            return self.entries[id]
+        if isinstance(id, str):
+            return self.entries.get(int(id)) if id.isdecimal() and str(int(id)) == id else None
+        return self.entries.get(str(id))
+
+    def title(self, id: Id) -> str:
+        """Return one line that names the item: its title, else how its text begins, else its id."""
+        entry = self.get(id) or Entry("", "")
+        line = " ".join((entry.title or entry.text).split())
+        if len(line) > _LONGEST_TITLE:
+            line = line[: _LONGEST_TITLE - 1].rstrip() + "…"
+        return line or str(id)
+
+    def text(self, id: Id) -> str:
+        """Return the item's text, else its title, else its id."""
+        entry = self.get(id) or Entry("", "")
+        return entry.text or entry.title or str(id)

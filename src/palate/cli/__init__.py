@@ -1,0 +1,10 @@
+"""The command `palate`: it translates between the shell and the package, and computes nothing.
+
+Modules here import what they need inside the commands, so that `palate --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from palate.cli.app import main
+
+__all__ = ["main"]

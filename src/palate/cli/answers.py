@@ -1,0 +1,270 @@
+"""Commands that ask a fitted model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli import show
+from palate.cli.options import json_option
+
+if TYPE_CHECKING:
+    from palate.model import Model, Scored
+    from palate.profiles import Profile
+
+__all__ = ["explain", "info", "predict", "recommend", "similar"]
+
+model_argument = click.argument("model", metavar="MODEL")
+user_option = click.option("--user", metavar="ID", help="A user of the model.")
+rated_option = click.option(
+    "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
+)
+
+
+def _load(path: str) -> Model:
+    from palate.storage import load
+
+    return load(path)
+
+
+def _who(model: Model, user: str | None, rated: tuple[str, ...]) -> str | Profile:
+    if (user is None) == (not rated):
+        raise click.UsageError("give either --user or --rated ITEM=RATING")
+    if user is not None:
+        return user
+    ratings: dict[int | str, float] = {}
+    for text in rated:
+        item, equals, rating = text.rpartition("=")
+        try:
+            if not equals:
+                raise ValueError
+            ratings[item] = float(rating)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not ITEM=RATING", param_hint="--rated") from None
+    return model.fold_in(ratings)
+
+
+def _named(scored: Scored, score: str, model: Model, *, items: bool = True) -> dict[str, Any]:
+    kind = "item" if items else "user"
+    named: dict[str, Any] = {kind: scored.id, score: scored.score}
+    if items:
+        named |= {"title": scored.title, "text": model.catalogue.text(scored.id)}
+    return named
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("--item", required=True, metavar="ID", help="An item of the model.")
+@click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
+@json_option
+def predict(model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, as_json: bool) -> None:
+    """Predict one rating."""
+    fitted = _load(model)
+    who = _who(fitted, user, rated)
+    prediction = fitted.predict(who, item, unknown=unknown)
+    title = fitted.catalogue.title(item)
+    if as_json:
+        answer = {"user": user, "item": item, "prediction": prediction}
+        show.json_text(
+            {
+                **answer,
+                "scale": [fitted.scale.low, fitted.scale.high],
+                "title": title,
+                "text": fitted.catalogue.text(item),
+            }
+        )
+        return
+    click.echo(
+        f"{prediction:.2f} on a scale from {fitted.scale}: {'user ' + user if user else 'the new user'} on item {item}"
+    )
+    _show_text(fitted, item)
+
+
+def _show_text(model: Model, item: int | str) -> None:
+    if model.catalogue.get(item):
+        show.paragraph(model.catalogue.text(item))
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many items.")
+@click.option("--lowest", is_flag=True, help="The items with the lowest predicted ratings instead.")
+@click.option("--seen", is_flag=True, help="Include items that the user has rated.")
+@click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
+@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+@json_option
+def recommend(
+    model: str,
+    user: str | None,
+    rated: tuple[str, ...],
+    count: int,
+    lowest: bool,
+    seen: bool,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    texts: bool,
+    as_json: bool,
+) -> None:
+    """Recommend items that a user has not rated."""
+    fitted = _load(model)
+    who = _who(fitted, user, rated)
+    found = fitted.recommend(who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude)
+    if as_json:
+        show.json_text({"user": user, "recommendations": [_named(one, "prediction", fitted) for one in found]})
+        return
+    what = "Lowest" if lowest else "Best"
+    _show_scored(
+        f"{what} {'' if seen else 'unseen '}items for {'user ' + user if user else 'the new user'}",
+        "predicted",
+        found,
+        fitted,
+        texts,
+    )
+
+
+def _show_scored(title: str, score: str, found: list[Scored], model: Model, texts: bool) -> None:
+    if texts:
+        click.echo(title)
+        for one in found:
+            click.echo(f"\n{one.id}  ({score} {one.score:.2f})")
+            show.paragraph(model.catalogue.text(one.id))
+        return
+    rows = [[str(one.id), f"{one.score:.2f}", one.title] for one in found]
+    show.table(title, ["id", score, "title"], rows)
+
+
+@click.command()
+@model_argument
+@click.option("--item", metavar="ID", help="Find items that the same people like.")
+@click.option("--user", metavar="ID", help="Find users with the same taste.")
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("--by", type=click.Choice(["cosine", "dot"]), default="cosine", show_default=True, help="Of the factors.")
+@click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+@json_option
+def similar(model: str, item: str | None, user: str | None, count: int, by: Any, texts: bool, as_json: bool) -> None:
+    """Find similar items, or similar users."""
+    if (item is None) == (user is None):
+        raise click.UsageError("give either --item or --user")
+    fitted = _load(model)
+    if item is not None:
+        found = fitted.similar_items(item, count, by=by)
+        asked: dict[str, Any] = {
+            "item": item,
+            "title": fitted.catalogue.title(item),
+            "text": fitted.catalogue.text(item),
+        }
+    else:
+        found = fitted.similar_users(str(user), count, by=by)
+        asked = {"user": user}
+    if as_json:
+        show.json_text(
+            {**asked, "by": by, "similar": [_named(one, "similarity", fitted, items=item is not None) for one in found]}
+        )
+        return
+    if item is not None:
+        click.echo(f"Item {item}:")
+        show.paragraph(fitted.catalogue.text(item))
+    title = "People who liked it also liked" if item is not None else f"Users like {user}"
+    _show_scored(title, "similarity", found, fitted, texts)
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("--item", required=True, metavar="ID", help="The item whose prediction is to be explained.")
+@click.option(
+    "-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many rated items to show."
+)
+@json_option
+def explain(model: str, user: str | None, rated: tuple[str, ...], item: str, count: int, as_json: bool) -> None:
+    """Say which rated items speak for and against a prediction.
+
+    The contributions of all rated items, the intercept and the remainder add up to the prediction (before it is clipped
+    to the scale).
+    """
+    fitted = _load(model)
+    found = fitted.explain(_who(fitted, user, rated), item)
+    shown = found.contributions[:count]
+    if as_json:
+        contributions = [part._asdict() for part in found.contributions]
+        show.json_text({"user": user, **found._asdict(), "contributions": contributions})
+        return
+    click.echo(f"{found.prediction:.2f} is predicted for item {found.item}: {found.title}")
+    click.echo(f"{found.intercept:+.2f} before anything is known of the user, and from what the user rated:")
+    rows = [[f"{part.contribution:+.2f}", f"{part.rating:.2f}", str(part.item), part.title] for part in shown]
+    rest = found.contributions[count:]
+    if rest:
+        rows.append([f"{sum(part.contribution for part in rest):+.2f}", "", "", f"({len(rest)} more rated items)"])
+    if abs(found.remainder) >= 0.005:
+        rows.append([f"{found.remainder:+.2f}", "", "", "(what the factors hold beyond these ratings)"])
+    show.table("", ["speaks", "rated", "id", "title"], rows, left=0)
+
+
+@click.command()
+@model_argument
+@json_option
+def info(model: str, as_json: bool) -> None:
+    """Tell what a model is made of, how it was fitted, and what it saves over the full matrix."""
+    from palate.storage import FORMAT
+
+    fitted = _load(model)
+    history = fitted.training.get("history", [])
+    sizes = fitted.size
+    kept = sizes["factors"] + sizes["biases"]
+    told: dict[str, Any] = {
+        "model": model,
+        "format": FORMAT,
+        "bytes": Path(model).stat().st_size,
+        "users": len(fitted.users),
+        "items": len(fitted.items),
+        "catalogue": len(fitted.catalogue),
+        "never_rated": sum(not _rated(fitted, id) for id in fitted.catalogue.entries),
+        "ratings": len(fitted.seen.values) if fitted.seen else None,
+        "factors": fitted.factors,
+        "scale": [fitted.scale.low, fitted.scale.high],
+        "mean": fitted.mean,
+        "solver": dict(fitted.solver),
+        "training": {name: value for name, value in fitted.training.items() if name != "history"},
+        "training_rmse": history[-1]["training_rmse"] if history else None,
+        "numbers": {**sizes, "kept": kept, "share": kept / max(1, sizes["matrix"])},
+    }
+    if as_json:
+        show.json_text({**told, "history": history})
+        return
+    solver = ", ".join(f"{name} {value}" for name, value in fitted.solver.items() if name != "name")
+    rows = [
+        ["file", f"{model}, {show.size(told['bytes'])}, format {FORMAT}"],
+        ["users × items", f"{told['users']:,} × {told['items']:,}, {told['ratings'] or 0:,} ratings"],
+        [
+            "catalogue",
+            f"{told['catalogue']:,} items, {told['never_rated']:,} of them never rated (no factors, no score)",
+        ],
+        ["scale", f"{fitted.scale}, mean {fitted.mean:.2f}"],
+        ["solver", f"{fitted.solver.get('name')}: {solver}"],
+        ["fit", ", ".join(f"{name} {value}" for name, value in told["training"].items() if name != "notes")],
+        ["training RMSE", f"{told['training_rmse']:.4f}" if history else "–"],
+    ]
+    show.table("", ["", ""], rows, left=2)
+    click.echo(arithmetic(fitted))
+
+
+def _rated(model: Model, item: int | str) -> bool:
+    return bool(model.items.index([item])[0] >= 0)
+
+
+def arithmetic(model: Model) -> str:
+    """Return the article's storage argument for this model."""
+    m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
+    kept = sizes["factors"] + sizes["biases"]
+    return (
+        f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} ratings. The factors keep ({m:,} + {n:,}) × {k} = "
+        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {kept / max(1, sizes['matrix']):.2%} of it."
+    )

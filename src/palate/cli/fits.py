@@ -1,0 +1,217 @@
+"""Commands that fit and judge."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli import show
+from palate.cli.options import (
+    SolverCommand,
+    json_option,
+    load_catalogue,
+    load_ratings,
+    make_solver,
+    reading_options,
+    solver_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from palate.evaluation import Evaluation
+    from palate.splits import Split
+
+__all__ = ["cross_validate", "evaluate", "fit"]
+
+_INTERRUPTED = 130
+_READING = ("columns", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder")
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="How many. Does not change the result. [all cores]"
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+
+
+def _separate(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    reading = {name: options.pop(name) for name in _READING}
+    return reading, options
+
+
+@click.command(cls=SolverCommand)
+@click.argument("source", metavar="RATINGS")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
+@click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
+@click.option(
+    "--holdout", type=float, metavar="SHARE", help="Hold out this share of the ratings and report the error on it."
+)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
+@threads_option
+@quiet_option
+@json_option
+@reading_options
+@solver_option
+def fit(
+    source: str,
+    output: Path,
+    items: str | None,
+    holdout: float | None,
+    resume: bool,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+    solver: str,
+    **options: Any,
+) -> None:
+    """Fit a model on RATINGS and save it.
+
+    A checkpoint lies beside the model while the fit runs. Ctrl-C ends the fit after the running epoch and saves what
+    has been reached.
+    """
+    import dataclasses
+
+    from palate.check import summary
+    from palate.errors import StorageError
+    from palate.evaluation import evaluate as judge
+    from palate.splits import holdout as hold_out
+    from palate.storage import save
+
+    if not output.parent.is_dir():
+        raise StorageError(f"folder {output.parent} does not exist: {output} cannot be written")
+    reading, given = _separate(options)
+    chosen = make_solver(solver, given)
+    ratings, catalogue = load_ratings(source, **reading)
+    catalogue = load_catalogue(items, catalogue)
+    looked = [*ratings.notes, *summary(ratings)]
+    if not as_json:
+        for line in looked:
+            click.echo(line)
+    train, test = hold_out(ratings, holdout, seed=chosen.seed) if holdout is not None else (ratings, None)
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    started = time.perf_counter()
+    with show.epochs(quiet or as_json) as progress:
+        model = chosen.fit(train, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+    seconds = time.perf_counter() - started
+    model = dataclasses.replace(model, catalogue=catalogue)
+    save(model, output)
+    interrupted = model.training["interrupted"]
+    if not interrupted:
+        checkpoint.unlink(missing_ok=True)
+    evaluation = judge(model, test) if test is not None else None
+    if as_json:
+        show.json_text(
+            {
+                "model": str(output),
+                "bytes": output.stat().st_size,
+                "ratings": len(train),
+                "users": len(model.users),
+                "items": len(model.items),
+                "scale": [model.scale.low, model.scale.high],
+                "solver": model.solver,
+                "training": {key: value for key, value in model.training.items() if key != "history"},
+                "training_rmse": model.training["history"][-1]["training_rmse"] if model.training["history"] else None,
+                "rows_per_epoch": model.training["history"][-1]["rows"] if model.training["history"] else 0,
+                "holdout": evaluation.as_dict() if evaluation else None,
+                "seconds": seconds,
+                "notes": looked,
+            }
+        )
+    else:
+        _tell_fit(model, seconds, output, holdout)
+        if evaluation:
+            named = {solver: evaluation.scores, **evaluation.baselines}
+            show.errors(f"Errors on {evaluation.ratings:,} held-out ratings", named)
+    if interrupted:
+        click.echo(f"interrupted: {output} holds what was reached; the same command with --resume goes on", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:
+    part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
+    training = model.training
+    click.echo(
+        f"Fitted {model.factors} factors in {training['epochs']} epochs and {seconds:.1f} s"
+        f", regularization {training['regularization']:g}{part}."
+    )
+    click.echo(f"Saved {output} ({show.size(output.stat().st_size)}).")
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("test", metavar="TEST")
+@json_option
+@reading_options
+def evaluate(model: str, test: str, as_json: bool, **reading: Any) -> None:
+    """Judge MODEL on the ratings of TEST, beside baselines fitted on the model's own training ratings.
+
+    Every row of TEST counts; users and items that the model does not know are predicted by the mean.
+    """
+    from palate.evaluation import evaluate as judge
+    from palate.storage import load
+
+    fitted = load(model)
+    evaluation = judge(fitted, load_ratings(test, **reading)[0])
+    if as_json:
+        show.json_text(evaluation.as_dict())
+        return
+    unknown = f", {evaluation.unknown:,} of them with an unknown user or item" if evaluation.unknown else ""
+    named = {str(fitted.solver.get("name", "model")): evaluation.scores, **evaluation.baselines}
+    show.errors(f"Errors on {evaluation.ratings:,} ratings{unknown}", named)
+
+
+@click.command("cross-validate", cls=SolverCommand)
+@click.argument("source", metavar="[RATINGS]", required=False)
+@click.option("--folds", type=int, default=5, show_default=True, help="Cut RATINGS into so many folds.")
+@click.option(
+    "--fold", "files", nargs=2, multiple=True, metavar="TRAIN TEST", help="A fold given as two files; repeat it."
+)
+@threads_option
+@quiet_option
+@json_option
+@reading_options
+@solver_option
+def cross_validate(
+    source: str | None,
+    folds: int,
+    files: tuple[tuple[str, str], ...],
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+    solver: str,
+    **options: Any,
+) -> None:
+    """Fit and judge a solver on several folds.
+
+    The folds are random parts of RATINGS, or pairs of files. What the solver chooses by itself, it chooses inside the
+    training part of each fold.
+    """
+    from palate.evaluation import cross_validate as judge
+    from palate.splits import Split, k_fold
+
+    if (source is None) == (not files):
+        raise click.UsageError("give either RATINGS or --fold TRAIN TEST")
+    reading, given = _separate(options)
+    chosen = make_solver(solver, given)
+
+    def pairs() -> Iterator[Split]:
+        for train, test in files:
+            yield Split(load_ratings(train, **reading)[0], load_ratings(test, **reading)[0])
+
+    splits = k_fold(load_ratings(source, **reading)[0], folds, seed=chosen.seed) if source else pairs()
+
+    def tell(fold: Evaluation) -> None:
+        if not (quiet or as_json):
+            click.echo(f"fold: RMSE {fold.scores['rmse']:.4f} on {fold.ratings:,} ratings", err=True)
+
+    result = judge(chosen, splits, threads=threads, done=tell)
+    if as_json:
+        show.json_text({"solver": solver, **result.as_dict()})
+        return
+    named = {solver: result.mean, **result.baselines}
+    show.errors(
+        f"Mean errors over {len(result.folds)} folds (± standard deviation between folds)", named, result.spread
+    )

@@ -1,0 +1,152 @@
+"""Options and arguments that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from palate.catalogue import Catalogue
+    from palate.ratings import Ratings
+    from palate.reading import Table
+    from palate.solvers import SGD, Setting
+
+__all__ = [
+    "SolverCommand",
+    "json_option",
+    "load_catalogue",
+    "load_ratings",
+    "load_table",
+    "make_solver",
+    "reading_options",
+    "solver_option",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+
+_READING = [
+    click.option("--columns", metavar="USER,ITEM,RATING", help="Names or positions (from 0) of the three columns."),
+    click.option("--separator", metavar="TEXT", help="Between columns, e.g. ',' or '::'. [default: guessed]"),
+    click.option("--header/--no-header", default=None, help="Whether the first line names columns. [default: guessed]"),
+    click.option(
+        "--layout", type=click.Choice(["auto", "long", "wide"]), default="auto", help="One rating a row, or one user."
+    ),
+    click.option(
+        "--missing", type=float, default=99, show_default=True, help="What stands for 'not rated' in a wide table."
+    ),
+    click.option("--query", metavar="SQL", help="What to select, where RATINGS is a database URL."),
+    click.option(
+        "--on-error",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        help="What to do with rows that hold no rating.",
+    ),
+    click.option(
+        "--duplicates",
+        type=click.Choice(["error", "last", "mean"]),
+        default="error",
+        help="Which of several ratings counts.",
+    ),
+    click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="The rating scale. [default: guessed]"),
+    click.option("--folder", type=click.Path(path_type=Path), help="Where the files of a named data set lie already."),
+]
+
+
+def reading_options(function: Function) -> Function:
+    """Add the options that say how RATINGS is to be read; they arrive as keywords that `load_ratings` takes."""
+    for option in reversed(_READING):
+        function = option(function)
+    return function
+
+
+def load_table(source: str, **reading: Any) -> Table:
+    """Read RATINGS without looking at its values."""
+    from palate.reading import read_table
+
+    how = {name: reading[name] for name in ("separator", "header", "layout", "missing", "query")}
+    return read_table(source, **_columns(reading["columns"]), **how)
+
+
+def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None]:
+    """Read RATINGS, whatever it is; a named data set brings its catalogue."""
+    from palate.reading import read_ratings
+
+    if is_dataset(source):
+        from palate.datasets import load
+
+        return load(source, reading["folder"])
+    how = {name: value for name, value in reading.items() if name not in ("columns", "folder")}
+    return read_ratings(source, **_columns(reading["columns"]), **how), None
+
+
+def is_dataset(source: str) -> bool:
+    """Whether RATINGS names a data set rather than a file of that name."""
+    if Path(source).exists():
+        return False
+    from palate.datasets import DATASETS
+
+    return source in DATASETS
+
+
+def _columns(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 3:
+        raise click.BadParameter(f"three columns are needed, user,item,rating, not {text!r}", param_hint="--columns")
+    columns = [int(name) if name.isdecimal() else name for name in names]
+    return dict(zip(("user", "item", "rating"), columns, strict=True))
+
+
+def load_catalogue(items: str | None, given: Catalogue | None) -> Catalogue:
+    """Read ITEMS if it was named, else take what the data set brought."""
+    from palate.catalogue import Catalogue
+    from palate.reading import read_catalogue
+
+    if items is not None:
+        return read_catalogue(items)
+    return given or Catalogue()
+
+
+class SolverCommand(click.Command):
+    """A command with an option for each setting of the solvers, made from their fields when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters and those of the solvers."""
+        from palate.solvers import SGD, settings
+
+        own = super().get_params(ctx)
+        return own[:-1] + [_solver_parameter(setting) for setting in settings(SGD)] + own[-1:]
+
+
+solver_option = click.option(
+    "--solver",
+    default="sgd",
+    show_default=True,
+    metavar="NAME",
+    help="How to fit: sgd, or article (sgd as in the 2018 article).",
+)
+
+
+def _solver_parameter(setting: Setting) -> click.Option:
+    # The default stays None, so that a named solver keeps its own settings where none is given.
+    name = setting.name.replace("_", "-")
+    flag = f"--{name}/--no-{name}" if setting.type is bool else f"--{name}"
+    kind = click.Choice(setting.choices) if setting.choices else setting.type
+    default = "chosen" if setting.default is None else setting.default
+    return click.Option([flag, setting.name], type=kind, default=None, help=f"{setting.help}. [{default}]")
+
+
+def make_solver(name: str, given: dict[str, Any]) -> SGD:
+    """Return the named solver with the settings that were given."""
+    from palate.solvers import SOLVERS
+
+    if name not in SOLVERS:
+        raise click.BadParameter(f"{name!r} is none of {', '.join(SOLVERS)}", param_hint="--solver")
+    return dataclasses.replace(SOLVERS[name], **{key: value for key, value in given.items() if value is not None})

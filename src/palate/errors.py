@@ -1,0 +1,61 @@
+"""Every error that palate raises on purpose.
+
+PalateError                 the base: catch this one
+├── ReadError               a table or catalogue that cannot be read, with file, line and value
+├── DataError               ratings that were read but cannot be used (empty, duplicated, off the scale)
+├── UnknownIdError          a user or item id that the model has not seen
+├── SettingsError           a solver or split that was given impossible settings
+├── StorageError            a model file or checkpoint that is missing, damaged or of another format
+├── DownloadError           a data set that could not be fetched
+└── MissingExtraError       an optional dependency that is not installed
+
+A message says what is wrong, with which value and where, and what to do about it, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DataError",
+    "DownloadError",
+    "MissingExtraError",
+    "PalateError",
+    "ReadError",
+    "SettingsError",
+    "StorageError",
+    "UnknownIdError",
+]
+
+
+class PalateError(Exception):
+    """Base of all errors that palate raises on purpose."""
+
+
+class ReadError(PalateError):
+    """A table or catalogue cannot be read."""
+
+
+class DataError(PalateError):
+    """Ratings were read but cannot be used."""
+
+
+class UnknownIdError(PalateError, LookupError):
+    """A user or item id that the model has not seen."""
+
+
+class SettingsError(PalateError, ValueError):
+    """A solver, split or query was given impossible settings."""
+
+
+class StorageError(PalateError):
+    """A model file or checkpoint is missing, damaged or of another format."""
+
+
+class DownloadError(PalateError):
+    """A data set could not be fetched."""
+
+
+class MissingExtraError(PalateError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': pip install 'palate[{extra}]'")

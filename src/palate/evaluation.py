@@ -1,0 +1,168 @@
+"""Judging solvers and models on ratings that they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import isnan
+from statistics import fmean, stdev
+from typing import Any, Protocol
+
+from palate.errors import DataError
+from palate.metrics import METRICS
+from palate.model import Model
+from palate.ratings import Ratings
+from palate.solvers import BASELINES
+from palate.splits import Split
+
+__all__ = ["CrossValidation", "Evaluation", "Scores", "cross_validate", "evaluate"]
+
+Scores = dict[str, float]
+
+
+class _Solver(Protocol):
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors on a test part, beside those of the baselines fitted on the same training part.
+
+    Attributes
+    ----------
+    ratings
+        Rows of the test part; all of them count.
+    unknown
+        Rows whose user or item has no training rating; they are predicted by the mean plus the known side's bias.
+    scores
+        "rmse", "mae", "nmae".
+    baselines
+        The same for each of `palate.solvers.BASELINES`; empty where the model keeps no training ratings.
+    """
+
+    ratings: int
+    unknown: int
+    scores: Scores
+    baselines: dict[str, Scores]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the evaluation as plain values."""
+        return {**self.scores, "ratings": self.ratings, "unknown": self.unknown, "baselines": self.baselines}
+
+
+def evaluate(model: Model, test: Ratings) -> Evaluation:
+    """Judge a model on ratings that it was not fitted on.
+
+    Parameters
+    ----------
+    model
+        Its training ratings, if it keeps them, fit the baselines.
+    test
+        Ratings with ids of the model; every row counts, whether its ids are known or not.
+
+    Raises
+    ------
+    DataError
+        If the test part is empty.
+    """
+    if not len(test):
+        raise DataError("there are no ratings to judge on")
+    train = model.ratings()
+    rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
+    known = (model.users.index(test.users.ids)[test.user] >= 0) & (model.items.index(test.items.ids)[test.item] >= 0)
+    return Evaluation(
+        ratings=len(test),
+        unknown=int((~known).sum()),
+        scores=_scores(model, test),
+        baselines={name: _scores(rival, test) for name, rival in rivals.items()},
+    )
+
+
+def _scores(model: Model, test: Ratings) -> Scores:
+    predictions = model.predict_table(test)
+    return {name: metric(test.rating, predictions, model.scale) for name, metric in METRICS.items()}
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Evaluations of one solver on several folds."""
+
+    folds: tuple[Evaluation, ...]
+
+    @property
+    def mean(self) -> Scores:
+        """The mean of each score over the folds."""
+        return _over(fmean, [fold.scores for fold in self.folds])
+
+    @property
+    def spread(self) -> Scores:
+        """The standard deviation of each score over the folds (NaN for one fold)."""
+        return _over(_deviation, [fold.scores for fold in self.folds])
+
+    @property
+    def baselines(self) -> dict[str, Scores]:
+        """The mean scores of the baselines."""
+        return {name: _over(fmean, [fold.baselines[name] for fold in self.folds]) for name in self.folds[0].baselines}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cross-validation as plain values, None for what cannot be known."""
+        return {
+            **self.mean,
+            "spread": {name: None if isnan(value) else value for name, value in self.spread.items()},
+            "baselines": self.baselines,
+            "folds": [fold.as_dict() for fold in self.folds],
+        }
+
+
+def _over(summary: Callable[[list[float]], float], scores: list[Scores]) -> Scores:
+    return {name: summary([one[name] for one in scores]) for name in scores[0]}
+
+
+def _deviation(values: list[float]) -> float:
+    return stdev(values) if len(values) > 1 else float("nan")
+
+
+def cross_validate(
+    solver: _Solver,
+    splits: Iterable[Split],
+    *,
+    threads: int | None = None,
+    done: Callable[[Evaluation], None] | None = None,
+) -> CrossValidation:
+    """Fit a solver on the training part of each split and judge it on the test part.
+
+    Parameters
+    ----------
+    solver
+        Its settings are the same on all splits; what it chooses by itself, it chooses inside each training part.
+    splits
+        From `k_fold`, or made from files.
+    threads
+        As in the solver's `fit`.
+    done
+        Called after each fold.
+
+    Raises
+    ------
+    DataError
+        If there are no splits.
+
+    Examples
+    --------
+    >>> from palate import SGD, datasets, k_fold
+    >>> ratings = datasets.make_ratings(users=100, items=40, ratings=2000, seed=1)
+    >>> result = cross_validate(SGD(factors=4), k_fold(ratings, 2))
+    >>> result.mean["rmse"] < result.baselines["global mean"]["rmse"]
+    True
+    """
+    folds = []
+    for train, test in splits:
+        model = solver.fit(train, threads=threads)
+        if model.training.get("interrupted"):
+            raise KeyboardInterrupt  # a fold that was cut short must not enter the means
+        folds.append(evaluate(model, test))
+        if done:
+            done(folds[-1])
+    if not folds:
+        raise DataError("there are no folds to validate on")
+    return CrossValidation(tuple(folds))

@@ -1,0 +1,165 @@
+"""One file of named arrays and one JSON header: written whole or not at all, checked, never pickle.
+
+The format is safetensors, with our header as JSON text in its metadata under "palate". Both `storage` (models) and the
+solvers' checkpoints are such files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import StorageError
+
+__all__ = ["read_arrays", "replacing", "write_arrays"]
+
+Header = dict[str, Any]
+Arrays = Mapping[str, NDArray[Any]]
+
+_DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
+# A header holds settings, a history and tensor names: this is far above what any of ours needs.
+_LARGEST_HEADER = 1 << 28
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes its place in one step, on failure it is removed.
+
+    Parameters
+    ----------
+    path
+        The file to be written.
+    durable
+        Whether to wait until the disk has it, so that a power cut cannot lose both versions.
+
+    Raises
+    ------
+    StorageError
+        If the folder does not exist or cannot be written, or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _keep_mode(temporary, path)
+        if durable:
+            _flush(temporary)
+        os.replace(temporary, path)
+        if durable:
+            _flush(path.parent)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _keep_mode(temporary: Path, path: Path) -> None:
+    # mkstemp makes files that only their owner can read: give the mode that the file had, or that the umask asks for.
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    temporary.chmod(mode)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_arrays(path: Path, arrays: Arrays, header: Header, *, durable: bool = True) -> None:
+    """Write arrays and a JSON-able header to one safetensors file.
+
+    Arrays must be float32, float64, int64, int32 or uint8. A sha256 over the header and all arrays goes into the file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; what stood at `path` before is then untouched.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    metadata = {"palate": text, "sha256": _digest(text, parts)}
+    with replacing(path, durable=durable) as temporary:
+        try:
+            save_file(parts, temporary, metadata)
+        except SafetensorError as error:  # a full disk, reported by the library in its own way
+            raise StorageError(f"{path} cannot be written: {error}") from error
+
+
+def _digest(text: str, arrays: Arrays) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(arrays[name].data)
+    return digest.hexdigest()
+
+
+def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str, NDArray[Any]], Header]:
+    """Read a file of `write_arrays`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it should be, for messages: "model", "checkpoint".
+    mmap
+        Map the arrays (read-only, shared between processes) instead of reading them. The checksum is then not
+        verified, because that would read everything.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, is no palate file, is truncated, or its checksum is wrong.
+    """
+    try:
+        data = np.memmap(path, np.uint8, "r") if mmap else np.fromfile(path, np.uint8)
+    except (OSError, ValueError) as error:  # memmap calls an empty file a ValueError
+        if isinstance(error, OSError):
+            raise StorageError(f"{kind} {path} cannot be read: {error.strerror or error}") from error
+        raise StorageError(f"{path} is empty: not a palate {kind}") from error
+    size = int.from_bytes(data[:8].tobytes(), "little")
+    if len(data) < 8 or not 2 <= size <= _LARGEST_HEADER or data[8:9].tobytes() != b"{":
+        raise StorageError(f"{path} is not a palate {kind}")
+    damaged = f"{kind} {path} is damaged or was cut short: restore it from a copy, or fit again"
+    body = data[8 + size :]
+    try:
+        tensors = json.loads(data[8 : 8 + size].tobytes())
+        metadata = tensors.pop("__metadata__", {})
+        if "palate" not in metadata:
+            raise StorageError(f"{path} is a safetensors file, but not a palate {kind}")
+        arrays = {name: _view(body, tensor) for name, tensor in tensors.items()}
+        header = json.loads(metadata["palate"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(damaged) from error
+    if not mmap and _digest(metadata["palate"], arrays) != metadata.get("sha256"):
+        raise StorageError(damaged)
+    return arrays, header
+
+
+def _view(body: NDArray[np.uint8], tensor: dict[str, Any]) -> NDArray[Any]:
+    start, stop = tensor["data_offsets"]
+    if not 0 <= start <= stop <= len(body):
+        raise ValueError("an array reaches beyond the end of the file")
+    return body[start:stop].view(_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])

@@ -1,0 +1,50 @@
+"""Kernels that cut a table into blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palate.kernels.jit import jit
+
+__all__ = ["count_blocks", "fill_blocks", "shuffle_block"]
+
+
+@jit
+def count_blocks(user, item, user_row, item_row, user_stripe, item_stripe, stripes, start, stop):
+    """How many of the ratings start..stop fall into each of the stripes * stripes blocks, int64."""
+    counts = np.zeros(stripes * stripes, np.int64)
+    for position in range(start, stop):
+        u, i = user_row[user[position]], item_row[item[position]]
+        counts[user_stripe[u] * stripes + item_stripe[i]] += 1
+    return counts
+
+
+@jit
+def fill_blocks(
+    user, item, user_row, item_row, user_stripe, item_stripe, stripes, rating, center, factor, start, stop, following,
+    user_out, item_out, rating_out,
+):  # fmt: skip
+    """Put the ratings start..stop where `following` says for their block, with rows for indices, ratings scaled."""
+    for position in range(start, stop):
+        u, i = user_row[user[position]], item_row[item[position]]
+        block = user_stripe[u] * stripes + item_stripe[i]
+        place = following[block]
+        following[block] += 1
+        user_out[place], item_out[place] = u, i
+        rating_out[place] = (rating[position] - center) * factor
+
+
+@jit
+def shuffle_block(user, item, rating, start, stop, key):
+    """Permute start..stop of three columns in place (Fisher-Yates), with random bits from splitmix64(key, position)."""
+    for position in range(stop - start - 1, 0, -1):
+        bits = np.uint64(key) + np.uint64(position) * np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        bits = bits ^ (bits >> np.uint64(31))
+        # The upper 32 bits, scaled: a modulus costs ten times as much.
+        other = np.int64(((bits >> np.uint64(32)) * np.uint64(position + 1)) >> np.uint64(32))
+        a, b = start + position, start + other
+        user[a], user[b] = user[b], user[a]
+        item[a], item[b] = item[b], item[a]
+        rating[a], rating[b] = rating[b], rating[a]

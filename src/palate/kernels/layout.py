@@ -1,0 +1,51 @@
+"""Kernels that count, and that bring the table into the order that other kernels want."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palate.kernels.jit import jit
+
+__all__ = ["count", "group", "is_grouped"]
+
+
+@jit
+def count(index, groups):
+    """How often each of 0..groups - 1 is in an index, int64."""
+    counts = np.zeros(groups, np.int64)
+    for position in range(index.size):
+        counts[index[position]] += 1
+    return counts
+
+
+@jit
+def is_grouped(by, other):
+    """Whether a table is sorted by two indices, without repeated pairs."""
+    for position in range(1, by.size):
+        before, now = by[position - 1], by[position]
+        if now < before or (now == before and other[position] <= other[position - 1]):
+            return False
+    return True
+
+
+@jit
+def group(by, other, values, counts, other_counts):
+    """Group a table by one index, the other one ascending within each group; both counted before.
+
+    Returns indices (int32, n), the other index, and values (float32, n): two counting sorts, by the other index first.
+    """
+    order = np.empty(by.size, np.int64)
+    following = np.zeros(other_counts.size, np.int64)
+    following[1:] = np.cumsum(other_counts)[:-1]
+    for position in range(by.size):
+        g = other[position]
+        order[following[g]] = position
+        following[g] += 1
+    indices, sorted_values = np.empty(by.size, np.int32), np.empty(by.size, np.float32)
+    following = np.zeros(counts.size, np.int64)
+    following[1:] = np.cumsum(counts)[:-1]
+    for position in order:
+        place = following[by[position]]
+        indices[place], sorted_values[place] = other[position], values[position]
+        following[by[position]] += 1
+    return indices, sorted_values

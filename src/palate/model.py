@@ -1,0 +1,410 @@
+"""The fitted thing: immutable arrays plus ids, which answers every question whichever solver made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from palate.catalogue import Catalogue
+from palate.errors import DataError, SettingsError, UnknownIdError
+from palate.profiles import Contribution, Penalty, Profile, contributions, ridge
+from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
+
+__all__ = ["Explanation", "Model", "Scored"]
+
+Id = int | str
+Floats = NDArray[np.float32]
+
+USUAL_PENALTY = Penalty(factors=0.1, bias=0.1, by_count=True)
+
+# How many scores, or gathered factors, a batch holds at once.
+_BATCH_CELLS = 1 << 22
+
+
+class Scored(NamedTuple):
+    """An item or user with its score: a predicted rating, or a similarity."""
+
+    id: Id
+    score: float
+    title: str
+
+
+class Explanation(NamedTuple):
+    """How a prediction comes about: `intercept` plus the sum of the contributions, before clipping to the scale.
+
+    Attributes
+    ----------
+    prediction
+        On the rating scale, not clipped.
+    intercept
+        What is predicted for this item before anything is known of the user.
+    contributions
+        One for each rated item, the largest in size first.
+    remainder
+        What the user's factors hold beyond these ratings (0 for a folded-in user).
+    """
+
+    item: Id
+    title: str
+    prediction: float
+    intercept: float
+    contributions: tuple[Contribution, ...]
+    remainder: float
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    r"""A fitted model: :math:`\hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i`, clipped to the rating scale.
+
+    Parameters
+    ----------
+    users, items
+        The ids that have factors: those that were rated in the training part.
+    intercept
+        The constant :math:`\mu`, on the rating scale like everything here.
+    mean
+        The mean training rating, which stands in where nothing else is known.
+    user_bias, item_bias
+        float32, (users,) and (items,).
+    user_factors, item_factors
+        float32, (users, k) and (items, k).
+    scale
+        The rating scale; predictions are clipped to it.
+    seen
+        The training ratings by user. Without them nothing is left out of recommendations and nothing is explained.
+    catalogue
+        Titles and texts. Items that are only listed there were never rated and have no score.
+    penalty
+        With which a new user's factors are found.
+    solver, training
+        The solver's name and settings, and how the fit went.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    intercept: float
+    mean: float
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Floats
+    item_factors: Floats
+    scale: RatingScale
+    seen: Grouped | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    penalty: Penalty = USUAL_PENALTY
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> int:
+        """The number of factors of each user and item, k."""
+        return int(self.item_factors.shape[1])
+
+    @property
+    def size(self) -> dict[str, int]:
+        """How many numbers the full matrix has, and how many this model keeps instead."""
+        rows = len(self.users) + len(self.items)
+        return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
+
+    # Predicting
+
+    def predict(
+        self, user: Id | Profile | ArrayLike, item: Id | ArrayLike, *, unknown: Literal["error", "mean"] = "error"
+    ) -> Any:
+        """Predict ratings.
+
+        Parameters
+        ----------
+        user
+            An id, a profile from `fold_in`, or an array of ids.
+        item
+            An id or an array of ids; broadcast against `user`.
+        unknown
+            What to do about ids without factors: "error", or "mean" to predict the mean plus the bias of whichever side
+            is known.
+
+        Returns
+        -------
+        float or ndarray
+            A float for two ids, otherwise float32 in the broadcast shape.
+
+        Raises
+        ------
+        UnknownIdError
+            If an id has no factors and `unknown` is "error".
+        """
+        i = self._index(self.items, item, unknown)
+        if isinstance(user, Profile):
+            found = self.intercept + user.bias + self.item_bias[i] + self.item_factors[i] @ user.factors
+            found = np.where(i < 0, self.mean + user.bias, found)
+        else:
+            u, i = np.broadcast_arrays(self._index(self.users, user, unknown), i)
+            found = self._products(u.ravel(), i.ravel()).reshape(u.shape)
+        clipped = self.scale.clip(found).astype(np.float32)
+        return float(clipped) if clipped.ndim == 0 else clipped
+
+    def predict_table(self, ratings: Ratings) -> Floats:
+        """Predict every row of a table; ids without factors are predicted by the mean, as in `predict`.
+
+        Returns
+        -------
+        ndarray
+            float32, (n,), clipped to the scale.
+        """
+        u = self.users.index(ratings.users.ids)[ratings.user]
+        i = self.items.index(ratings.items.ids)[ratings.item]
+        return np.asarray(self.scale.clip(self._products(u, i)), np.float32)
+
+    def ratings(self) -> Ratings | None:
+        """Return the ratings that the model was fitted on, None if it keeps none."""
+        if self.seen is None:
+            return None
+        user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
+        return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+
+    def _index(self, vocabulary: Vocabulary, ids: Any, unknown: str) -> NDArray[np.int32]:
+        shape = np.shape(ids)
+        index = vocabulary.index(ids if shape else [ids]).reshape(shape)
+        if unknown == "error" and (index < 0).any():
+            missing = np.asarray(ids, dtype=object).reshape(shape)[index < 0].ravel()[0]
+            raise UnknownIdError(self._unknown(vocabulary, missing))
+        return index
+
+    def _unknown(self, vocabulary: Vocabulary, id: Id) -> str:
+        if vocabulary is self.items and self.catalogue.get(id):
+            return f"item {id!r} is in the catalogue but was never rated: it has no factors and no score"
+        return f"{vocabulary.kind} {id!r} is unknown: {vocabulary.describe()}"
+
+    def _products(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
+        found = np.empty(len(user), np.float32)
+        step = max(1, _BATCH_CELLS // max(1, self.factors))
+        for start in range(0, len(user), step):
+            u, i = user[start : start + step], item[start : start + step]
+            both = (u >= 0) & (i >= 0)
+            dots = np.einsum("nk,nk->n", self.user_factors[u], self.item_factors[i])
+            biases = np.where(u < 0, 0, self.user_bias[u]) + np.where(i < 0, 0, self.item_bias[i])
+            found[start : start + step] = biases + np.where(both, self.intercept + dots, self.mean)
+        return found
+
+    def _profile(self, user: Id | Profile) -> Profile:
+        if isinstance(user, Profile):
+            return user
+        index = int(self._index(self.users, user, "error"))
+        items, ratings = self.seen[index] if self.seen else (np.empty(0, np.int32), np.empty(0, np.float32))
+        return Profile(float(self.user_bias[index]), self.user_factors[index], items, ratings)
+
+    # Ranking
+
+    def recommend(
+        self,
+        user: Id | Profile,
+        n: int = 10,
+        *,
+        lowest: bool = False,
+        seen: bool = False,
+        only: Iterable[Id] | None = None,
+        exclude: Iterable[Id] = (),
+    ) -> list[Scored]:
+        """Return the n items with the highest predicted ratings, best first.
+
+        Parameters
+        ----------
+        user
+            An id, or a profile from `fold_in`.
+        n
+            How many; fewer come back where fewer are left.
+        lowest
+            The lowest instead, worst first.
+        seen
+            Whether to include what the user has rated.
+        only, exclude
+            Item ids to choose from, and to leave out. Items that were never rated have no score and are left out too.
+
+        Raises
+        ------
+        UnknownIdError
+            If the user, or an item of a filter, is in neither the ratings nor the catalogue.
+        """
+        profile = self._profile(user)
+        scores = self.intercept + profile.bias + self.item_bias + self.item_factors @ profile.factors
+        allowed = np.ones(len(self.items), dtype=bool)
+        if only is not None:
+            allowed[:] = False
+            allowed[self._filter(only)] = True
+        if not seen:
+            allowed[profile.items] = False
+        allowed[self._filter(exclude)] = False
+        best = _best(scores, allowed, n, lowest)
+        return self._scored(self.items, best, self.scale.clip(scores[best]))
+
+    def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
+        wanted = list(ids)
+        index = self.items.index(wanted)
+        for id, position in zip(wanted, index, strict=True):
+            if position < 0 and not self.catalogue.get(id):
+                raise UnknownIdError(self._unknown(self.items, id))
+        return index[index >= 0]
+
+    def recommend_batch(
+        self, users: ArrayLike | None = None, n: int = 10, *, lowest: bool = False, seen: bool = False
+    ) -> tuple[NDArray[np.int32], Floats]:
+        """Return the n best items of many users at once.
+
+        Parameters
+        ----------
+        users
+            Ids, by default all users in the order of the vocabulary.
+        n, lowest, seen
+            As in `recommend`.
+
+        Returns
+        -------
+        tuple
+            Item indices, int32 (users, n), and predicted ratings, float32 (users, n), best first. Where fewer than n
+            items are left, the index is -1 and the rating NaN. ``model.items.ids[index]`` gives the ids.
+        """
+        u = np.arange(len(self.users)) if users is None else self._index(self.users, users, "error").ravel()
+        items = np.full((len(u), n), -1, np.int32)
+        ratings = np.full((len(u), n), np.nan, np.float32)
+        step = max(1, _BATCH_CELLS // max(1, len(self.items)))
+        for start in range(0, len(u), step):
+            part = u[start : start + step]
+            scores = self.user_factors[part] @ self.item_factors.T
+            scores += self.item_bias
+            scores += (np.float32(self.intercept) + self.user_bias[part])[:, None]
+            for row, user in enumerate(part):
+                allowed = np.ones(len(self.items), dtype=bool)
+                if not seen and self.seen:
+                    allowed[self.seen[int(user)][0]] = False
+                best = _best(scores[row], allowed, n, lowest)
+                items[start + row, : len(best)] = best
+                ratings[start + row, : len(best)] = self.scale.clip(scores[row, best])
+        return items, ratings
+
+    # Similarity
+
+    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Scored]:
+        """Return the n items whose factors are most like those of an item: what the same people like.
+
+        Parameters
+        ----------
+        item
+            An id.
+        n
+            How many.
+        by
+            "cosine" of the factors, or their "dot" product.
+
+        Raises
+        ------
+        UnknownIdError
+            If the item has no factors.
+        """
+        index = int(self._index(self.items, item, "error"))
+        return self._similar(self.items, self.item_factors, self.item_factors[index], index, n, by)
+
+    def similar_users(
+        self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine"
+    ) -> list[Scored]:
+        """Return the n users whose factors are most like those of a user: see `similar_items`."""
+        index = -1 if isinstance(user, Profile) else int(self._index(self.users, user, "error"))
+        return self._similar(self.users, self.user_factors, self._profile(user).factors, index, n, by)
+
+    def _similar(
+        self, vocabulary: Vocabulary, factors: Floats, vector: Floats, own: int, n: int, by: str
+    ) -> list[Scored]:
+        if by not in ("cosine", "dot"):
+            raise SettingsError(f"similarity is by 'cosine' or 'dot', not {by!r}")
+        scores = factors @ vector
+        allowed = np.ones(len(factors), dtype=bool)
+        if by == "cosine":
+            lengths = np.linalg.norm(factors, axis=1) * np.linalg.norm(vector)
+            allowed = lengths > 0
+            scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=allowed)
+        if own >= 0:
+            allowed[own] = False
+        best = _best(scores, allowed, n, lowest=False)
+        return self._scored(vocabulary, best, scores[best])
+
+    def _scored(self, vocabulary: Vocabulary, index: NDArray[np.int64], scores: Floats) -> list[Scored]:
+        ids = [vocabulary[int(position)] for position in index]
+        named = self.catalogue.title if vocabulary is self.items else str
+        return [Scored(id, float(score), named(id)) for id, score in zip(ids, scores, strict=True)]
+
+    # New users, and reasons
+
+    def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
+        """Find the factors of a user from ratings, without fitting again.
+
+        Parameters
+        ----------
+        ratings
+            Item id → rating, on the model's scale. May be empty: the profile is then the average user.
+
+        Returns
+        -------
+        Profile
+            To be used wherever a user id can be.
+
+        Raises
+        ------
+        UnknownIdError
+            If an item has no factors.
+        DataError
+            If a rating is not a finite number.
+        """
+        items = self._index(self.items, list(ratings), "error")
+        values = np.array(list(ratings.values()), np.float32)
+        if not np.isfinite(values).all():
+            raise DataError(f"ratings must be finite numbers, not {list(ratings.values())}")
+        bias, factors = ridge(self.item_factors[items], self._residuals(items, values), self.penalty)
+        return Profile(bias, factors, items, values)
+
+    def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
+        return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
+
+    def explain(self, user: Id | Profile, item: Id) -> Explanation:
+        """Say how much each rated item speaks for a prediction.
+
+        Raises
+        ------
+        UnknownIdError
+            If the user or the item has no factors.
+        DataError
+            If the model was saved without the ratings it was fitted on.
+        """
+        if self.seen is None and not isinstance(user, Profile):
+            raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
+        profile, index = self._profile(user), int(self._index(self.items, item, "error"))
+        residuals = self._residuals(profile.items, profile.ratings)
+        parts, remainder = contributions(
+            profile, self.item_factors[profile.items], residuals, self.item_factors[index], self.penalty
+        )
+        intercept = self.intercept + float(self.item_bias[index])
+        rated = [self.items[int(position)] for position in profile.items]
+        found = [
+            Contribution(id, float(rating), float(part), self.catalogue.title(id))
+            for id, rating, part in zip(rated, profile.ratings, parts, strict=True)
+        ]
+        found.sort(key=lambda part: -abs(part.contribution))
+        total = intercept + float(parts.sum()) + remainder
+        own = self.items[index]
+        return Explanation(own, self.catalogue.title(own), total, intercept, tuple(found), remainder)
+
+
+def _best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
+    """The indices of the n best allowed scores, best first; equal scores in order of index."""
+    if n < 1:
+        raise SettingsError(f"n must be at least 1, not {n}")
+    keys = np.where(allowed, scores if lowest else -scores, np.inf)
+    n = min(n, int(allowed.sum()))
+    if n < len(keys):
+        # Every key as good as the n-th takes part, so that ties do not depend on the partition.
+        candidates = np.flatnonzero(keys <= np.partition(keys, n)[:n].max(initial=-np.inf))
+    else:
+        candidates = np.arange(n)
+    return candidates[np.argsort(keys[candidates], kind="stable")][:n]

@@ -1,0 +1,298 @@
+"""The table of ratings in memory: ids, scale, and the table seen by user or by item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from palate.errors import DataError, SettingsError, UnknownIdError
+
+__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary"]
+
+Id = int | str
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The caller's ids of one side, in order of their index.
+
+    Parameters
+    ----------
+    ids
+        Distinct ids in ascending order: an int64 array, or an object array of str.
+    kind
+        What the ids name, for messages: "user" or "item".
+
+    Examples
+    --------
+    >>> items = Vocabulary(np.array([10, 20, 40]), "item")
+    >>> items.index([40, 10, 30])
+    array([ 2,  0, -1], dtype=int32)
+    >>> items.require("20")
+    1
+    """
+
+    ids: NDArray[Any]
+    kind: str = "id"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Id:
+        value = self.ids[index]
+        return value if isinstance(value, str) else int(value)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether ids are text rather than integers."""
+        return self.ids.dtype == object
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {text: position for position, text in enumerate(self.ids)}
+
+    def index(self, ids: ArrayLike) -> NDArray[np.int32]:
+        """Return the int32 index of each id, -1 where it is unknown."""
+        values = np.asarray(ids, dtype=None if not self.is_text else object).ravel()
+        if self.is_text:
+            lookup = self._positions
+            return np.array([lookup.get(str(value), -1) for value in values], dtype=np.int32)
+        if values.dtype.kind not in "iu":
+            values = np.array([_as_integer(value) for value in values], dtype=np.int64)
+        if not len(self.ids):
+            return np.full(len(values), -1, dtype=np.int32)
+        position = np.minimum(np.searchsorted(self.ids, values), len(self.ids) - 1)
+        return np.where(self.ids[position] == values, position, -1).astype(np.int32)
+
+    def require(self, id: Id) -> int:
+        """Return the index of one id.
+
+        Raises
+        ------
+        UnknownIdError
+            If the id is not in the vocabulary.
+        """
+        position = int(self.index([id])[0])
+        if position < 0:
+            raise UnknownIdError(f"{self.kind} {id!r} is unknown: {self.describe()}")
+        return position
+
+    def describe(self) -> str:
+        """Say in a few words what the ids look like."""
+        if not len(self):
+            return f"there are no {self.kind} ids"
+        if self.is_text:
+            return f"the {len(self):,} {self.kind} ids are text such as {self[0]!r}"
+        return f"the {len(self):,} {self.kind} ids are integers from {self[0]} to {self[-1]}"
+
+
+# No table holds this id: it stands for text that is no integer.
+_NO_ID = np.iinfo(np.int64).min
+
+
+def _as_integer(value: object) -> int:
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return _NO_ID
+    spelled = isinstance(value, str)
+    exact = str(number) == value.strip() if spelled else number == value  # type: ignore[attr-defined]
+    return number if exact and abs(number) < 2**63 else _NO_ID
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """The least and the greatest rating that can be given.
+
+    Examples
+    --------
+    >>> jester = RatingScale(-10, 10)
+    >>> jester.to_unit(5), jester.from_unit(0.5)
+    (0.5, 5.0)
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low <= self.high):
+            raise SettingsError(f"a rating scale needs finite low <= high, not {self.low} to {self.high}")
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
+    @property
+    def width(self) -> float:
+        """The distance from low to high."""
+        return self.high - self.low
+
+    def clip(self, values: Any) -> Any:
+        """Move values that lie off the scale to its nearer end."""
+        return np.clip(values, self.low, self.high)
+
+    def to_unit(self, values: Any) -> Any:
+        """Map low..high onto -1..1."""
+        return (values - self.low) * (2 / (self.width or 1)) - 1
+
+    def from_unit(self, values: Any) -> Any:
+        """Map -1..1 onto low..high: the inverse of `to_unit`."""
+        return (values + 1) * ((self.width or 1) / 2) + self.low
+
+    @classmethod
+    def of(cls, ratings: NDArray[np.float32]) -> Self:
+        """The observed range, its ends moved outwards to a round number that is near.
+
+        Continuous scales are rarely used up to their last hundredth: -9.95 to 9.90 was asked as -10 to 10. An end
+        moves to the next integer if that is less than 2% of the range away.
+        """
+        low, high = float(ratings.min()), float(ratings.max())
+        near = 0.02 * (high - low)
+        down, up = float(np.floor(low)), float(np.ceil(high))
+        return cls(down if low - down < near else _shortest(low), up if up - high < near else _shortest(high))
+
+
+def _shortest(value: float) -> float:
+    # float32 4.1 is 4.0999999 as a float64: take the shortest text that means the same float32.
+    return float(str(np.float32(value)))
+
+
+class Grouped(NamedTuple):
+    """Ratings grouped by one side (CSR): group g holds positions indptr[g] to indptr[g + 1].
+
+    Attributes
+    ----------
+    indptr
+        int64, groups + 1.
+    indices
+        int32, the index on the other side, ascending within a group.
+    values
+        float32, the ratings.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+    def __getitem__(self, group: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:  # type: ignore[override]
+        """The indices and ratings of one group."""
+        part = slice(int(self.indptr[group]), int(self.indptr[group + 1]))
+        return self.indices[part], self.values[part]
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """A table of ratings with its two vocabularies.
+
+    Parameters
+    ----------
+    users, items
+        Ids of both sides. An id may have no rating in this table (after `take`).
+    user, item
+        int32, n: indices into the vocabularies.
+    rating
+        float32, n: finite.
+    declared_scale
+        The scale if it is known; otherwise `scale` is guessed from these ratings alone.
+    notes
+        What reading guessed or left out, a sentence each.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    rating: NDArray[np.float32]
+    declared_scale: RatingScale | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    def __repr__(self) -> str:
+        return f"Ratings({len(self):,} ratings, {len(self.users):,} users, {len(self.items):,} items)"
+
+    @cached_property
+    def scale(self) -> RatingScale:
+        """The declared scale, or the one guessed from the ratings in this very table."""
+        if self.declared_scale is not None:
+            return self.declared_scale
+        if not len(self):
+            raise DataError("a table without ratings has no scale")
+        return RatingScale.of(self.rating)
+
+    @property
+    def density(self) -> float:
+        """The share of all user-item pairs that are rated."""
+        return len(self) / max(1, len(self.users) * len(self.items))
+
+    @cached_property
+    def user_counts(self) -> NDArray[np.int64]:
+        """How many ratings each user has: int64, (users,)."""
+        return _counted(self.user, len(self.users))
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """How many ratings each item has: int64, (items,)."""
+        return _counted(self.item, len(self.items))
+
+    @cached_property
+    def by_user(self) -> Grouped:
+        """The table grouped by user: (users + 1), n, n."""
+        return _grouped(self.user, self.item, self.rating, self.user_counts, self.item_counts)
+
+    @cached_property
+    def by_item(self) -> Grouped:
+        """The table grouped by item: (items + 1), n, n."""
+        return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
+
+    def take(self, chosen: NDArray[Any]) -> Ratings:
+        """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
+        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen])
+
+    def compact(self) -> Ratings:
+        """The same ratings without the ids that have none, so that every id left has been rated."""
+        if self.user_counts.all() and self.item_counts.all():
+            return self
+        users, user = _compact(self.users, self.user, self.user_counts)
+        items, item = _compact(self.items, self.item, self.item_counts)
+        return replace(self, users=users, items=items, user=user, item=item)
+
+
+def _compact(
+    vocabulary: Vocabulary, index: NDArray[np.int32], counts: NDArray[np.int64]
+) -> tuple[Vocabulary, NDArray[np.int32]]:
+    used = counts > 0
+    renumbered = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return replace(vocabulary, ids=vocabulary.ids[used]), renumbered[index]
+
+
+# From so many rows on, loading a kernel costs less than doing without.
+_LARGE = 1_000_000
+
+
+def _counted(index: NDArray[np.int32], groups: int) -> NDArray[np.int64]:
+    if len(index) < _LARGE:
+        return np.bincount(index, minlength=groups)
+    from palate.kernels.layout import count
+
+    return count(index, groups)  # type: ignore[no-any-return]
+
+
+def _grouped(
+    by: NDArray[np.int32],
+    other: NDArray[np.int32],
+    values: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+) -> Grouped:
+    from palate.kernels.layout import group, is_grouped
+
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    # Most tables come sorted by user and item: then the columns are the groups, and are not copied.
+    return Grouped(
+        indptr, *((other, values) if is_grouped(by, other) else group(by, other, values, counts, other_counts))
+    )

@@ -1,0 +1,161 @@
+"""From a path to the bytes of a text: opened, decompressed, and known to be text."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import ReadError
+
+__all__ = ["Bytes", "decode", "open_text", "read_bytes"]
+
+Bytes = NDArray[np.uint8]
+
+# Below this a copy costs nothing; above, mapping spares a second copy of the file in memory.
+_MAPPED = 1 << 22
+_SAMPLE = 1 << 16
+
+
+def read_bytes(path: str | os.PathLike[str]) -> Bytes:
+    """Return the content of a file, decompressed if it is gzip, bzip2, xz, zstd or a zip of one file.
+
+    Raises
+    ------
+    ReadError
+        If it is missing, a folder, not readable, empty, or damaged.
+    """
+    try:
+        file = Path(path)
+        if file.is_dir():
+            raise ReadError(f"{path} is a directory: name the file in it")
+        if file.is_file() and file.stat().st_size >= _MAPPED:
+            content: Bytes = np.memmap(file, np.uint8, "r")
+        else:  # small, or a pipe
+            content = np.frombuffer(file.read_bytes(), np.uint8)
+    except FileNotFoundError as error:
+        raise ReadError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise ReadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not len(content):
+        raise ReadError(f"{path} is empty")
+    return _decompress(content, path)
+
+
+def _unzip(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+            raise ReadError(f"is a zip of {len(names)} files ({some}): unpack it and name one")
+        return archive.read(names[0])
+
+
+def _unzstd(data: bytes) -> bytes:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
+
+        return zstd.decompress(data)  # type: ignore[no-any-return,unused-ignore]
+    except ImportError:
+        # Polars decompresses whatever it reads as CSV: one column of whole lines is the text again.
+        import polars as pl
+
+        lines = pl.read_csv(data, has_header=False, separator="\x1e", quote_char=None, schema={"line": pl.String})
+        return "\n".join(lines["line"].fill_null("")).encode()
+
+
+_COMPRESSED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
+    b"\x1f\x8b": ("gzip", gzip.decompress),
+    b"BZh": ("bzip2", bz2.decompress),
+    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
+    b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
+    b"PK\x03\x04": ("zip", _unzip),
+    b"PK\x05\x06": ("zip", _unzip),
+}
+
+
+def _decompress(content: Bytes, path: Any) -> Bytes:
+    head = content[:8].tobytes()
+    found = next((way for magic, way in _COMPRESSED.items() if head.startswith(magic)), None)
+    if found is None:
+        return content
+    kind, decompress = found
+    try:
+        data = decompress(content.tobytes())
+    except ReadError as error:
+        raise ReadError(f"{path} {error}") from error
+    except Exception as error:  # each library has its own ways to fail on a damaged file
+        raise ReadError(f"{path} is damaged or cut short: it does not unpack as {kind} ({error})") from error
+    if not data:
+        raise ReadError(f"{path} is empty once unpacked")
+    return np.frombuffer(data, np.uint8)
+
+
+_BINARY = {
+    b"PAR1": "is a Parquet file whose name does not end in .parquet: rename it",
+    b"ARROW1": "is an Arrow file whose name does not end in .arrow: rename it",
+    b"SQLite format 3\x00": "is an SQLite database: read it as sqlite:///{path} with a query",
+    b"\x93NUMPY": "is a NumPy file: load it with numpy.load and hand over the array",
+    b"%PDF": "is a PDF, not a table",
+}
+_MARKS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
+
+
+def open_text(path: str | os.PathLike[str]) -> Bytes:
+    """Return the content of a text file, without a byte order mark and line ends at its end.
+
+    Raises
+    ------
+    ReadError
+        As `read_bytes`; and if it is UTF-16 or no text at all.
+    """
+    content = read_bytes(path)
+    head = content[:_SAMPLE].tobytes()
+    for magic, what in _BINARY.items():
+        if head.startswith(magic):
+            raise ReadError(f"{path} {what.format(path=path)}")
+    _refuse_wide_characters(head, path)
+    if len(head.translate(None, _CONTROLS)) < len(head):
+        place = next(place for place, byte in enumerate(head) if byte in _CONTROLS)
+        raise ReadError(f"{path} is not text: its byte {place} is 0x{head[place]:02x}")
+    if head.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    if b"\n" not in head and b"\r" in head:  # lines as on an old Macintosh
+        content = np.where(content == 13, np.uint8(10), content)
+    end = len(content)
+    while end and content[end - 1] in b"\r\n":
+        end -= 1
+    if not head.strip() or not end:
+        raise ReadError(f"{path} is empty: it holds nothing but blanks")
+    return content[:end]
+
+
+def _refuse_wide_characters(head: bytes, path: Any) -> None:
+    found = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+    if found is None and b"\x00" in head[:256]:
+        # Without a mark: every second byte of Latin text in UTF-16 is a NUL.
+        odd, even = head[1:256:2].count(0), head[0:256:2].count(0)
+        size = len(head[:256]) // 2
+        found = "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
+    if found:
+        raise ReadError(f"{path} is {found} text: convert it first (iconv -f {found} -t UTF-8 {path} > converted.txt)")
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Decode text as UTF-8, else as Windows-1252 or Latin-1; returns it with a note, empty for UTF-8."""
+    for encoding in ("utf-8", "windows-1252", "latin-1"):
+        try:
+            return data.decode(encoding), "" if encoding == "utf-8" else f"not UTF-8: read as {encoding}"
+        except UnicodeDecodeError:
+            continue
+    raise AssertionError("Latin-1 decodes everything")

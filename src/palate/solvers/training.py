@@ -1,0 +1,144 @@
+"""What every iterative solver shares: progress, interruption, checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import StorageError
+from palate.files import read_arrays, write_arrays
+from palate.ratings import Ratings
+from palate.threads import pool
+
+__all__ = ["Checkpoint", "Epoch", "Progress", "fingerprint", "interruptible"]
+
+CHECKPOINT_FORMAT = 1
+# Seconds between two checkpoints at least: an epoch over a small table takes less than writing one.
+_BETWEEN = 0.5
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the ratings did.
+
+    Attributes
+    ----------
+    stage
+        "pilot" (validation part left out, to choose settings) or "fit".
+    number, of
+        Counted from 1, and the most there can be.
+    rows
+        Distinct ratings that were trained on in this epoch.
+    training_rmse, validation_rmse
+        On the rating scale; the first measured on each rating just before its step, the second None without a
+        validation part.
+    regularization
+        The one in use.
+    seconds
+        How long it took, validation included.
+    """
+
+    stage: str
+    number: int
+    of: int
+    rows: int
+    training_rmse: float
+    validation_rmse: float | None
+    regularization: float
+    seconds: float
+
+    @property
+    def ratings_per_second(self) -> float:
+        """Trained ratings a second."""
+        return self.rows / max(self.seconds, 1e-9)
+
+
+Progress = Callable[[Epoch], None]
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a question that a loop can ask; the second one interrupts as usual.
+
+    Signals reach the main thread only: elsewhere the answer is always no.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def fingerprint(solver: Any, ratings: Ratings) -> str:
+    """Return a text that is the same only for the same settings and the same table."""
+    columns = ratings.user, ratings.item, ratings.rating
+    with pool() as run:
+        digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
+    parts = (solver, ratings.scale, len(ratings.users), len(ratings.items), digests)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@dataclass
+class Checkpoint:
+    """A file that holds where a fit stands, replaced whole after an epoch, but not more often than twice a second.
+
+    Parameters
+    ----------
+    path
+        Where it is kept; None keeps nothing.
+    fingerprint
+        Of the fit it belongs to.
+    """
+
+    path: Path | None
+    fingerprint: str = field(repr=False)
+    saved: float = field(default=-math.inf, repr=False)
+
+    def save(self, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any], *, now: bool = False) -> None:
+        """Replace the file, if there is one and it is time, or at once if `now`.
+
+        It is not flushed to the disk: losing some epochs in a power cut is cheaper than waiting.
+        """
+        if self.path is not None and (now or time.monotonic() - self.saved > _BETWEEN):
+            header = {"format": CHECKPOINT_FORMAT, "fingerprint": self.fingerprint, **state}
+            write_arrays(self.path, arrays, header, durable=False)
+            self.saved = time.monotonic()
+
+    def load(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        """Return what `save` wrote, None if there is no file.
+
+        Raises
+        ------
+        StorageError
+            If the file is damaged, or belongs to other ratings, settings or another version.
+        """
+        if self.path is None or not self.path.exists():
+            return None
+        arrays, header = read_arrays(self.path, "checkpoint")
+        if header.get("format") != CHECKPOINT_FORMAT or header.get("fingerprint") != self.fingerprint:
+            raise StorageError(
+                f"checkpoint {self.path} belongs to other ratings or settings: give the same ones, or do not resume"
+            )
+        return arrays, header

@@ -1,0 +1,140 @@
+"""A model as one file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.catalogue import Catalogue, Entry
+from palate.errors import StorageError
+from palate.files import read_arrays, write_arrays
+from palate.model import Model
+from palate.profiles import Penalty
+from palate.ratings import Grouped, RatingScale, Vocabulary
+
+__all__ = ["FORMAT", "load", "save"]
+
+#: Raised whenever an older palate could not read the file rightly any more.
+FORMAT = 1
+
+Arrays = dict[str, NDArray[Any]]
+_PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
+
+
+def save(model: Model, path: str | Path) -> None:
+    """Write a model to one file: arrays (safetensors) and versioned JSON, with a checksum.
+
+    The file is written under another name, flushed to the disk and renamed: at `path` there is always a whole file, the
+    old one or the new one.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    arrays: Arrays = {name: np.asarray(getattr(model, name)) for name in _PARAMETERS}
+    arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
+    if model.seen is not None:
+        arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
+    entries = model.catalogue.entries
+    if entries:
+        arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
+        arrays |= _pack_texts("catalogue.titles", [entry.title for entry in entries.values()])
+        arrays |= _pack_texts("catalogue.texts", [entry.text for entry in entries.values()])
+    header = {
+        "kind": "model",
+        "format": FORMAT,
+        "intercept": model.intercept,
+        "mean": model.mean,
+        "scale": dataclasses.astuple(model.scale),
+        "penalty": model.penalty._asdict(),
+        "solver": dict(model.solver),
+        "training": dict(model.training),
+    }
+    write_arrays(Path(path), arrays, header)
+
+
+def load(path: str | Path, *, mmap: bool = False) -> Model:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mmap
+        Map its arrays into memory instead of reading them: it opens at once, and processes share the pages. The
+        checksum is then not verified.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, no model, or from a later version of palate.
+    """
+    arrays, header = read_arrays(Path(path), "model", mmap=mmap)
+    if header.get("kind") != "model":
+        raise StorageError(f"{path} is not a palate model")
+    if header.get("format") != FORMAT:
+        raise StorageError(
+            f"model {path} has format {header.get('format')} and this version of palate reads format {FORMAT}: "
+            "upgrade palate, or fit the model again"
+        )
+    try:
+        model = Model(
+            users=_unpack_vocabulary("users", "user", arrays),
+            items=_unpack_vocabulary("items", "item", arrays),
+            intercept=header["intercept"],
+            mean=header["mean"],
+            scale=RatingScale(*header["scale"]),
+            seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
+            catalogue=_unpack_catalogue(arrays),
+            penalty=Penalty(**header["penalty"]),
+            solver=header["solver"],
+            training=header["training"],
+            **{name: arrays[name] for name in _PARAMETERS},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"model {path} lacks a part or holds one that does not fit: fit it again") from error
+    _check_shapes(model, path)
+    return model
+
+
+def _check_shapes(model: Model, path: str | Path) -> None:
+    users, items, k = len(model.users), len(model.items), model.item_factors.shape[-1]
+    shapes = [getattr(model, name).shape for name in _PARAMETERS]
+    if shapes != [(users,), (items,), (users, k), (items, k)] or (model.seen and len(model.seen.indptr) != users + 1):
+        raise StorageError(f"model {path} has arrays that do not fit together: fit it again")
+
+
+def _pack_texts(name: str, texts: Sequence[str]) -> Arrays:
+    # safetensors holds no text: one run of UTF-8 bytes, and where each text ends.
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    ends = np.cumsum([len(part) for part in encoded], dtype=np.int64)
+    return {f"{name}.bytes": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
+
+
+def _unpack_texts(name: str, arrays: Arrays) -> list[str]:
+    data, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
+    starts = [0, *ends[:-1]]
+    return [data[start:end].decode("utf-8", "surrogatepass") for start, end in zip(starts, ends, strict=True)]
+
+
+def _pack_vocabulary(name: str, vocabulary: Vocabulary) -> Arrays:
+    return _pack_texts(name, list(vocabulary.ids)) if vocabulary.is_text else {f"{name}.ids": vocabulary.ids}
+
+
+def _unpack_vocabulary(name: str, kind: str, arrays: Arrays) -> Vocabulary:
+    if f"{name}.ids" in arrays:
+        return Vocabulary(arrays[f"{name}.ids"], kind)
+    return Vocabulary(np.array(_unpack_texts(name, arrays), dtype=object), kind)
+
+
+def _unpack_catalogue(arrays: Arrays) -> Catalogue:
+    if "catalogue.ids.ends" not in arrays:
+        return Catalogue()
+    columns = [_unpack_texts(f"catalogue.{part}", arrays) for part in ("ids", "titles", "texts")]
+    return Catalogue({id: Entry(title, text) for id, title, text in zip(*columns, strict=True)})

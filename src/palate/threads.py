@@ -1,0 +1,63 @@
+"""Running serial kernels side by side.
+
+Kernels release the GIL, so ordinary threads are enough. Numba's own parallel loops are not used: under its default
+layer two fits at once abort the process, and its barriers stall when another program takes a core.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+__all__ = ["Run", "available", "pool"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Run(Protocol):
+    """Calls a function on every task and returns the results in the order of the tasks."""
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]: ...  # noqa: D102
+
+
+def available() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def pool(threads: int | None = None) -> Iterator[Run]:
+    """Open a pool of threads, by default one for each available core."""
+    count = threads or available()
+    if count == 1:
+        yield lambda function, tasks: [function(task) for task in tasks]
+        return
+    # The calling thread works too.
+    with ThreadPoolExecutor(count - 1, thread_name_prefix="palate") as executor:
+        yield lambda function, tasks: _share(executor, count - 1, function, list(tasks))
+
+
+def _share(
+    executor: ThreadPoolExecutor, helpers: int, function: Callable[[Task], Result], tasks: list[Task]
+) -> list[Result]:
+    # Each thread takes the next task when it is done with one: a late thread costs one task, and a round one hand-over.
+    results: dict[int, Result] = {}
+    following = iter(enumerate(tasks))
+
+    def work() -> None:
+        for number, task in following:
+            results[number] = function(task)
+
+    waiting: list[Future[None]] = [executor.submit(work) for _ in range(min(helpers, len(tasks) - 1))]
+    try:
+        work()
+    finally:
+        for future in waiting:
+            future.result()
+    return [results[number] for number in range(len(tasks))]

@@ -1,0 +1,200 @@
+"""What `check_table` and `summary` find."""
+
+import json
+
+import numpy as np
+import pytest
+
+import palate.reading.ids as ids
+from palate.check import check_table, summary
+from palate.reading import read_ratings, read_table
+
+GOOD = [(user, item, 1 + (user * item) % 5) for user in range(1, 31) for item in range(100, 120)]
+
+
+def check(rows, **options):
+    return check_table(read_table(rows), **options)
+
+
+def codes(found, level=None):
+    return [finding.code for finding in found.findings if level in (None, finding.level)]
+
+
+def finding(found, code):
+    return next(finding for finding in found.findings if finding.code == code)
+
+
+def test_a_good_table():
+    found = check(GOOD)
+    assert found.ok
+    assert found.findings == ()
+    assert (found.rows, found.usable, found.users, found.items, found.density) == (600, 600, 30, 20, 1.0)
+    assert found.scale == (1, 5)
+    assert found.scale_reason == "five distinct values from 1 to 5, 1 apart"
+    assert found.step == 1
+    assert sum(bar.count for bar in found.histogram) == 600
+    assert [bar.low for bar in found.histogram] == [1, 2, 3, 4, 5]
+    ratings = np.array([row[2] for row in GOOD])
+    assert found.mean == pytest.approx(ratings.mean())
+    assert found.median == np.median(ratings)
+
+
+def test_everything_is_ready_for_json():
+    found = check([*GOOD, (1, 2, "x"), (1, 100, 3), ("new", 5, 99)])
+    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert plain["ok"] is False
+    assert plain["findings"][0]["level"] == "error"
+    assert plain["findings"][0]["examples"][0] == {"where": "the list, row 601", "value": "'x'"}
+    assert json.dumps(check([]).as_dict(), allow_nan=False)
+
+
+def test_rows_that_cannot_be_used_are_counted_with_examples():
+    bad = [(1, 1, None), (1, 2, "x"), (1, 3, "y"), (1, 4, "nan"), (1, 5, "inf"), (None, 6, 3), (1, None, 3)]
+    found = check([*GOOD, *bad])
+    assert not found.ok
+    assert found.usable == len(GOOD)
+    assert {finding.code: finding.count for finding in found.findings} == {
+        "rating-missing": 1,
+        "rating-text": 2,
+        "rating-nan": 1,
+        "rating-infinite": 1,
+        "user-missing": 1,
+        "item-missing": 1,
+    }
+    text = finding(found, "rating-text")
+    assert text.message == "2 × text for a rating, such as 'x' (row 602)"
+    assert [(example.where, example.value) for example in text.examples] == [
+        ("the list, row 602", "'x'"),
+        ("the list, row 603", "'y'"),
+    ]
+
+
+def test_check_refuses_what_reading_refuses():
+    for rows in (GOOD, [*GOOD, GOOD[0]], [*GOOD, (1, 1, None)], [], [(1, 1, "x")]):
+        try:
+            read_ratings(rows)
+        except Exception:
+            assert not check(rows).ok
+        else:
+            assert check(rows).ok
+
+
+def test_duplicates_and_how_many_of_them_differ():
+    found = check([*GOOD, GOOD[0], (1, 101, 3), (1, 101, 4)])
+    repeats = finding(found, "duplicates")
+    assert repeats.count == 3
+    assert repeats.message.startswith(
+        "3 rows rate a pair of user and item again, such as user 1 and item 100: 1 (row 1)"
+    )
+    assert repeats.message.endswith("1 pair is rated differently")
+
+
+def test_a_table_without_usable_rows():
+    found = check([(1, 2, "x")])
+    assert codes(found) == ["rating-text", "empty"]
+    assert found.scale is None
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "step"),
+    [
+        ([0.5, 1, 1.5, 4.5, 5], "five distinct values from 0.5 to 5, 0.5 apart", 0.5),
+        ([1, 2, 3.7], "three distinct values from 1 to 3.7", None),
+        ([1, 3, 4, 5], "four distinct values from 1 to 5, 1 apart", 1),
+        ([4, 4, 4], "all ratings are 4", None),
+        (np.linspace(-9.95, 9.9, 500), "continuous from -9.95 to 9.9, ends rounded outwards", None),
+        (np.linspace(-10, 10, 501), "continuous from -10 to 10", None),
+    ],
+)
+def test_the_scale_is_guessed_with_a_reason(values, reason, step):
+    found = check([(row, row % 7, value) for row, value in enumerate(values)])
+    assert found.scale_reason == reason
+    assert found.step == step
+
+
+def test_a_declared_scale():
+    found = check([*GOOD, (1, 5, 99)], scale=(1, 5))
+    assert found.scale_reason == "as declared; ratings go from 1 to 5"
+    assert finding(found, "off-scale").examples[0].value == "99"
+
+
+@pytest.mark.parametrize(("value", "bounds"), [(99, "1 to 5"), (-1, "1 to 5"), (-99, "1 to 5"), (1000, "1 to 5")])
+def test_values_that_may_mean_not_rated(value, bounds):
+    found = check([*GOOD, (1, 5, value), (1, 6, value)])
+    lone = finding(found, "lone-value")
+    assert (lone.level, lone.count) == ("warning", 2)
+    assert f"rating {value} (2 times) lies far from the others, {bounds}" in lone.message
+
+
+def test_lone_values_at_both_ends_and_among_continuous_ones():
+    rows = [(row, row % 7, value) for row, value in enumerate(np.linspace(-10, 10, 400))]
+    assert codes(check([*rows, (1, 8, 99), (1, 9, -99)])).count("lone-value") == 2
+    assert "lone-value" not in codes(check(rows))
+    assert "lone-value" not in codes(check([*GOOD, (1, 5, 0)]))
+
+
+def test_zeros_that_outnumber_the_rest():
+    zeros = [(user, item, 0) for user in range(1, 31) for item in range(200, 220)]
+    assert "50% of the ratings are 0" in finding(check([*GOOD, *zeros]), "zero").message
+
+
+def test_times_and_ids_in_the_rating_column():
+    times = [(user, item, 881_250_949 + user * item) for user in range(30) for item in range(20)]
+    assert "look like times (1997-12-04" in finding(check(times), "wrong-column").message
+    numbers = [(user, item, user * 20 + item) for user in range(30) for item in range(20)]
+    assert "look like ids (600 integers from 0 to 599)" in finding(check(numbers), "wrong-column").message
+
+
+def test_ratings_in_an_id_column():
+    found = check([(user, rating / 2, 3.5) for user in range(30) for rating in range(1, 10)])
+    assert "the item ids look like ratings" in finding(found, "ratings-as-ids").message
+
+
+def test_ids_that_differ_only_in_spelling():
+    found = check([*((f"u{user}", item, rating) for user, item, rating in GOOD), ("u1 ", 5, 3), ("U2", 5, 3)])
+    assert finding(found, "similar-users").count == 4
+    found = check([(1, "1", 3), (2, "1.0", 4), (1, "01", 5), (2, "a", 4), (3, "b", 3)])
+    alike = finding(found, "similar-items")
+    assert alike.count == 3
+    assert "'01' and '1' and '1.0'" in alike.message
+
+
+def test_single_users_items_and_values():
+    assert codes(check([(1, 2, 3)])) == ["constant", "one-user", "one-item", "users-once", "items-once"]
+    found = check([*GOOD, (77, 100, 3), (78, 100, 4)])
+    assert finding(found, "users-once").message == "2 users have one rating only"
+    assert (found.users_once, found.items_once) == (2, 0)
+    assert found.most_item == (100, 32)
+
+
+def test_the_summary_is_a_line_or_two():
+    (line,) = summary(read_ratings(GOOD))
+    counts, scale = line.split(", scale ")
+    assert counts == "600 ratings of 20 items by 30 users (100% of all pairs)"
+    assert scale == "1 to 5: five distinct values from 1 to 5, 1 apart"
+    lines = summary(read_ratings([*GOOD, (77, 100, 99)]))
+    assert len(lines) == 2
+    assert lines[1].startswith("rating 99 (1 time) lies far from the others, 1 to 5")
+    assert lines[1].endswith("1 user has one rating only")
+    assert summary(read_ratings(GOOD).take(np.zeros(600, bool))) == ("no ratings",)
+
+
+def test_the_summary_of_many_rows_is_that_of_the_check(monkeypatch):
+    rows = [(user, item, user * item % 5) for user in range(400) for item in range(300)]
+    few = summary(read_ratings(rows))
+    monkeypatch.setattr(ids, "_LARGE", 0)
+    assert summary(read_ratings(rows)) == few
+
+
+def test_published_tables_are_good(data):
+    found = check_table(read_table(data / "ml-100k" / "u.data"))
+    assert found.ok
+    assert codes(found) == ["items-once"]
+    assert found.items_once == 141
+    assert found.scale == (1, 5)
+    swapped = check_table(read_table(data / "ml-100k" / "u.data", rating=3))
+    assert "look like times (1997-09-20 to 1998-04-22" in finding(swapped, "wrong-column").message
+    jester = check_table(read_table(data / "jester" / "jester5k_ratings.dat"))
+    assert jester.ok
+    assert jester.scale == (-10, 10)
+    assert jester.scale_reason == "continuous from -9.95 to 9.9, ends rounded outwards"

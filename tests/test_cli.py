@@ -1,0 +1,319 @@
+"""The command, as a user meets it: what it prints, and how it fails."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from palate.cli.app import main
+from palate.datasets import write_ratings
+from tables import random_table
+
+ITEMS = "id,title,text\n" + "".join(f"{i},Joke {i},Why {i}?\n" for i in range(100, 140)) + "999,Never told,\n"
+
+
+def exit_code(main):
+    try:
+        main()
+    except SystemExit as finished:
+        return finished.code or 0
+    return 0
+
+
+@pytest.fixture
+def palate(capfd, monkeypatch):
+    """Run the command in this process; return exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["palate", *map(str, arguments)])
+        code = exit_code(main)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def answer(palate):
+    """Run the command with --json and return what it says."""
+
+    def run(*arguments, code=0):
+        found, out, err = palate(*arguments, "--json")
+        assert found == code, err
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    write_ratings(random_table(), folder / "ratings.csv")
+    (folder / "items.csv").write_text(ITEMS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    command = [
+        "fit",
+        folder / "ratings.csv",
+        "--items",
+        folder / "items.csv",
+        "-o",
+        folder / "m.palate",
+        "--epochs",
+        "5",
+    ]
+    subprocess.run([sys.executable, "-m", "palate", *command, "--scale", "1", "5"], check=True, capture_output=True)
+    return folder / "m.palate"
+
+
+def test_fit_reports_and_saves(answer, folder, tmp_path):
+    output = tmp_path / "m.palate"
+    found = answer(
+        "fit", folder / "ratings.csv", "--items", folder / "items.csv", "-o", output, "--factors", 4, "--seed", 3,
+        "--threads", 2, "--holdout", 0.1, "--epochs", 8, "--no-biases",
+    )  # fmt: skip
+    assert output.stat().st_size == found["bytes"]
+    assert found["solver"]["factors"] == 4
+    assert found["solver"]["seed"] == 3
+    assert found["solver"]["biases"] is False
+    assert found["users"] == 60
+    assert found["items"] == 40
+    assert found["rows_per_epoch"] == found["ratings"]
+    assert 0 < found["holdout"]["rmse"] < 2
+    assert set(found["holdout"]["baselines"]) == {"global mean", "item mean", "user mean", "bias only"}
+    assert not output.with_name("m.palate.checkpoint").exists()
+
+
+def test_fit_prints_tables_for_people(palate, folder, tmp_path):
+    code, out, err = palate("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--holdout", 0.2, "--epochs", 3)
+    assert code == 0
+    assert "60 users" in out
+    assert "bias only" in out
+    assert "Saved" in out
+    assert "training RMSE" in err
+
+
+def test_the_article_is_a_solver(answer, folder, tmp_path):
+    found = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "article", "--epochs", 2)
+    assert (found["solver"]["batch_size"], found["solver"]["epochs"]) == (64, 2)
+
+
+def test_the_questions_of_the_article(answer, model):
+    found = answer("predict", model, "--user", 5, "--item", 107)
+    assert 1 <= found["prediction"] <= 5
+    assert found["title"] == "Joke 107"
+    assert found["text"] == "Why 107?"
+    best = answer("recommend", model, "--user", 5, "-n", 3)["recommendations"]
+    worst = answer("recommend", model, "--user", 5, "-n", 3, "--lowest")["recommendations"]
+    assert best[0]["prediction"] >= best[2]["prediction"] >= worst[2]["prediction"] >= worst[0]["prediction"]
+    assert best[0]["title"] == f"Joke {best[0]['item']}"
+    similar = answer("similar", model, "--item", 107, "-n", 4)["similar"]
+    assert len(similar) == 4
+    assert 107 not in {one["item"] for one in similar}
+    assert similar[0]["similarity"] >= similar[3]["similarity"]
+    assert len(answer("similar", model, "--user", 5, "-n", 2, "--by", "dot")["similar"]) == 2
+    info = answer("info", model)
+    assert (info["users"], info["items"], info["catalogue"], info["never_rated"]) == (60, 40, 41, 1)
+    assert info["numbers"]["matrix"] == 2400
+
+
+def test_a_new_user_is_folded_in(answer, model):
+    rated = ("--rated", "100=5", "--rated", "101=1")
+    found = {one["item"] for one in answer("recommend", model, *rated, "-n", 99)["recommendations"]}
+    assert found == set(range(102, 140))
+    assert 1 <= answer("predict", model, *rated, "--item", 105)["prediction"] <= 5
+    reasons = answer("explain", model, *rated, "--item", 105)
+    total = reasons["intercept"] + sum(part["contribution"] for part in reasons["contributions"]) + reasons["remainder"]
+    assert total == pytest.approx(reasons["prediction"])
+
+
+@pytest.mark.parametrize("command", ["predict", "recommend", "similar", "explain", "info"])
+def test_answers_for_people(palate, model, command):
+    options = {
+        "predict": ["--user", 5, "--item", 107],
+        "recommend": ["--user", 5, "--texts"],
+        "similar": ["--item", 107],
+        "explain": ["--user", 5, "--item", 107, "-n", 2],
+        "info": [],
+    }[command]
+    code, out, _ = palate(command, model, *options)
+    assert code == 0
+    assert "107" in out or "Why" in out or "users × items" in out
+
+
+def test_evaluate_and_cross_validate(answer, model, folder):
+    found = answer("evaluate", model, folder / "ratings.csv")
+    assert found["ratings"] == found["unknown"] + 0 + found["ratings"]
+    assert found["rmse"] < found["baselines"]["global mean"]["rmse"]
+    options = ("--epochs", 3, "--solver", "sgd")
+    found = answer("cross-validate", folder / "ratings.csv", "--folds", 3, "--seed", 1, *options)
+    assert len(found["folds"]) == 3
+    assert found["rmse"] == pytest.approx(sum(fold["rmse"] for fold in found["folds"]) / 3)
+    files = ("--fold", folder / "ratings.csv", folder / "ratings.csv")
+    assert len(answer("cross-validate", *files, *files, *options)["folds"]) == 2
+
+
+def test_check_looks_before_anyone_fits(answer, palate, folder, tmp_path):
+    assert answer("check", folder / "ratings.csv")["users"] == 60
+    broken = tmp_path / "broken.csv"
+    broken.write_text("user,item,rating\n1,1,3\n1,1,4\n2,2,nan\n3,3,x\n")
+    found = answer("check", broken, code=1)
+    assert found["rows"] == 4
+    code, out, _ = palate("check", broken)
+    assert code == 1
+    assert "nan" in out
+
+
+def test_data_sets_are_listed_and_named(answer, palate, tmp_path):
+    names = {one["name"]: one for one in answer("datasets")}
+    assert names["sample"]["cached"]
+    assert names["sample"]["generated"]
+    assert "jester" in names
+    assert answer("check", "sample")["items"] == 117
+    code, out, _ = palate("datasets")
+    assert code == 0
+    assert "ml-100k" in out
+
+
+def test_the_demo_tells_the_whole_story(palate, answer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _err = palate("demo")
+    assert code == 0
+    for part in ("generated", "bias only", "also liked", "avoid", "storage", "demo.palate", "117"):
+        assert part in out
+    found = answer("demo", "--item", 10, "--user", 5)
+    assert (found["item"], found["user"]) == (10, 5)
+    assert len(found["similar"]) == len(found["best"]) == len(found["worst"]) == 3
+    assert found["holdout"]["rmse"] < 0.85 * found["holdout"]["baselines"]["bias only"]["rmse"]
+
+
+BROKEN = {
+    "empty": (b"", "empty"),
+    "directory": (None, "directory"),
+    "text in the rating column": (b"1,1,3\n1,2,good\n", "line 2"),
+    "a fourth column": (b"user,item,rating\n1,1,3\n1,2,3,4\n", "line 3"),
+    "utf-16": ("1,1,3\n1,2,4\n".encode("utf-16"), "UTF-16"),
+    "nan": (b"1,1,3\n1,2,nan\n", "line 2"),
+    "infinite": (b"1,1,3\n1,2,inf\n", "line 2"),
+    "duplicates": (b"1,1,3\n1,1,4\n", "--duplicates"),
+    "binary": (bytes(range(256)) * 9, ""),
+    "two columns": (b"1,1\n1,2\n", "column"),
+    "header only": (b"user,item,rating\n", ""),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_tables_give_one_clear_line(palate, tmp_path, name):
+    content, expected = BROKEN[name]
+    source = tmp_path / "ratings.csv"
+    source.mkdir() if content is None else source.write_bytes(content)
+    code, out, err = palate("fit", source, "-o", tmp_path / "m.palate")
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert expected in err
+    assert not (tmp_path / "m.palate").exists()
+
+
+@pytest.mark.parametrize("content", [b"1,1,3\n", b"1,1,3\n1,2,4\n1,3,5\n", b"1,1,3\n2,1,4\n"])
+def test_tiny_tables_fit(palate, tmp_path, content):
+    (tmp_path / "r.csv").write_bytes(content)
+    code, _, err = palate("fit", tmp_path / "r.csv", "-o", tmp_path / "m.palate")
+    assert code == 0, err
+    assert palate("recommend", tmp_path / "m.palate", "--user", 1)[0] == 0
+
+
+FAILURES = [
+    ("missing table", ["fit", "nothing.csv", "-o", "m.palate"], "nothing.csv"),
+    ("missing folder", ["fit", "{table}", "-o", "nowhere/m.palate"], "nowhere"),
+    ("no model", ["predict", "nothing.palate", "--user", 1, "--item", 1], "nothing.palate"),
+    ("table as a model", ["info", "{table}"], "not a palate model"),
+    ("unknown user", ["recommend", "{model}", "--user", "zaphod"], "user 'zaphod' is unknown"),
+    ("unknown item", ["similar", "{model}", "--item", 12345], "12345"),
+    ("never rated", ["predict", "{model}", "--user", 5, "--item", 999], "never rated"),
+    ("nobody", ["recommend", "{model}"], "--user"),
+    ("everybody", ["recommend", "{model}", "--user", 1, "--rated", "100=3"], "--user"),
+    ("bad rated", ["recommend", "{model}", "--rated", "100"], "ITEM=RATING"),
+    ("unknown solver", ["fit", "{table}", "-o", "{model}", "--solver", "magic"], "magic"),
+    ("bad setting", ["fit", "{table}", "-o", "{model}", "--factors", "-3"], "factors"),
+    ("bad type", ["fit", "{table}", "-o", "{model}", "--factors", "many"], "many"),
+    ("bad holdout", ["fit", "{table}", "-o", "{model}", "--holdout", "2"], "holdout"),
+    ("bad items", ["fit", "{table}", "--items", "{model}", "-o", "x.palate"], ""),
+    ("missing items", ["fit", "{table}", "--items", "nothing.dat", "-o", "x.palate"], "nothing.dat"),
+    ("url without query", ["fit", "sqlite:///x.db", "-o", "x.palate"], "--query"),
+    ("no such command", ["frobnicate"], "frobnicate"),
+    ("bad columns", ["fit", "{table}", "-o", "x.palate", "--columns", "a,b"], "columns"),
+    ("unknown column", ["fit", "{table}", "-o", "x.palate", "--columns", "user,item,stars"], "stars"),
+    ("folds and file", ["cross-validate"], "RATINGS"),
+    ("too many folds", ["cross-validate", "{table}", "--folds", 100000], "folds"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+def test_failures_are_one_line_and_exit_2(palate, model, folder, tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    before = model.read_bytes()
+    filled = [str(part).format(table=folder / "ratings.csv", model=model) for part in arguments]
+    code, _, err = palate(*filled)
+    assert code == 2
+    assert "Traceback" not in err
+    assert expected in err
+    assert model.read_bytes() == before
+
+
+def test_ctrl_c_saves_and_resume_goes_on(tmp_path, data):
+    source = data / "jester" / "jester5k_ratings.dat"
+    options = ["--epochs", "200", "--factors", "64", "--regularization", "0.06", "--patience", "200", "--json"]
+    command = [sys.executable, "-m", "palate", "fit", str(source), *options]
+    process = subprocess.Popen([*command, "-o", str(tmp_path / "m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    checkpoint = tmp_path / "m.checkpoint"
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"--resume" in err
+    assert json.loads(out)["training"]["interrupted"]
+    assert checkpoint.exists()
+    subprocess.run([*command, "-o", str(tmp_path / "m"), "--resume"], check=True, capture_output=True)
+    subprocess.run([*command, "-o", str(tmp_path / "straight")], check=True, capture_output=True)
+    assert not checkpoint.exists()
+    from palate import load
+
+    assert (load(tmp_path / "m").user_factors == load(tmp_path / "straight").user_factors).all()
+
+
+def test_completion_scripts_are_printed(palate):
+    for shell in ("bash", "zsh", "fish"):
+        code, out, _ = palate("completion", shell)
+        assert code == 0
+        assert "_PALATE_COMPLETE" in out
+    environment = {
+        **os.environ,
+        "_PALATE_COMPLETE": "bash_complete",
+        "COMP_WORDS": "palate fit --fact",
+        "COMP_CWORD": "2",
+    }
+    program = os.path.join(os.path.dirname(sys.executable), "palate")
+    if os.path.exists(program):
+        run = subprocess.run([program], capture_output=True, text=True, env=environment, check=False)
+        assert "--factors" in run.stdout
+
+
+def test_a_closed_pipe_is_no_traceback(model):
+    run = subprocess.run(
+        f"{sys.executable} -m palate info {model} --json | head -c 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,154 @@
+import hashlib
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import naive
+from palate import kernels
+from palate.kernels import blocks as blocks_kernels
+from palate.kernels import layout, sgd, simd
+from palate.solvers.blocks import Blocks, Deal
+from palate.threads import pool
+from tables import random_table
+
+FILES = sorted(Path(kernels.__file__).parent.glob("*.py"))
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(1)
+    user, item = rng.integers(7, size=300).astype(np.int32), rng.integers(5, size=300).astype(np.int32)
+    return user, item, rng.normal(size=300).astype(np.float32)
+
+
+@pytest.fixture
+def parameters():
+    rng = np.random.default_rng(2)
+    return tuple(rng.normal(0, 0.3, shape).astype(np.float32) for shape in ((7, 16), (5, 16), 7, 5))
+
+
+def doubles(arrays):
+    return tuple(array.astype(np.float64) for array in arrays)
+
+
+def rows(table):
+    return list(zip(*(column.tolist() for column in table), strict=True))
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_descend_takes_the_steps_of_its_slow_twin(table, parameters, biased):
+    slow = doubles(parameters)
+    expected = naive.descend(rows(table), *slow, 0.02, 0.999, biased)
+    found = sgd.descend(*table, 0, 300, *parameters, np.float32(0.02), np.float32(0.999), biased, (0,) * 16)
+    assert found == pytest.approx(expected, rel=1e-4)
+    for fast, other in zip(parameters, slow, strict=True):
+        np.testing.assert_allclose(fast, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("batch", [1, 7, 64, 1000])
+def test_batches_average_gradients_like_their_slow_twin(table, parameters, biased, batch):
+    slow = doubles(parameters)
+    order = np.random.default_rng(3).permutation(300)
+    expected = naive.descend_in_batches([rows(table)[i] for i in order], batch, *slow, 0.05, 0.99, biased)
+    found = sgd.descend_in_batches(*table, order, batch, *parameters, np.float32(0.05), np.float32(0.99), biased)
+    assert found == pytest.approx(expected, rel=1e-4)
+    for fast, other in zip(parameters, slow, strict=True):
+        np.testing.assert_allclose(fast, other, atol=1e-4)
+
+
+def test_squared_error_clips_like_its_slow_twin(table, parameters):
+    expected = naive.squared_error(rows(table), *doubles(parameters), -0.4, 0.7)
+    found = sgd.squared_error(*table, 0, 300, *parameters, np.float32(-0.4), np.float32(0.7), (0,) * 16)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_counts_and_groups_are_those_of_their_slow_twins():
+    rng = np.random.default_rng(4)
+    cells = rng.permutation(9 * 11)[:60]
+    by, other, values = (cells // 11).astype(np.int32), (cells % 11).astype(np.int32), rng.random(60, np.float32)
+    counts, others = layout.count(by, 10), layout.count(other, 11)
+    assert counts.tolist() == [by.tolist().count(g) for g in range(10)]
+    expected = sorted(zip(by.tolist(), other.tolist(), values.tolist(), strict=True))
+    indices, grouped = layout.group(by, other, values, counts, others)
+    assert list(zip(indices.tolist(), grouped.tolist(), strict=True)) == [row[1:] for row in expected]
+    assert not layout.is_grouped(by, other)
+    assert layout.is_grouped(np.sort(by), np.arange(60, dtype=np.int32))
+    assert not layout.is_grouped(np.zeros(2, np.int32), np.zeros(2, np.int32))
+
+
+def test_blocks_hold_every_rating_once_and_share_nothing_within_a_round():
+    ratings = random_table(users=500, items=400, density=0.9)
+    deal = Deal.of(ratings, 16)
+    assert deal.stripes > 1
+    with pool(2) as run:
+        blocks = Blocks.cut(deal, ratings, 3.0, 2.0, np.random.default_rng(0), run)
+    rows = sorted(zip(deal.user_row[ratings.user], deal.item_row[ratings.item], (ratings.rating - 3) / 2, strict=True))
+    assert sorted(zip(blocks.user, blocks.item, blocks.rating, strict=True)) == rows
+    visited = []
+    for parts in blocks.rounds(np.random.default_rng(1)):
+        stripes = [
+            (set(deal.user_stripe[blocks.user[start:stop]]), set(deal.item_stripe[blocks.item[start:stop]]))
+            for start, stop in parts
+        ]
+        for side in zip(*stripes, strict=True):
+            assert sum(map(len, side)) == len(set().union(*side)) == deal.stripes
+        visited += parts
+    assert sum(stop - start for start, stop in visited) == len(ratings)
+    assert len(set(visited)) == deal.stripes**2
+    sizes = np.diff(blocks.indptr)
+    assert sizes.max() < 1.5 * sizes.mean()
+
+
+def test_shuffle_permutes_its_part_only_and_evenly():
+    firsts = np.zeros(10)
+    for key in range(4000):
+        columns = np.arange(12, dtype=np.int32), np.arange(12, dtype=np.int32), np.arange(12, dtype=np.float32)
+        blocks_kernels.shuffle_block(*columns, 1, 11, np.int64(key))
+        order = columns[0]
+        assert all((column == order).all() for column in columns)
+        assert (order[0], order[11]) == (0, 11)
+        assert sorted(order) == list(range(12))
+        firsts[order[1] - 1] += 1
+    # Each of 10 places expects 400, standard deviation 19.
+    assert abs(firsts - 400).max() < 5 * 19
+
+
+def test_kernels_run_as_plain_python_too():
+    code = (
+        "import numpy as np; from palate.kernels import sgd; f = np.float32; a = np.ones((2, 8), f); b = np.zeros(2, f);"
+        "i = np.array([0, 1], np.int32); print(sgd.descend(i, i, np.array([3, 8], f), 0, 2, a, a.copy(), b, b.copy(),"
+        " f(.1), f(1), True, (0,) * 8))"
+    )
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert float(run.stdout) == 25.0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_kernels_import_nothing_of_palate_outside_their_folder(path):
+    lines = [line for line in path.read_text().splitlines() if line.startswith(("from palate", "import palate"))]
+    assert all(line.startswith("from palate.kernels.") for line in lines)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_kernel_file_that_uses_simd_names_its_hash(path):
+    # Numba's cache looks at the file of the kernel only: a new hash in it renews what was compiled with old operations.
+    text = path.read_text()
+    if "from palate.kernels.simd import" in text:
+        digest = hashlib.sha256(Path(inspect.getfile(simd)).read_bytes()).hexdigest()[:12]
+        assert f'SIMD = "{digest}"' in text, f"simd.py has changed: set SIMD in {path.name} to {digest}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_jitted_functions_call_none_of_another_file(path):
+    allowed = {"jit", *simd.__all__}
+    for line in path.read_text().splitlines():
+        if line.startswith("from palate.kernels."):
+            names = {name.strip() for name in line.split(" import ")[1].split(",")}
+            assert names <= allowed

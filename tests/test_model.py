@@ -1,0 +1,190 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import naive
+from palate.catalogue import Catalogue, Entry
+from palate.errors import DataError, SettingsError, UnknownIdError
+from palate.model import _best
+from palate.profiles import ridge
+from palate.solvers import SGD, Means
+from tables import random_table
+
+CATALOGUE = Catalogue({**{i: Entry(f"title {i}", f"text {i}") for i in range(100, 140)}, 999: Entry("unrated", "")})
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    return random_table()
+
+
+@pytest.fixture(scope="module")
+def model(ratings):
+    return dataclasses.replace(SGD(factors=6).fit(ratings), catalogue=CATALOGUE)
+
+
+def full(model):
+    return model.intercept + model.user_bias[:, None] + model.item_bias + model.user_factors @ model.item_factors.T
+
+
+def test_predict_takes_ids_and_arrays_of_ids(model):
+    expected = model.scale.clip(full(model))
+    assert model.predict(3, 105) == pytest.approx(expected[2, 5], abs=1e-5)
+    assert isinstance(model.predict(3, 105), float)
+    np.testing.assert_allclose(model.predict([1, "2", 3], 100), expected[:3, 0], atol=1e-5)
+    np.testing.assert_allclose(model.predict(1, model.items.ids), expected[0], atol=1e-5)
+    grid = model.predict(model.users.ids[:, None], model.items.ids[None, :])
+    np.testing.assert_allclose(grid, expected, atol=1e-5)
+    assert model.predict([], []).shape == (0,)
+
+
+def test_predictions_stay_on_the_scale(model):
+    loud = dataclasses.replace(model, item_bias=np.full(40, 99, np.float32))
+    assert loud.predict(1, 100) == 5
+
+
+def test_unknown_ids_are_errors_unless_the_mean_is_asked_for(model):
+    with pytest.raises(UnknownIdError, match="user 77 is unknown: the 60 user ids are integers from 1 to 60"):
+        model.predict(77, 100)
+    with pytest.raises(UnknownIdError, match="item 999 is in the catalogue but was never rated"):
+        model.predict([1, 2], [100, 999])
+    assert model.predict(77, 999, unknown="mean") == pytest.approx(model.mean, abs=1e-6)
+    known = model.predict(77, 100, unknown="mean")
+    assert known == pytest.approx(model.mean + model.item_bias[0], abs=1e-5)
+    assert model.predict([77, 1], [100, 100], unknown="mean")[1] == pytest.approx(model.predict(1, 100))
+
+
+@pytest.mark.parametrize("lowest", [False, True])
+def test_recommend_ranks_what_is_unseen(model, lowest):
+    allowed = np.ones(40, bool)
+    allowed[model.seen[4][0]] = False
+    expected = naive.best(full(model)[4], allowed, 7, lowest)
+    found = model.recommend(5, 7, lowest=lowest)
+    assert [one.id for one in found] == [100 + i for i in expected]
+    np.testing.assert_allclose([one.score for one in found], model.scale.clip(full(model)[4, expected]), atol=1e-5)
+    assert found[0].title == f"title {found[0].id}"
+
+
+def test_recommend_filters(model):
+    assert {one.id for one in model.recommend(5, 99, only=[101, "102", 999], seen=True)} == {101, 102}
+    everything = model.recommend(5, 99, seen=True)
+    assert len(everything) == 40
+    assert 101 not in {one.id for one in model.recommend(5, 99, seen=True, exclude=[101])}
+    assert model.recommend(5, 3, only=[]) == []
+    with pytest.raises(UnknownIdError, match="item 12345"):
+        model.recommend(5, 3, exclude=[12345])
+    with pytest.raises(SettingsError, match="n must be at least 1"):
+        model.recommend(5, 0)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("lowest", [False, True])
+def test_a_batch_answers_like_single_calls(model, seen, lowest, monkeypatch):
+    monkeypatch.setattr("palate.model._BATCH_CELLS", 300)
+    items, scores = model.recommend_batch(n=30, seen=seen, lowest=lowest)
+    for row, user in enumerate(model.users.ids):
+        single = model.recommend(user, 30, seen=seen, lowest=lowest)
+        assert model.items.ids[items[row][: len(single)]].tolist() == [one.id for one in single]
+        assert (items[row][len(single) :] == -1).all()
+        assert np.isnan(scores[row][len(single) :]).all()
+        np.testing.assert_allclose(scores[row][: len(single)], [one.score for one in single], atol=1e-5)
+
+
+def test_similar_items_are_close_in_angle(model):
+    q = model.item_factors
+    angle = q @ q[7] / np.linalg.norm(q, axis=1) / np.linalg.norm(q[7])
+    angle[7] = -2
+    found = model.similar_items(107, 5)
+    assert [one.id - 100 for one in found] == np.argsort(-angle)[:5].tolist()
+    assert [one.score for one in found] == pytest.approx(sorted(angle, reverse=True)[:5], abs=1e-5)
+    dots = model.similar_items(107, 3, by="dot")
+    assert dots[0].score == pytest.approx(max(q[i] @ q[7] for i in range(40) if i != 7), abs=1e-5)
+    with pytest.raises(SettingsError, match="cosine"):
+        model.similar_items(107, by="taste")
+
+
+def test_similar_users_and_items_without_factors(model, ratings):
+    assert model.similar_users(3, 2)[0].id != 3
+    flat = Means().fit(ratings)
+    assert flat.similar_items(107) == []
+
+
+def test_fold_in_solves_the_ridge_problem(model):
+    rated = {100: 5.0, 103: 1.0, 120: 3.5}
+    profile = model.fold_in(rated)
+    index = [0, 3, 20]
+    design = np.column_stack([model.item_factors[index].astype(float), np.ones(3)])
+    target = np.array([5, 1, 3.5]) - model.intercept - model.item_bias[index]
+    found = np.append(profile.factors, profile.bias)
+    penalty = 3 * np.array([model.penalty.factors] * 6 + [model.penalty.bias])
+    np.testing.assert_allclose(design.T @ (target - design @ found), penalty * found, atol=1e-5)
+    assert model.predict(profile, 100) > model.predict(profile, 103)
+    assert {one.id for one in model.recommend(profile, 99)} == set(range(100, 140)) - set(rated)
+
+
+def test_a_folded_in_user_comes_close_to_the_fitted_one(model):
+    items, values = model.seen[9]
+    profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
+    fitted, folded = model.predict(10, model.items.ids), model.predict(profile, model.items.ids)
+    assert np.sqrt(np.mean((fitted - folded) ** 2)) < 0.2
+
+
+def test_a_user_without_ratings_is_the_average_user(model):
+    profile = model.fold_in({})
+    assert profile.bias == 0
+    assert model.predict(profile, 100) == pytest.approx(model.scale.clip(model.intercept + model.item_bias[0]))
+    with pytest.raises(DataError, match="finite"):
+        model.fold_in({100: float("nan")})
+    with pytest.raises(UnknownIdError):
+        model.fold_in({12345: 3.0})
+
+
+@pytest.mark.parametrize("who", [5, {100: 5.0, 101: 4.0, 110: 1.0}], ids=["known", "folded in"])
+def test_contributions_sum_to_the_prediction(model, who):
+    user = model.fold_in(who) if isinstance(who, dict) else who
+    for item in (102, 139):
+        found = model.explain(user, item)
+        total = found.intercept + sum(part.contribution for part in found.contributions) + found.remainder
+        assert found.prediction == pytest.approx(total)
+        assert model.scale.clip(found.prediction) == pytest.approx(model.predict(user, item), abs=1e-4)
+        assert found.intercept == pytest.approx(model.intercept + model.item_bias[model.items.require(item)], abs=1e-5)
+        assert abs(found.remainder) < 1e-3  # more ratings than factors, or ridge regression: nothing is left over
+        sizes = [abs(part.contribution) for part in found.contributions]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_model_without_ratings_folds_in_but_does_not_explain(model):
+    bare = dataclasses.replace(model, seen=None)
+    assert len(bare.recommend(5, 99)) == 40
+    assert bare.ratings() is None
+    with pytest.raises(DataError, match="keeps no ratings"):
+        bare.explain(5, 100)
+    assert bare.explain(bare.fold_in({100: 5.0}), 101).contributions
+
+
+def test_the_model_gives_its_training_table_back(model, ratings):
+    found = model.ratings()
+    np.testing.assert_array_equal(found.by_item.values, ratings.by_item.values)
+    assert found.scale == ratings.scale
+
+
+def test_ridge_without_bias_matches_numpy():
+    rng = np.random.default_rng(0)
+    q, e = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=9)
+    from palate.profiles import Penalty
+
+    bias, factors = ridge(q, e, Penalty(0.5, None, by_count=False))
+    assert bias == 0
+    np.testing.assert_allclose(factors, np.linalg.solve(q.T @ q + 0.5 * np.eye(3), q.T @ e), atol=1e-5)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30), st.integers(1, 35), st.booleans()
+)
+def test_the_best_are_exact_and_ties_go_by_index(rows, n, lowest):
+    scores = np.array([score for score, _ in rows], np.float32)
+    allowed = np.array([use for _, use in rows])
+    assert _best(scores, allowed, n, lowest).tolist() == naive.best(scores, allowed, n, lowest)
