@@ -78,7 +78,7 @@ def main(wide: Path) -> None:
             small.write_text("".join(line for line, _ in zip(file, range(1_000_000), strict=False)))
         for reader in READERS:
             measure(reader, path, small)
-        turns = {reader: [] for reader in READERS}
+        turns: dict[str, list[tuple[float, float]]] = {reader: [] for reader in READERS}
         for _ in range(TURNS):
             for reader, times in turns.items():
                 times.append(measure(reader, path, small))
