@@ -21,7 +21,18 @@ from statistics import median
 from palate import SGD
 from palate.datasets import make_ratings, write_ratings
 
-FLAGS = ["-O3", "-std=c++11", "-march=native", "-mavx", "-DUSEAVX", "-DUSEOMP", "-fopenmp", "-pthread", "-include", "string"]
+FLAGS = [
+    "-O3",
+    "-std=c++11",
+    "-march=native",
+    "-mavx",
+    "-DUSEAVX",
+    "-DUSEOMP",
+    "-fopenmp",
+    "-pthread",
+    "-include",
+    "string",
+]
 EPOCHS = 20
 REGULARIZATION = 0.06
 

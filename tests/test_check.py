@@ -1,12 +1,12 @@
-"""What `check_table` and `summary` find."""
+"""What `check_table` and `check_ratings` find."""
 
 import json
 
 import numpy as np
 import pytest
 
-import palate.reading.ids as ids
-from palate.check import check_table, summary
+from palate import ratings as ratings_module
+from palate.check import check_ratings, check_table
 from palate.reading import read_ratings, read_table
 
 GOOD = [(user, item, 1 + (user * item) % 5) for user in range(1, 31) for item in range(100, 120)]
@@ -160,7 +160,7 @@ def test_ids_that_differ_only_in_spelling():
 
 
 def test_single_users_items_and_values():
-    assert codes(check([(1, 2, 3)])) == ["constant", "one-user", "one-item", "users-once", "items-once"]
+    assert codes(check([(1, 2, 3)])) == ["one-user", "one-item", "constant", "users-once", "items-once"]
     found = check([*GOOD, (77, 100, 3), (78, 100, 4)])
     assert finding(found, "users-once").message == "2 users have one rating only"
     assert (found.users_once, found.items_once) == (2, 0)
@@ -168,22 +168,22 @@ def test_single_users_items_and_values():
 
 
 def test_the_summary_is_a_line_or_two():
-    (line,) = summary(read_ratings(GOOD))
+    (line,) = check_ratings(read_ratings(GOOD))
     counts, scale = line.split(", scale ")
     assert counts == "600 ratings of 20 items by 30 users (100% of all pairs)"
     assert scale == "1 to 5: five distinct values from 1 to 5, 1 apart"
-    lines = summary(read_ratings([*GOOD, (77, 100, 99)]))
+    lines = check_ratings(read_ratings([*GOOD, (77, 100, 99)]))
     assert len(lines) == 2
     assert lines[1].startswith("rating 99 (1 time) lies far from the others, 1 to 5")
     assert lines[1].endswith("1 user has one rating only")
-    assert summary(read_ratings(GOOD).take(np.zeros(600, bool))) == ("no ratings",)
+    assert check_ratings(read_ratings(GOOD).take(np.zeros(600, bool))) == ("no ratings",)
 
 
 def test_the_summary_of_many_rows_is_that_of_the_check(monkeypatch):
     rows = [(user, item, user * item % 5) for user in range(400) for item in range(300)]
-    few = summary(read_ratings(rows))
-    monkeypatch.setattr(ids, "_LARGE", 0)
-    assert summary(read_ratings(rows)) == few
+    few = check_ratings(read_ratings(rows))
+    monkeypatch.setattr(ratings_module, "_LARGE", 0)
+    assert check_ratings(read_ratings(rows)) == few
 
 
 def test_published_tables_are_good(data):

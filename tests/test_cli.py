@@ -206,6 +206,9 @@ BROKEN = {
     "binary": (bytes(range(256)) * 9, ""),
     "two columns": (b"1,1\n1,2\n", "column"),
     "header only": (b"user,item,rating\n", ""),
+    "one rating": (b"1,1,3\n", "only one user"),
+    "one user": (b"1,1,3\n1,2,4\n1,3,5\n", "only one user, 1"),
+    "one item": (b"1,1,3\n2,1,4\n", "only one item, 1"),
 }
 
 
@@ -221,7 +224,7 @@ def test_broken_tables_give_one_clear_line(palate, tmp_path, name):
     assert not (tmp_path / "m.palate").exists()
 
 
-@pytest.mark.parametrize("content", [b"1,1,3\n", b"1,1,3\n1,2,4\n1,3,5\n", b"1,1,3\n2,1,4\n"])
+@pytest.mark.parametrize("content", [b"1,1,3\n2,2,3\n", b"1,1,3\n1,2,4\n2,2,5\n"])
 def test_tiny_tables_fit(palate, tmp_path, content):
     (tmp_path / "r.csv").write_bytes(content)
     code, _, err = palate("fit", tmp_path / "r.csv", "-o", tmp_path / "m.palate")

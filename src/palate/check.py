@@ -11,14 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate.errors import DataError
 from palate.ratings import Ratings, RatingScale, Vocabulary
 from palate.reading.encode import Examined, as_scale, examine
 from palate.reading.faults import Fault, shown
-from palate.reading.ids import count_index
 from palate.reading.table import Table
-from palate.threads import pool
 
-__all__ = ["Bar", "Check", "Example", "Finding", "check_table", "summary"]
+__all__ = ["Bar", "Check", "Example", "Finding", "check_ratings", "check_table"]
 
 _EXAMPLES = 3
 # So many distinct values at most make a scale of steps rather than a continuous one.
@@ -46,7 +45,7 @@ class Finding:
     Parameters
     ----------
     level
-        "error": `read_ratings` refuses the table unless told otherwise; "warning": look at it; "note": good to know.
+        "error": `palate fit` refuses the table unless told otherwise; "warning": look at it; "note": good to know.
     code
         A word for programs.
     message
@@ -120,7 +119,7 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether `read_ratings` takes the table without being told to skip or settle anything."""
+        """Whether `palate fit` takes the table without being told to skip or settle anything."""
         return all(finding.level != "error" for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
@@ -178,7 +177,7 @@ def check_table(table: Table, *, scale: RatingScale | tuple[float, float] | None
         usable=len(ratings),
         users=len(ratings.users),
         items=len(ratings.items),
-        density=ratings.density,
+        density=(len(ratings) - (examined.repeats.extra if examined.repeats else 0)) / (len(users) * len(items)),
         scale=(ratings.scale.low, ratings.scale.high),
         scale_reason=look.reason,
         step=look.step,
@@ -194,15 +193,20 @@ def check_table(table: Table, *, scale: RatingScale | tuple[float, float] | None
     )
 
 
-def summary(ratings: Ratings) -> tuple[str, ...]:
-    """Say in a line or two what encoded ratings are, and what about them deserves a look.
+def check_ratings(ratings: Ratings) -> tuple[str, ...]:
+    """Say in a line or two what ratings that are to be fitted are, and what about them deserves a look.
 
     Distinct values are looked for in a sample, so this costs little beside reading.
+
+    Raises
+    ------
+    DataError
+        If there is only one user or only one item: then nothing can be learnt.
 
     Examples
     --------
     >>> from palate.reading import read_ratings
-    >>> summary(read_ratings([("ann", 10, 5), ("ann", 20, 4), ("bob", 10, 3)]))[0]
+    >>> check_ratings(read_ratings([("ann", 10, 5), ("ann", 20, 4), ("bob", 10, 3)]))[0]
     '3 ratings of 2 items by 2 users (75% of all pairs), scale 3 to 5: three distinct values from 3 to 5, 1 apart'
     """
     if not len(ratings):
@@ -211,6 +215,9 @@ def summary(ratings: Ratings) -> tuple[str, ...]:
     ends = np.array([ratings.rating.min(), ratings.rating.max()])
     values, counts = np.unique(np.concatenate([sample, ends]), return_counts=True)
     look = _look(ratings, values, counts)
+    for finding in look.findings:
+        if finding.level == "error":
+            raise DataError(f"{finding.message}; at least two users and two items are needed")
     first = (
         f"{_many(len(ratings), 'rating')} of {_many(len(ratings.items), 'item')} by "
         f"{_many(len(ratings.users), 'user')} ({100 * ratings.density:.3g}% of all pairs), "
@@ -229,10 +236,9 @@ def _fault(table: Table, fault: Fault) -> Finding:
         Example(table.where(row), "" if value is None else shown(value))
         for row, value in ((int(row), table.frame[column][int(row)]) for row in fault.rows[:_EXAMPLES])
     )
-    first = f"{examples[0].value} " * bool(examples[0].value) + f"({table.locate(int(fault.rows[0]))})"
-    return Finding(
-        "error", fault.code, f"{len(fault.rows):,} × {fault.brief}, such as {first}", len(fault.rows), examples
-    )
+    value, place = examples[0].value, table.locate(int(fault.rows[0]))
+    first = f", such as {value} ({place})" if value else f", first in {place}"
+    return Finding("error", fault.code, f"{len(fault.rows):,} × {fault.brief}{first}", len(fault.rows), examples)
 
 
 def _repeats(table: Table, examined: Examined) -> Iterator[Finding]:
@@ -249,9 +255,7 @@ def _repeats(table: Table, examined: Examined) -> Iterator[Finding]:
 
 def _look(ratings: Ratings, values: NDArray[np.float32], counts: NDArray[np.int64]) -> _Look:
     """Look at encoded ratings, of which `values` are the distinct ones (or those of a sample)."""
-    with pool(2) as run:
-        sides = ((ratings.user, len(ratings.users)), (ratings.item, len(ratings.items)))
-        users, items = run(lambda side: count_index(*side), sides)
+    users, items = ratings.user_counts, ratings.item_counts
     step = _step(values)
     findings = [
         *_lone_values(ratings, values),
@@ -339,7 +343,10 @@ def _wrong_column(what: str, count: int) -> Finding:
 
 def _strange_ids(side: Vocabulary) -> Iterator[Finding]:
     if len(side) == 1:
-        yield Finding("warning", f"one-{side.kind}", f"there is only one {side.kind}, {side[0]!r}", 1)
+        message = (
+            f"there is only one {side.kind}, {side[0]!r}: what {side.kind}s have in common cannot be learnt from it"
+        )
+        yield Finding("error", f"one-{side.kind}", message, 1)
     if not side.is_text:
         return
     ids = pl.Series(side.ids.tolist(), dtype=pl.String)

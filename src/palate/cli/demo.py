@@ -49,7 +49,7 @@ def demo(
     """
     import dataclasses
 
-    from palate.check import summary
+    from palate.check import check_ratings
     from palate.evaluation import evaluate
     from palate.solvers import SOLVERS
     from palate.splits import holdout
@@ -57,7 +57,7 @@ def demo(
 
     ratings, catalogue = load_ratings(source, **reading)
     train, test = holdout(ratings, 0.1)
-    looked = [*ratings.notes, *summary(ratings)]
+    looked = [*ratings.notes, *check_ratings(ratings)]
     if not as_json:
         _heading(f"1. The ratings: {source}")
         for line in looked:

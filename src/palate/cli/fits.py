@@ -74,7 +74,7 @@ def fit(
     """
     import dataclasses
 
-    from palate.check import summary
+    from palate.check import check_ratings
     from palate.errors import StorageError
     from palate.evaluation import evaluate as judge
     from palate.splits import holdout as hold_out
@@ -86,7 +86,7 @@ def fit(
     chosen = make_solver(solver, given)
     ratings, catalogue = load_ratings(source, **reading)
     catalogue = load_catalogue(items, catalogue)
-    looked = [*ratings.notes, *summary(ratings)]
+    looked = [*ratings.notes, *check_ratings(ratings)]
     if not as_json:
         for line in looked:
             click.echo(line)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palate.ratings import Vocabulary
 from palate.threads import available, pool
 
-__all__ = ["Indexed", "count_index", "index_ids"]
+__all__ = ["Indexed", "index_ids"]
 
 # From so many rows on, loading the kernels pays.
 _LARGE = 1_000_000
@@ -66,7 +66,7 @@ def _span(column: pl.Series) -> _Span | None:
     if len(values) < _LARGE:
         present[values.astype(np.int64) - low] = 1
     else:
-        from palate.reading.kernel import mark
+        from palate.kernels.text import mark
 
         mark(values, low, present)
     return _Span(low, np.flatnonzero(present) + low, np.cumsum(present, dtype=np.int32) - np.int32(1))
@@ -84,7 +84,7 @@ def _index(task: tuple[pl.Series, _Span | None]) -> tuple[NDArray[Any], NDArray[
 
 
 def _index_large(user: NDArray[Any], item: NDArray[Any], users: _Span, items: _Span) -> Indexed:
-    from palate.reading.kernel import renumber
+    from palate.kernels.text import renumber
 
     index = np.empty((2, len(user)), np.int32)
     cuts = np.linspace(0, len(user), 4 * available() + 1).astype(np.int64)
@@ -97,14 +97,3 @@ def _index_large(user: NDArray[Any], item: NDArray[Any], users: _Span, items: _S
         # A part looks at the pair before its first as well.
         ascending = all(run(part, range(len(cuts) - 1)))
     return Indexed(Vocabulary(users.ids, "user"), Vocabulary(items.ids, "item"), index[0], index[1], ascending)
-
-
-def count_index(index: NDArray[np.int32], size: int) -> NDArray[np.int64]:
-    """Return how often each of 0..size - 1 is in an index."""
-    if len(index) < _LARGE:
-        return np.bincount(index, minlength=size)
-    from palate.reading.kernel import tally
-
-    counts = np.zeros(size, np.int64)
-    tally(index, counts)
-    return counts

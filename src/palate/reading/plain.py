@@ -50,7 +50,7 @@ def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int,
 def _parse(
     content: Bytes, separator: str, roles: NDArray[np.int64], kind: type[np.integer[Any]]
 ) -> tuple[int, pl.DataFrame]:
-    from palate.reading.kernel import parse_lines
+    from palate.kernels.text import parse_lines
 
     # Room for as many rows as there can be: memory that is never touched is never taken.
     room = len(content) // (3 + (len(roles) - 1) * len(separator) + 1) + 1
@@ -79,7 +79,7 @@ def _parse(
 
 def _numbered(content: Bytes) -> Iterator[tuple[Bytes, slice]]:
     """Cut a text into chunks of whole lines, with the rows they will be. The last line gets its line end."""
-    from palate.reading.kernel import count_lines
+    from palate.kernels.text import count_lines
 
     start, row = 0, 0
     while start < len(content):

@@ -10,14 +10,14 @@ import numpy as np
 
 from palate.kernels.jit import jit
 
-__all__ = ["count_lines", "mark", "parse_lines", "renumber", "tally"]
+__all__ = ["count_lines", "mark", "parse_lines", "renumber"]
 
 # A decimal of up to 15 digits is m / 10**places with both exact in float64, so the quotient is correctly rounded.
 _POWERS = 10.0 ** np.arange(16)
 
 
 @jit
-def count_lines(text):  # type: ignore[no-untyped-def]
+def count_lines(text):
     """Count the newlines."""
     lines = 0
     for byte in text:
@@ -26,7 +26,7 @@ def count_lines(text):  # type: ignore[no-untyped-def]
 
 
 @jit
-def parse_lines(text, separator, repeat, roles, ids, rating):  # type: ignore[no-untyped-def]
+def parse_lines(text, separator, repeat, roles, ids, rating):
     """Read whole lines of text, which must end in a newline, into ids (int32 or int64, 2 x n) and rating (float32, n).
 
     A line holds a field for each of `roles`: 0 user, 1 item, 2 rating, 3 skipped. Between fields stands `separator`, a
@@ -97,14 +97,14 @@ def parse_lines(text, separator, repeat, roles, ids, rating):  # type: ignore[no
 
 
 @jit
-def mark(values, low, marked):  # type: ignore[no-untyped-def]
+def mark(values, low, marked):
     """Set marked[value - low] for each value, none of which is below low."""
     for value in values:
         marked[np.uint64(value - low)] = 1
 
 
 @jit
-def renumber(user, item, user_low, item_low, user_table, item_table, index, start, stop):  # type: ignore[no-untyped-def]
+def renumber(user, item, user_low, item_low, user_table, item_table, index, start, stop):
     """Fill index[:, start:stop] (int32) with user_table[user - user_low] and item_table[item - item_low].
 
     Returns whether these rows, and the one before them, ascend by user and then by item.
@@ -121,10 +121,3 @@ def renumber(user, item, user_low, item_low, user_table, item_table, index, star
         index[0, row] = user_table[np.uint64(u - user_low)]
         index[1, row] = item_table[np.uint64(i - item_low)]
     return ascending
-
-
-@jit
-def tally(index, counts):  # type: ignore[no-untyped-def]
-    """Add to counts[i] how often i is in index."""
-    for value in index:
-        counts[np.uint64(value)] += 1
