@@ -46,3 +46,13 @@ def best(scores, allowed, n, lowest):
         (i for i in range(len(scores)) if allowed[i]), key=lambda i: (scores[i] if lowest else -scores[i], i)
     )
     return ranked[:n]
+
+
+def solve_row(ratings, other, offset, weights, precision, linear):
+    """The mean and covariance of one row; ratings are (index, value)."""
+    gram, right = precision.astype(float), linear.astype(float)
+    for (i, value), weight in zip(ratings, weights, strict=True):
+        x = other[i].astype(float)
+        gram = gram + weight * np.outer(x, x)
+        right = right + weight * (value - offset[i]) * x
+    return np.linalg.solve(gram, right), np.linalg.inv(gram)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from palate.cli.app import app, main
-from palate.solvers import SGD, settings
+from palate.solvers import SOLVERS, settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -86,9 +86,10 @@ def test_every_command_and_option_has_help():
 
 def test_the_manual_lists_every_setting():
     text = (ROOT / "docs" / "solvers.md").read_text()
-    for setting in settings(SGD):
-        row = f"| `{setting.name}` | {setting.default} | {setting.help} |"
-        assert row in text, row
+    for solver in SOLVERS.values():
+        for setting in settings(type(solver)):
+            row = f"| `{setting.name}` | {setting.default} | {setting.help} |"
+            assert row in text, row
 
 
 def test_every_public_name_is_in_the_manual():

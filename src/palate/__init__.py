@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from palate.model import Model
     from palate.ratings import Ratings, RatingScale, Vocabulary
     from palate.reading import read_catalogue, read_ratings, read_table
-    from palate.solvers import BASELINES, SGD, SOLVERS
+    from palate.solvers import BASELINES, SGD, SOLVERS, BayesianMF
     from palate.splits import Split, holdout, k_fold
     from palate.storage import load, save
 
@@ -38,7 +38,7 @@ _HOMES = {
     "model": ["Model"],
     "ratings": ["RatingScale", "Ratings", "Vocabulary"],
     "reading": ["read_catalogue", "read_ratings", "read_table"],
-    "solvers": ["BASELINES", "SGD", "SOLVERS"],
+    "solvers": ["BASELINES", "SGD", "SOLVERS", "BayesianMF"],
     "splits": ["Split", "holdout", "k_fold"],
     "storage": ["load", "save"],
 }
@@ -48,6 +48,7 @@ __all__ = [
     "BASELINES",
     "SGD",
     "SOLVERS",
+    "BayesianMF",
     "Catalogue",
     "Model",
     "PalateError",

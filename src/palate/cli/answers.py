@@ -249,7 +249,7 @@ def info(model: str, as_json: bool) -> None:
         ],
         ["scale", f"{fitted.scale}, mean {fitted.mean:.2f}"],
         ["solver", f"{fitted.solver.get('name')}: {solver}"],
-        ["fit", ", ".join(f"{name} {value}" for name, value in told["training"].items() if name != "notes")],
+        ["fit", show.outcome(fitted.training)],
         ["training RMSE", f"{told['training_rmse']:.4f}" if history else "–"],
     ]
     show.table("", ["", ""], rows, left=2)

@@ -123,9 +123,7 @@ class _Story:
 
     def tell(self) -> None:
         training = self.model.training
-        click.echo(
-            f"Chosen on a validation part: regularization {training['regularization']:g}, {training['epochs']} epochs."
-        )
+        click.echo(f"Chosen on a validation part: {show.outcome(training)}.")
         named = {"palate (sgd)": self.result.scores, **self.result.baselines}
         show.errors(f"Errors on {self.result.ratings:,} held-out ratings", named)
         _heading(f"3. People who liked item {self.item} also liked")

@@ -132,11 +132,7 @@ def fit(
 
 def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:
     part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
-    training = model.training
-    click.echo(
-        f"Fitted {model.factors} factors in {training['epochs']} epochs and {seconds:.1f} s"
-        f", regularization {training['regularization']:g}{part}."
-    )
+    click.echo(f"Fitted {model.factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.")
     click.echo(f"Saved {output} ({show.size(output.stat().st_size)}).")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from palate.catalogue import Catalogue
     from palate.ratings import Ratings
     from palate.reading import Table
-    from palate.solvers import SGD, Setting
+    from palate.solvers import Setting, Solver
 
 __all__ = [
     "SolverCommand",
@@ -119,10 +119,8 @@ class SolverCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters and those of the solvers."""
-        from palate.solvers import SGD, settings
-
         own = super().get_params(ctx)
-        return own[:-1] + [_solver_parameter(setting) for setting in settings(SGD)] + own[-1:]
+        return own[:-1] + [_solver_parameter(*entry) for entry in _all_settings().values()] + own[-1:]
 
 
 solver_option = click.option(
@@ -130,23 +128,40 @@ solver_option = click.option(
     default="sgd",
     show_default=True,
     metavar="NAME",
-    help="How to fit: sgd, or article (sgd as in the 2018 article).",
+    help="How to fit: sgd (quick), bayes (most accurate), or article (sgd as in the 2018 article).",
 )
 
 
-def _solver_parameter(setting: Setting) -> click.Option:
+def _all_settings() -> dict[str, tuple[Setting, list[str]]]:
+    """Return each setting by name, with the solvers that have it. The article's are those of sgd."""
+    from palate.solvers import SOLVERS, settings
+
+    found: dict[str, tuple[Setting, list[str]]] = {}
+    for name in ("sgd", "bayes"):
+        for setting in settings(SOLVERS[name]):
+            found.setdefault(setting.name, (setting, []))[1].append(name)
+    return found
+
+
+def _solver_parameter(setting: Setting, solvers: list[str]) -> click.Option:
     # The default stays None, so that a named solver keeps its own settings where none is given.
     name = setting.name.replace("_", "-")
     flag = f"--{name}/--no-{name}" if setting.type is bool else f"--{name}"
     kind = click.Choice(setting.choices) if setting.choices else setting.type
     default = "chosen" if setting.default is None else setting.default
-    return click.Option([flag, setting.name], type=kind, default=None, help=f"{setting.help}. [{default}]")
+    only = f"{solvers[0]}: " if len(solvers) == 1 else ""
+    return click.Option([flag, setting.name], type=kind, default=None, help=f"{only}{setting.help}. [{default}]")
 
 
-def make_solver(name: str, given: dict[str, Any]) -> SGD:
+def make_solver(name: str, given: dict[str, Any]) -> Solver:
     """Return the named solver with the settings that were given."""
-    from palate.solvers import SOLVERS
+    from palate.solvers import SOLVERS, settings
 
     if name not in SOLVERS:
         raise click.BadParameter(f"{name!r} is none of {', '.join(SOLVERS)}", param_hint="--solver")
-    return dataclasses.replace(SOLVERS[name], **{key: value for key, value in given.items() if value is not None})
+    known = {setting.name for setting in settings(SOLVERS[name])}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    for key in chosen:
+        if key not in known:
+            raise click.UsageError(f"--{key.replace('_', '-')} is no setting of the solver {name!r}")
+    return dataclasses.replace(SOLVERS[name], **chosen)

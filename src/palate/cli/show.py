@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from palate.evaluation import Scores
     from palate.solvers import Epoch
 
-__all__ = ["epochs", "errors", "json_text", "paragraph", "size", "table", "transfer"]
+__all__ = ["epochs", "errors", "json_text", "outcome", "paragraph", "size", "table", "transfer"]
 
 
 def json_text(value: Any) -> None:
@@ -70,6 +70,15 @@ def paragraph(text: str, indent: str = "    ") -> None:
         click.echo(textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent))
 
 
+def outcome(training: Mapping[str, Any]) -> str:
+    """Say in a line how a fit went.
+
+    >>> outcome({"regularization": 0.055, "epochs": 37, "interrupted": False, "notes": []})
+    'regularization 0.055, epochs 37'
+    """
+    return ", ".join(f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float))
+
+
 def size(count: int) -> str:
     """Return a number of bytes for people.
 
@@ -104,20 +113,19 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
-    bars: dict[tuple[str, float], TaskID] = {}
-    last: dict[tuple[str, float], str] = {}
+    bars: dict[str, TaskID] = {}
+    last: dict[str, str] = {}
     shown = 0.0
     with Progress(*columns, console=console, disable=not console.is_terminal, auto_refresh=False) as progress:
 
         def show(epoch: Epoch) -> None:
             nonlocal shown
-            key = epoch.stage, epoch.regularization
+            key = f"{epoch.stage}, {epoch.setting}"
             if key not in bars:
-                name = f"{epoch.stage}, regularization {epoch.regularization:g}"
-                bars[key] = progress.add_task(name, total=epoch.of, state="")
+                bars[key] = progress.add_task(key, total=epoch.of, state="")
             held = "" if epoch.validation_rmse is None else f" · validation {epoch.validation_rmse:.4f}"
             last[key] = (
-                f"epoch {epoch.number}/{epoch.of} · training RMSE {epoch.training_rmse:.4f}{held}"
+                f"{epoch.number}/{epoch.of} · training RMSE {epoch.training_rmse:.4f}{held}"
                 f" · {epoch.ratings_per_second / 1e6:.1f} M ratings/s"
             )
             progress.update(bars[key], completed=epoch.number, state=last[key])
@@ -129,8 +137,8 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
         yield show
         progress.refresh()
     if not console.is_terminal:
-        for (stage, regularization), state in last.items():
-            click.echo(f"{stage}, regularization {regularization:g}: {state}", err=True)
+        for key, state in last.items():
+            click.echo(f"{key}: {state}", err=True)
 
 
 @contextmanager

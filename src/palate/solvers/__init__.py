@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from palate.solvers.bayes import BayesianMF
 from palate.solvers.means import BASELINES, Means
 from palate.solvers.settings import Setting, settings
 from palate.solvers.sgd import SGD
 from palate.solvers.training import Epoch
 
-__all__ = ["BASELINES", "SGD", "SOLVERS", "Epoch", "Means", "Setting", "settings"]
+__all__ = ["BASELINES", "SGD", "SOLVERS", "BayesianMF", "Epoch", "Means", "Setting", "Solver", "settings"]
+
+Solver = SGD | BayesianMF
 
 #: What can be asked for by name; settings that are given replace those of the entry.
-SOLVERS = {"sgd": SGD(), "article": SGD.article()}
+SOLVERS: dict[str, Solver] = {"sgd": SGD(), "bayes": BayesianMF(), "article": SGD.article()}

@@ -56,7 +56,9 @@ class Deal:
         """Deal the users and items of a table, for a model with so many factors."""
         shape = len(ratings.users), len(ratings.items)
         by_cache = ceil(sum(shape) * factors * 4 / _CACHE_BYTES)
-        stripes = min(_MOST_STRIPES, *shape, max(1, by_cache, isqrt(len(ratings) // _BLOCK_RATINGS)))
+        wanted = max(1, by_cache, isqrt(len(ratings) // _BLOCK_RATINGS))
+        # A multiple of four shares out evenly among two or four threads.
+        stripes = min(_MOST_STRIPES, *shape, wanted if wanted < 4 else wanted // 4 * 4)
         user_row, user_stripe = _deal(ratings.user_counts, stripes)
         item_row, item_stripe = _deal(ratings.item_counts, stripes)
         return cls(stripes, user_row, item_row, user_stripe, item_stripe)

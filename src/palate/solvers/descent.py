@@ -223,12 +223,12 @@ class Descent:
             self._report(
                 Epoch(
                     stage=stage,
+                    setting=f"regularization {regularization:g}",
                     number=epoch + 1,
                     of=epochs,
                     rows=rows,
                     training_rmse=part.spread * sqrt(squares / len(part.table[0])),
                     validation_rmse=None if rmse is None else part.spread * rmse,
-                    regularization=regularization,
                     seconds=time.perf_counter() - started,
                 )
             )

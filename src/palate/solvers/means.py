@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
 from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
+from palate.solvers.training import require_ratings
 
 __all__ = ["BASELINES", "Means"]
 
@@ -48,11 +48,9 @@ class Means:
         Raises
         ------
         DataError
-            If there are no ratings.
+            If there are no ratings, or one of them is not finite.
         """
-        if not len(ratings):
-            raise DataError("there are no ratings to fit")
-        ratings = ratings.compact()
+        ratings = require_ratings(ratings)
         mean = float(ratings.rating.mean(dtype=np.float64))
         residuals = ratings.rating - mean
         user_bias, item_bias = np.zeros(len(ratings.users)), np.zeros(len(ratings.items))

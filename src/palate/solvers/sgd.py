@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-import numpy as np
-
-from palate.errors import DataError
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers.settings import check, setting
-from palate.solvers.training import Checkpoint, Progress, fingerprint, interruptible
+from palate.solvers.training import Checkpoint, Progress, fingerprint, interruptible, require_ratings
 from palate.threads import pool
 
 __all__ = ["SGD"]
@@ -120,11 +117,7 @@ class SGD:
             If the checkpoint belongs to another fit or cannot be written.
         """
         check(self)
-        ratings = ratings.compact()
-        if not len(ratings):
-            raise DataError("there are no ratings to fit")
-        if not np.isfinite(ratings.rating).all():
-            raise DataError("the table holds NaN or infinite ratings: read it with on_error='skip' to leave them out")
+        ratings = require_ratings(ratings)
         kept = Checkpoint(checkpoint, fingerprint(self, ratings) if checkpoint else "")
         from palate.solvers.descent import Descent
 

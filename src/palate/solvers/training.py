@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import StorageError
+from palate.errors import DataError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.ratings import Ratings
 from palate.threads import pool
 
-__all__ = ["Checkpoint", "Epoch", "Progress", "fingerprint", "interruptible"]
+__all__ = ["Checkpoint", "Epoch", "Progress", "fingerprint", "interruptible", "require_ratings"]
 
 CHECKPOINT_FORMAT = 1
 # Seconds between two checkpoints at least: an epoch over a small table takes less than writing one.
@@ -31,12 +31,14 @@ _BETWEEN = 0.5
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the ratings did.
+    """What one pass over the ratings (an epoch, or a sweep) did.
 
     Attributes
     ----------
     stage
         "pilot" (validation part left out, to choose settings) or "fit".
+    setting
+        What this stage has that others have not, such as "regularization 0.06".
     number, of
         Counted from 1, and the most there can be.
     rows
@@ -44,19 +46,17 @@ class Epoch:
     training_rmse, validation_rmse
         On the rating scale; the first measured on each rating just before its step, the second None without a
         validation part.
-    regularization
-        The one in use.
     seconds
         How long it took, validation included.
     """
 
     stage: str
+    setting: str
     number: int
     of: int
     rows: int
     training_rmse: float
     validation_rmse: float | None
-    regularization: float
     seconds: float
 
     @property
@@ -89,6 +89,21 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def require_ratings(ratings: Ratings) -> Ratings:
+    """Return the ratings without ids that have none.
+
+    Raises
+    ------
+    DataError
+        If there are no ratings, or one of them is not finite.
+    """
+    if not len(ratings):
+        raise DataError("there are no ratings to fit")
+    if not np.isfinite(ratings.rating).all():
+        raise DataError("the table holds NaN or infinite ratings: read it with on_error='skip' to leave them out")
+    return ratings.compact()
 
 
 def fingerprint(solver: Any, ratings: Ratings) -> str:

@@ -1,0 +1,69 @@
+"""Bayesian matrix factorization by Gibbs sampling: the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from palate.model import Model
+from palate.ratings import Ratings
+from palate.solvers.settings import check, setting
+from palate.solvers.training import Checkpoint, Progress, fingerprint, interruptible, require_ratings
+from palate.threads import pool
+
+__all__ = ["BayesianMF"]
+
+
+@dataclass(frozen=True)
+class BayesianMF:
+    r"""Matrix factorization averaged over the posterior: the most accurate solver, with nothing to tune.
+
+    Instead of the one best set of factors, Gibbs sampling draws many that explain the ratings, together with their own
+    spread and the noise, and predictions are averaged over them (Salakhutdinov, Mnih 2008). The average is collapsed
+    into one product of factors again, so the model is as quick as any.
+
+    Beyond plain factors and biases the noise may differ by user and by item, and *who rated what* may say something
+    about a user's taste and an item's audience (rated sets, see `palate.solvers.gibbs`). Where people choose what they
+    rate, as with films, all of it helps; where they rate what they are shown, as in Jester, raters' sets and the noise
+    of single users cost a little accuracy: turn them off.
+
+    Examples
+    --------
+    >>> from palate.datasets import make_ratings
+    >>> ratings = make_ratings(users=200, items=50, ratings=4000, seed=1)
+    >>> model = BayesianMF(factors=4, sweeps=20).fit(ratings)
+    >>> model.training["sweeps"]
+    20
+    """
+
+    factors: int = setting(16, "factors of each user and item (k)", least=1)
+    sweeps: int = setting(300, "draws of all parameters", least=2)
+    dropped: float = setting(
+        0.2, "share of the sweeps, the first ones, that is left out of the average", least=0, below=1
+    )
+    user_noise: bool = setting(True, "let the noise differ between users")
+    item_noise: bool = setting(True, "let the noise differ between items")
+    user_sets: bool = setting(True, "learn about a user from which items were rated")
+    item_sets: bool = setting(True, "learn about an item from who rated it")
+    seed: int = setting(0, "of all draws", least=0)
+
+    def fit(
+        self,
+        ratings: Ratings,
+        *,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Model:
+        """Fit a model: see `palate.SGD.fit`, whose arguments, results and errors are the same.
+
+        `training` tells the number of sweeps and the rank of the collapsed average.
+        """
+        from palate.solvers.sampling import Sampling
+
+        check(self)
+        ratings = require_ratings(ratings)
+        kept = Checkpoint(checkpoint, fingerprint(self, ratings) if checkpoint else "")
+        with pool(threads) as run, interruptible() as interrupted:
+            return Sampling(self, ratings, run, progress, kept, interrupted).go(resume)

@@ -1,0 +1,284 @@
+r"""A Gibbs chain for Bayesian matrix factorization, one sweep at a time.
+
+With biases as a last column whose partner is 1, a rating is :math:`r_{ui} = p_u \cdot q_i + b_u + b_i + e_{ui}` and
+
+- rows: :math:`(p_u, b_u) \sim N(\mu + X_u W, \Lambda^{-1})`, with a Normal-Wishart prior on :math:`\mu, \Lambda`
+  of each side (Salakhutdinov, Mnih 2008, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo");
+- sets: :math:`X_u` holds :math:`1/\sqrt{n_u}` for each item that u rated, and :math:`W_j \sim N(0, (\lambda
+  \Lambda)^{-1})`: who rated what is information, whatever the rating (the link of Simm et al. 2017, "Macau"; the idea
+  of Koren's SVD++); the same for items and their raters;
+- noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import lgamma
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import DataError
+from palate.kernels.rows import row_errors, solve_rows, weigh_sets
+from palate.kernels.simd import LANES
+from palate.ratings import Grouped
+from palate.threads import Run
+
+__all__ = ["Chain", "Parts"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+# Normal-Wishart: mean 0 with the weight of two rows, unit scale, as many degrees of freedom as columns.
+_MEAN_WEIGHT = 2.0
+# Gamma prior of the precision of set weights, and the steps by which their scale may move at once.
+_SETS_SHAPE, _SETS_RATE = 0.5, 0.05
+_STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
+# Degrees of freedom of the noise of single users and items.
+_FREEDOMS = np.exp(np.linspace(0, np.log(200), 60))
+_FREEDOM_TERMS = np.array([nu / 2 * np.log(nu / 2) - lgamma(nu / 2) for nu in _FREEDOMS])
+# Work is cut into so many parts, whatever the number of threads.
+_PARTS = 64
+_INITIAL_SPREAD = 0.1
+
+
+class Parts(NamedTuple):
+    """Which parts of the model are on."""
+
+    user_noise: bool
+    item_noise: bool
+    user_sets: bool
+    item_sets: bool
+
+    def describe(self) -> str:
+        """Name the parts that are on."""
+        return ", ".join(name.replace("_", " ") for name, on in self._asdict().items() if on) or "plain"
+
+
+@dataclass
+class Side:
+    """One side of the table and what is being sampled for it.
+
+    Attributes
+    ----------
+    factors
+        float32 (rows, d): k factors, the bias, and padding to whole vectors.
+    weights, prior
+        float32 (others, d) and (rows, d): set weights W, and X W; zero without sets.
+    noise
+        float32 (rows,): the relative precision of each row's noise.
+    """
+
+    table: Grouped
+    k: int
+    factors: Floats
+    weights: Floats
+    prior: Floats
+    noise: Floats
+    sets_precision: float = 10.0
+    freedom: float = 10.0
+
+    @classmethod
+    def start(cls, table: Grouped, others: int, k: int, rng: np.random.Generator) -> Side:
+        rows, width = len(table.indptr) - 1, -(-(k + 1) // LANES) * LANES
+        factors = np.zeros((rows, width), np.float32)
+        factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
+        weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
+        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32))
+
+    def __post_init__(self) -> None:
+        self.counts = np.diff(self.table.indptr)
+        self.share = (1 / np.sqrt(np.maximum(1, self.counts))).astype(np.float32)
+        cuts = np.searchsorted(self.table.indptr, np.linspace(0, self.table.indptr[-1], _PARTS + 1))
+        cuts[0], cuts[-1] = 0, len(self.counts)
+        self.tasks = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
+
+    @property
+    def columns(self) -> int:
+        """Columns that are no padding: k factors and the bias."""
+        return self.k + 1
+
+    def partners(self) -> tuple[Floats, Floats]:
+        """Return what the other side's rows are multiplied with (a one in place of the bias), and the biases."""
+        partners = self.factors.copy()
+        partners[:, self.k] = 1
+        return partners, np.ascontiguousarray(self.factors[:, self.k])
+
+
+class Chain:
+    """A chain over a table of scaled ratings.
+
+    Parameters
+    ----------
+    by_user, by_item
+        The table, grouped.
+    k
+        Factors.
+    parts
+        What is on.
+    seed
+        Random draws depend on it, on the sweep and on the row, never on the thread.
+    """
+
+    def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: Parts, seed: int, run: Run) -> None:
+        users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
+        rng = np.random.default_rng([seed, 1])
+        self.users, self.items = Side.start(by_user, items, k, rng), Side.start(by_item, users, k, rng)
+        self.parts, self.seed, self.run = parts, seed, run
+        self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
+        self.lengths = _lengths(self.users, self.items), _lengths(self.items, self.users)
+
+    def sweep(self) -> None:
+        """Draw everything once, in turn."""
+        rng = np.random.default_rng([self.seed, 2, self.sweeps])
+        for side, other, sets, lengths in (
+            (self.users, self.items, self.parts.user_sets, self.lengths[0]),
+            (self.items, self.users, self.parts.item_sets, self.lengths[1]),
+        ):
+            mean, precision = self._draw_prior(side, sets, rng)
+            if sets:
+                self._draw_sets(side, other, lengths, mean, precision, rng)
+            self._draw_rows(side, other, mean, precision, rng)
+        self._draw_noise(rng)
+        self.sweeps += 1
+
+    def _draw_prior(self, side: Side, sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
+        d, n = side.columns, len(side.factors)
+        own = side.factors[:, :d].astype(np.float64) - side.prior[:, :d]
+        mean = own.mean(axis=0)
+        centred = own - mean
+        scatter = np.eye(d) + centred.T @ centred + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+        freedom = d + n
+        if sets:
+            weights = side.weights[:, :d].astype(np.float64)
+            scatter += side.sets_precision * weights.T @ weights
+            freedom += len(weights)
+        precision = _wishart(np.linalg.inv(scatter), freedom, rng)
+        root = np.linalg.cholesky(precision)
+        jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
+        return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
+
+    def _draw_sets(
+        self, side: Side, other: Side, lengths: Floats, mean: Doubles, precision: Doubles, rng: np.random.Generator
+    ) -> None:
+        """One coordinate pass over the whitened weights, then their precision and, at one go, their scale."""
+        d, width = side.columns, side.factors.shape[1]
+        root = np.linalg.cholesky(precision)
+        target, weights, linked = (
+            np.zeros((len(rows), width), np.float32) for rows in (side.factors, side.weights, side.prior)
+        )
+        target[:, :d] = (side.factors[:, :d] - mean) @ root
+        weights[:, :d] = side.weights[:, :d] @ root
+        linked[:, :d] = side.prior[:, :d] @ root
+        rest, key = target - linked, rng.integers(2**62)
+        groups = [slice(column, column + LANES) for column in range(0, width, LANES)]
+        pieces = [(np.ascontiguousarray(rest[:, group]), np.ascontiguousarray(weights[:, group])) for group in groups]
+
+        def work(number: int) -> None:
+            members = other.table.indptr, other.table.indices, side.share, lengths
+            weigh_sets(*members, *pieces[number], np.float32(side.sets_precision), key + number)
+
+        self.run(work, range(len(groups)))
+        for group, (left, drawn) in zip(groups, pieces, strict=True):
+            rest[:, group], weights[:, group] = left, drawn
+        weights[:, d:] = 0
+        linked[:, :d] = target[:, :d] - rest[:, :d]
+        size = len(weights) * d
+        drawn_precision = rng.gamma(_SETS_SHAPE + size / 2) / (_SETS_RATE + _dot(weights, weights) / 2)
+        # Interweaving: the weights' scale and their precision move together, without which the chain crawls.
+        quadratic, cross = _dot(linked, linked), _dot(linked, target)
+        stretched = drawn_precision / _STRETCHES**2
+        weighed = (
+            _SETS_SHAPE * np.log(stretched)
+            - _SETS_RATE * stretched
+            - (_STRETCHES**2 * quadratic - 2 * _STRETCHES * cross) / 2
+        )
+        stretch = _choose(_STRETCHES, weighed, rng)
+        side.sets_precision = drawn_precision / stretch**2
+        back = np.linalg.inv(root) * stretch
+        side.weights[:, :d], side.prior[:, :d] = weights[:, :d] @ back, linked[:, :d] @ back
+
+    def _draw_rows(self, side: Side, other: Side, mean: Doubles, precision: Doubles, rng: np.random.Generator) -> None:
+        d, width = side.columns, side.factors.shape[1]
+        partners, biases = other.partners()
+        padded = np.eye(width, dtype=np.float32)
+        padded[:d, :d] = precision
+        linear = np.zeros_like(side.factors)
+        linear[:, :d] = (mean + side.prior[:, :d]) @ precision
+        own, key = (self.precision * side.noise).astype(np.float32), rng.integers(2**62)
+
+        def work(part: tuple[int, int]) -> int:
+            given = partners, biases, own, other.noise, padded, linear
+            return int(solve_rows(*side.table, *given, *part, d, key, side.factors))
+
+        if max(self.run(work, side.tasks)) >= 0:
+            raise DataError("the ratings are so uneven in size that float32 does not hold their products: rescale them")
+
+    def _draw_noise(self, rng: np.random.Generator) -> None:
+        for side, other, on in (
+            (self.users, self.items, self.parts.user_noise),
+            (self.items, self.users, self.parts.item_noise),
+        ):
+            if on:
+                _, weighted = self._errors(side, other)
+                shape = (side.freedom + side.counts) / 2
+                noise = rng.gamma(shape) / ((side.freedom + self.precision * weighted) / 2)
+                side.noise = noise.astype(np.float32)
+                weighed = (
+                    len(noise) * _FREEDOM_TERMS
+                    + (_FREEDOMS / 2 - 1) * np.log(noise).sum()
+                    - _FREEDOMS / 2 * noise.sum()
+                )
+                side.freedom = _choose(_FREEDOMS, weighed, rng)
+        plain, weighted = self._errors(self.users, self.items)
+        self.squares = float(plain.sum())
+        self.precision = rng.gamma(1 + self.users.counts.sum() / 2) / (1e-6 + float(weighted @ self.users.noise) / 2)
+
+    def _errors(self, side: Side, other: Side) -> tuple[Doubles, Doubles]:
+        plain, weighted = np.empty(len(side.factors)), np.empty(len(side.factors))
+        partners, biases = other.partners()
+        given = side.factors, partners, biases, other.noise
+        self.run(lambda part: row_errors(*side.table, *given, *part, plain, weighted), side.tasks)
+        return plain, weighted
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return all arrays and numbers that the next sweep depends on."""
+        arrays: dict[str, Any] = {}
+        numbers = {"precision": self.precision, "sweeps": self.sweeps, "squares": self.squares}
+        for name, side in (("users", self.users), ("items", self.items)):
+            arrays |= {f"{name}.{part}": getattr(side, part) for part in ("factors", "weights", "prior", "noise")}
+            numbers |= {f"{name}.{part}": getattr(side, part) for part in ("sets_precision", "freedom")}
+        return arrays, numbers
+
+    def restore(self, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
+        """Go back to a state."""
+        for name, value in (arrays | numbers).items():
+            owner, _, part = name.rpartition(".")
+            setattr(getattr(self, owner) if owner else self, part, value)
+
+
+def _lengths(side: Side, other: Side) -> Floats:
+    """Return |X_j|^2 of each set: for item j the sum of 1 / n_u over its raters u."""
+    sums = np.concatenate([[0], np.cumsum(side.share[other.table.indices].astype(np.float64) ** 2)])
+    return np.diff(sums[other.table.indptr]).astype(np.float32)
+
+
+def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Doubles:
+    """Draw from Wishart(scale, freedom) by Bartlett's decomposition."""
+    d = len(scale)
+    lower = np.tril(rng.normal(size=(d, d)), -1)
+    lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(freedom - np.arange(d)))
+    root = np.linalg.cholesky((scale + scale.T) / 2) @ lower
+    return np.asarray(root @ root.T)
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    return float(np.einsum("rc,rc->", a, b, dtype=np.float64))
+
+
+def _choose(grid: Doubles, weighed: Doubles, rng: np.random.Generator) -> float:
+    """Draw one of a grid, given the logarithms of its weights."""
+    weights = np.exp(weighed - weighed.max())
+    return float(rng.choice(grid, p=weights / weights.sum()))
