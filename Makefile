@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint bench clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "palate needs Python 3.11 or later")'
@@ -24,6 +24,7 @@ $(VENV)/.%: $(BIN)/python pyproject.toml
 
 demo: $(VENV)/.core
 	$(BIN)/palate demo
+	@echo; echo "The command is $(BIN)/palate; '. $(BIN)/activate' puts it on the PATH."
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto

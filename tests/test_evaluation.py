@@ -74,7 +74,9 @@ def test_text_ids_of_a_test_file_meet_integer_ids_of_the_model():
 
 def test_cross_validation_reports_means_and_spread():
     seen = []
-    result = cross_validate(SGD(factors=2, epochs=3), k_fold(random_table(), 3), done=seen.append)
+    result = cross_validate(
+        SGD(factors=2, epochs=3), k_fold(random_table(), 3), done=lambda fold, model: seen.append(fold)
+    )
     values = [fold.scores["rmse"] for fold in result.folds]
     assert seen == list(result.folds)
     assert result.mean["rmse"] == pytest.approx(np.mean(values))

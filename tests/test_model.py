@@ -93,6 +93,12 @@ def test_a_batch_answers_like_single_calls(model, seen, lowest, monkeypatch):
         np.testing.assert_allclose(scores[row][: len(single)], [one.score for one in single], atol=1e-5)
 
 
+def test_items_with_few_ratings_can_be_left_out(model):
+    most = int(np.sort(model.item_counts)[-3])
+    found = {one.id for one in model.recommend(5, 99, seen=True, least=most)}
+    assert found == {100 + i for i in np.flatnonzero(model.item_counts >= most)}
+
+
 def test_similar_items_are_close_in_angle(model):
     q = model.item_factors
     angle = q @ q[7] / np.linalg.norm(q, axis=1) / np.linalg.norm(q[7])
@@ -136,8 +142,9 @@ def test_a_user_without_ratings_is_the_average_user(model):
     profile = model.fold_in({})
     assert profile.bias == 0
     assert model.predict(profile, 100) == pytest.approx(model.scale.clip(model.intercept + model.item_bias[0]))
-    with pytest.raises(DataError, match="finite"):
-        model.fold_in({100: float("nan")})
+    for wrong in (float("nan"), float("inf"), 9, 0.9):
+        with pytest.raises(DataError, match="off the model's scale, 1 to 5"):
+            model.fold_in({100: wrong})
     with pytest.raises(UnknownIdError):
         model.fold_in({12345: 3.0})
 

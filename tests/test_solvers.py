@@ -167,7 +167,7 @@ def test_impossible_settings_are_named(name, value):
 
 
 def test_a_fit_that_diverges_says_so():
-    with pytest.raises(SettingsError, match=r"diverged .* lower learning_rate=9"):
+    with pytest.raises(SettingsError, match=r"diverged .* lower learning_rate .*, now 9"):
         SGD(learning_rate=9.0, decay=False, regularization=0.0).fit(random_table())
 
 

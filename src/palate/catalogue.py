@@ -36,6 +36,9 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def __repr__(self) -> str:
+        return f"Catalogue({len(self):,} items)"
+
     def get(self, id: Id) -> Entry | None:
         """Return the entry of an item, whether its id is given as 10 or as "10"; None if there is none."""
         if id in self.entries:

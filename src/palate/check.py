@@ -277,6 +277,11 @@ def _step(values: NDArray[np.float32]) -> float | None:
     return float(f"{step:.5g}") if np.abs(whole - whole.round()).max() < 0.01 else None
 
 
+def _even(values: NDArray[np.float32]) -> bool:
+    gaps = np.diff(values.astype(np.float64))
+    return bool(gaps.max() < 1.01 * gaps.min())
+
+
 def _reason(ratings: Ratings, values: NDArray[np.float32], step: float | None) -> str:
     low, high = shown(values[0]), shown(values[-1])
     if ratings.declared_scale is not None:
@@ -285,9 +290,9 @@ def _reason(ratings: Ratings, values: NDArray[np.float32], step: float | None) -
         return f"all ratings are {low}"
     if len(values) <= _STEPS:
         count = _NUMBERS[len(values)] if len(values) < len(_NUMBERS) else str(len(values))
-        return f"{count} distinct values from {low} to {high}" + (f", {step:g} apart" if step else "")
+        return f"{count} distinct values from {low} to {high}" + (f", {step:g} apart" if step and _even(values) else "")
     rounded = (ratings.scale.low, ratings.scale.high) != (float(low), float(high))
-    return f"continuous from {low} to {high}" + ", ends rounded outwards" * rounded
+    return f"continuous from {low} to {high}" + ", rounded outwards" * rounded
 
 
 def _lone_values(ratings: Ratings, values: NDArray[np.float32]) -> Iterator[Finding]:

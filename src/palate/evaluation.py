@@ -34,6 +34,8 @@ class Evaluation:
         Rows of the test part; all of them count.
     unknown
         Rows whose user or item has no training rating; they are predicted by the mean plus the known side's bias.
+    off_scale
+        Rows whose rating lies off the model's scale: they cannot be predicted well.
     scores
         "rmse", "mae", "nmae".
     baselines
@@ -42,12 +44,19 @@ class Evaluation:
 
     ratings: int
     unknown: int
+    off_scale: int
     scores: Scores
     baselines: dict[str, Scores]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain values."""
-        return {**self.scores, "ratings": self.ratings, "unknown": self.unknown, "baselines": self.baselines}
+        return {
+            **self.scores,
+            "ratings": self.ratings,
+            "unknown": self.unknown,
+            "off_scale": self.off_scale,
+            "baselines": self.baselines,
+        }
 
 
 def evaluate(model: Model, test: Ratings) -> Evaluation:
@@ -73,6 +82,7 @@ def evaluate(model: Model, test: Ratings) -> Evaluation:
     return Evaluation(
         ratings=len(test),
         unknown=int((~known).sum()),
+        off_scale=int((test.rating != model.scale.clip(test.rating)).sum()),
         scores=_scores(model, test),
         baselines={name: _scores(rival, test) for name, rival in rivals.items()},
     )
@@ -127,7 +137,7 @@ def cross_validate(
     splits: Iterable[Split],
     *,
     threads: int | None = None,
-    done: Callable[[Evaluation], None] | None = None,
+    done: Callable[[Evaluation, Model], None] | None = None,
 ) -> CrossValidation:
     """Fit a solver on the training part of each split and judge it on the test part.
 
@@ -140,7 +150,7 @@ def cross_validate(
     threads
         As in the solver's `fit`.
     done
-        Called after each fold.
+        Called after each fold with its evaluation and its model.
 
     Raises
     ------
@@ -162,7 +172,7 @@ def cross_validate(
             raise KeyboardInterrupt  # a fold that was cut short must not enter the means
         folds.append(evaluate(model, test))
         if done:
-            done(folds[-1])
+            done(folds[-1], model)
     if not folds:
         raise DataError("there are no folds to validate on")
     return CrossValidation(tuple(folds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -110,6 +111,15 @@ class Model:
         rows = len(self.users) + len(self.items)
         return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
 
+    def __repr__(self) -> str:
+        name = self.solver.get("name", "model")
+        return f"Model({name}, {len(self.users):,} users, {len(self.items):,} items, {self.factors} factors)"
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """How many training ratings each item has: int64, (items,). Zeros where the model keeps no ratings."""
+        return np.bincount(self.seen.indices if self.seen else [], minlength=len(self.items))
+
     # Predicting
 
     def predict(
@@ -208,6 +218,7 @@ class Model:
         seen: bool = False,
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
+        least: int = 0,
     ) -> list[Scored]:
         """Return the n items with the highest predicted ratings, best first.
 
@@ -223,6 +234,8 @@ class Model:
             Whether to include what the user has rated.
         only, exclude
             Item ids to choose from, and to leave out. Items that were never rated have no score and are left out too.
+        least
+            Only items with so many ratings at least: little is known about the others.
 
         Raises
         ------
@@ -238,6 +251,7 @@ class Model:
         if not seen:
             allowed[profile.items] = False
         allowed[self._filter(exclude)] = False
+        allowed &= self.item_counts >= least
         best = _best(scores, allowed, n, lowest)
         return self._scored(self.items, best, self.scale.clip(scores[best]))
 
@@ -355,12 +369,13 @@ class Model:
         UnknownIdError
             If an item has no factors.
         DataError
-            If a rating is not a finite number.
+            If a rating is not a finite number, or off the scale.
         """
         items = self._index(self.items, list(ratings), "error")
         values = np.array(list(ratings.values()), np.float32)
-        if not np.isfinite(values).all():
-            raise DataError(f"ratings must be finite numbers, not {list(ratings.values())}")
+        for id, value in zip(ratings, values, strict=True):
+            if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
+                raise DataError(f"rating {value:g} of item {id!r} is off the model's scale, {self.scale}")
         bias, factors = ridge(self.item_factors[items], self._residuals(items, values), self.penalty)
         return Profile(bias, factors, items, values)
 

@@ -49,6 +49,9 @@ class Profile:
     items: NDArray[np.int32]
     ratings: Floats
 
+    def __repr__(self) -> str:
+        return f"Profile({len(self.items):,} ratings)"
+
 
 class Contribution(NamedTuple):
     """How much one rated item moves a prediction, in rating points."""

@@ -13,6 +13,7 @@ from palate.cli.options import json_option
 if TYPE_CHECKING:
     from palate.model import Model, Scored
     from palate.profiles import Profile
+    from palate.ratings import Vocabulary
 
 __all__ = ["explain", "info", "predict", "recommend", "similar"]
 
@@ -40,18 +41,29 @@ def _who(model: Model, user: str | None, rated: tuple[str, ...]) -> str | Profil
         try:
             if not equals:
                 raise ValueError
-            ratings[item] = float(rating)
+            value = float(rating)
         except ValueError:
             raise click.BadParameter(f"{text!r} is not ITEM=RATING", param_hint="--rated") from None
+        if item in ratings:
+            raise click.BadParameter(f"item {item!r} is rated twice", param_hint="--rated")
+        ratings[item] = value
     return model.fold_in(ratings)
+
+
+def _own(vocabulary: Vocabulary, id: str | None) -> int | str | None:
+    """Return an id as the model spells it, so that JSON has numbers where the table had."""
+    index = int(vocabulary.index([id])[0]) if id is not None else -1
+    return vocabulary[index] if index >= 0 else id
+
+
+def _described(model: Model, item: int | str) -> dict[str, Any]:
+    entry = model.catalogue.get(item)
+    return {"title": model.catalogue.title(item), "text": entry.text} if entry else {"title": None, "text": None}
 
 
 def _named(scored: Scored, score: str, model: Model, *, items: bool = True) -> dict[str, Any]:
     kind = "item" if items else "user"
-    named: dict[str, Any] = {kind: scored.id, score: scored.score}
-    if items:
-        named |= {"title": scored.title, "text": model.catalogue.text(scored.id)}
-    return named
+    return {kind: scored.id, score: scored.score, **(_described(model, scored.id) if items else {})}
 
 
 @click.command()
@@ -66,17 +78,10 @@ def predict(model: str, user: str | None, rated: tuple[str, ...], item: str, unk
     fitted = _load(model)
     who = _who(fitted, user, rated)
     prediction = fitted.predict(who, item, unknown=unknown)
-    title = fitted.catalogue.title(item)
     if as_json:
-        answer = {"user": user, "item": item, "prediction": prediction}
-        show.json_text(
-            {
-                **answer,
-                "scale": [fitted.scale.low, fitted.scale.high],
-                "title": title,
-                "text": fitted.catalogue.text(item),
-            }
-        )
+        answer = {"user": _own(fitted.users, user), "item": _own(fitted.items, item), "prediction": prediction}
+        scale = [fitted.scale.low, fitted.scale.high]
+        show.json_text({**answer, "scale": scale, **_described(fitted, item)})
         return
     click.echo(
         f"{prediction:.2f} on a scale from {fitted.scale}: {'user ' + user if user else 'the new user'} on item {item}"
@@ -98,6 +103,7 @@ def _show_text(model: Model, item: int | str) -> None:
 @click.option("--seen", is_flag=True, help="Include items that the user has rated.")
 @click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
 @click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with so many ratings at least.")
 @click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
 @json_option
 def recommend(
@@ -109,35 +115,45 @@ def recommend(
     seen: bool,
     only: tuple[str, ...],
     exclude: tuple[str, ...],
+    least: int,
     texts: bool,
     as_json: bool,
 ) -> None:
     """Recommend items that a user has not rated."""
     fitted = _load(model)
     who = _who(fitted, user, rated)
-    found = fitted.recommend(who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude)
+    found = fitted.recommend(who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude, least=least)
     if as_json:
-        show.json_text({"user": user, "recommendations": [_named(one, "prediction", fitted) for one in found]})
+        show.json_text(
+            {"user": _own(fitted.users, user), "recommendations": [_named(one, "prediction", fitted) for one in found]}
+        )
         return
     what = "Lowest" if lowest else "Best"
-    _show_scored(
-        f"{what} {'' if seen else 'unseen '}items for {'user ' + user if user else 'the new user'}",
-        "predicted",
-        found,
-        fitted,
-        texts,
-    )
+    who = f"user {user}" if user else "the new user"
+    title = f"{what} {'' if seen else 'unseen '}items for {who}"
+    _show_scored(title, "predicted", found, fitted, items=True, texts=texts)
 
 
-def _show_scored(title: str, score: str, found: list[Scored], model: Model, texts: bool) -> None:
+def _show_scored(title: str, score: str, found: list[Scored], model: Model, *, items: bool, texts: bool) -> None:
+    if not found:
+        click.echo(f"{title}: none are left")
+        return
     if texts:
         click.echo(title)
         for one in found:
-            click.echo(f"\n{one.id}  ({score} {one.score:.2f})")
+            click.echo(f"\nitem {one.id}, {score} {one.score:.2f}:")
             show.paragraph(model.catalogue.text(one.id))
         return
-    rows = [[str(one.id), f"{one.score:.2f}", one.title] for one in found]
-    show.table(title, ["id", score, "title"], rows)
+    columns, rows = ["id", score], [[str(one.id), f"{one.score:.2f}"] for one in found]
+    if items and model.seen:
+        columns.append("ratings")
+        for row, one in zip(rows, found, strict=True):
+            row.append(f"{model.item_counts[model.items.require(one.id)]:,}")
+    if items and len(model.catalogue):
+        columns.append("title")
+        for row, one in zip(rows, found, strict=True):
+            row.append(one.title)
+    show.table(title, columns, rows)
 
 
 @click.command()
@@ -155,14 +171,10 @@ def similar(model: str, item: str | None, user: str | None, count: int, by: Any,
     fitted = _load(model)
     if item is not None:
         found = fitted.similar_items(item, count, by=by)
-        asked: dict[str, Any] = {
-            "item": item,
-            "title": fitted.catalogue.title(item),
-            "text": fitted.catalogue.text(item),
-        }
+        asked: dict[str, Any] = {"item": _own(fitted.items, item), **_described(fitted, item)}
     else:
         found = fitted.similar_users(str(user), count, by=by)
-        asked = {"user": user}
+        asked = {"user": _own(fitted.users, user)}
     if as_json:
         show.json_text(
             {**asked, "by": by, "similar": [_named(one, "similarity", fitted, items=item is not None) for one in found]}
@@ -172,7 +184,7 @@ def similar(model: str, item: str | None, user: str | None, count: int, by: Any,
         click.echo(f"Item {item}:")
         show.paragraph(fitted.catalogue.text(item))
     title = "People who liked it also liked" if item is not None else f"Users like {user}"
-    _show_scored(title, "similarity", found, fitted, texts)
+    _show_scored(title, "similarity", found, fitted, items=item is not None, texts=texts)
 
 
 @click.command()
@@ -195,9 +207,13 @@ def explain(model: str, user: str | None, rated: tuple[str, ...], item: str, cou
     shown = found.contributions[:count]
     if as_json:
         contributions = [part._asdict() for part in found.contributions]
-        show.json_text({"user": user, **found._asdict(), "contributions": contributions})
+        show.json_text({"user": _own(fitted.users, user), **found._asdict(), "contributions": contributions})
         return
-    click.echo(f"{found.prediction:.2f} is predicted for item {found.item}: {found.title}")
+    clipped = fitted.scale.clip(found.prediction)
+    off = "" if clipped == found.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
+    click.echo(f"{found.prediction:.2f}{off} is predicted for item {found.item}: {found.title}")
+    if any(part.item == found.item for part in found.contributions):
+        click.echo("The user has rated this very item: its own rating is among the reasons.")
     click.echo(f"{found.intercept:+.2f} before anything is known of the user, and from what the user rated:")
     rows = [[f"{part.contribution:+.2f}", f"{part.rating:.2f}", str(part.item), part.title] for part in shown]
     rest = found.contributions[count:]
@@ -239,21 +255,19 @@ def info(model: str, as_json: bool) -> None:
     if as_json:
         show.json_text({**told, "history": history})
         return
-    solver = ", ".join(f"{name} {value}" for name, value in fitted.solver.items() if name != "name")
+    given = {name: value for name, value in fitted.solver.items() if name != "name" and value is not None}
+    catalogue = f"{told['catalogue']:,} items, {told['never_rated']:,} of them never rated (no factors, no score)"
     rows = [
         ["file", f"{model}, {show.size(told['bytes'])}, format {FORMAT}"],
         ["users × items", f"{told['users']:,} × {told['items']:,}, {told['ratings'] or 0:,} ratings"],
-        [
-            "catalogue",
-            f"{told['catalogue']:,} items, {told['never_rated']:,} of them never rated (no factors, no score)",
-        ],
+        ["catalogue", catalogue if told["catalogue"] else "none"],
         ["scale", f"{fitted.scale}, mean {fitted.mean:.2f}"],
-        ["solver", f"{fitted.solver.get('name')}: {solver}"],
+        ["solver", f"{fitted.solver.get('name')}: " + ", ".join(f"{name} {value}" for name, value in given.items())],
         ["fit", show.outcome(fitted.training)],
         ["training RMSE", f"{told['training_rmse']:.4f}" if history else "–"],
     ]
     show.table("", ["", ""], rows, left=2)
-    click.echo(arithmetic(fitted))
+    show.paragraph(arithmetic(fitted), "")
 
 
 def _rated(model: Model, item: int | str) -> bool:
@@ -265,6 +279,7 @@ def arithmetic(model: Model) -> str:
     m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
     kept = sizes["factors"] + sizes["biases"]
     return (
-        f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} ratings. The factors keep ({m:,} + {n:,}) × {k} = "
-        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {kept / max(1, sizes['matrix']):.2%} of it."
+        f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} cells. The factors keep ({m:,} + {n:,}) × {k} = "
+        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {kept / max(1, sizes['matrix']):.2%} of it. "
+        "(The file also holds the ids, the training ratings and the texts.)"
     )

@@ -29,8 +29,8 @@ class _Ordered(click.Group):
 def app() -> None:
     """Recommend from ratings: fit a model, ask it, judge it.
 
-    RATINGS is a file, a database URL with --query, or the name of a data set (see `palate datasets`). Every command
-    takes --json. Start with `palate demo`.
+    RATINGS is a file, a database URL with --query, or the name of a data set (see `palate datasets`). Commands that
+    answer take --json. Start with `palate demo`.
     """
 
 
@@ -75,7 +75,9 @@ def main() -> None:
     except click.exceptions.Exit as finished:
         sys.exit(finished.exit_code)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        help = f" (see {context.command_path} --help)" if context else ""
+        click.echo(f"palate: {' '.join(error.format_message().split())}{help}", err=True)
         sys.exit(_USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("palate: interrupted", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli import show
-from palate.cli.options import is_dataset, json_option, load_ratings, load_table, reading_options
+from palate.cli.options import complete_source, is_dataset, json_option, load_ratings, load_table, reading_options
 
 if TYPE_CHECKING:
     from palate.check import Check
@@ -21,7 +21,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 @click.command()
-@click.argument("source", metavar="RATINGS")
+@click.argument("source", metavar="RATINGS", shell_complete=complete_source)
 @json_option
 @reading_options
 def check(source: str, as_json: bool, **reading: Any) -> None:
@@ -53,15 +53,15 @@ def _tell(found: Check) -> None:
     for note in found.notes:
         show.paragraph(note, "  ")
     counts = f"{found.rows:,}" + (f", {found.usable:,} of them usable" if found.usable < found.rows else "")
-    rows = [["rows", counts]]
+    rows = [["ratings", counts]]
     if found.scale is not None and found.most_user is not None and found.most_item is not None:
         low, high = found.scale
         rows += [
-            ["users", f"{found.users:,}, {found.users_once:,} with one rating; most: {_most(found.most_user)}"],
-            ["items", f"{found.items:,}, {found.items_once:,} with one rating; most: {_most(found.most_item)}"],
+            ["users", f"{found.users:,}, {found.users_once:,} with one rating; {_most('user', found.most_user)}"],
+            ["items", f"{found.items:,}, {found.items_once:,} with one rating; {_most('item', found.most_item)}"],
             ["density", f"{found.density:.3%} of all pairs"],
             ["scale", f"{low:g} to {high:g}: {found.scale_reason}"],
-            ["ratings", f"mean {found.mean:.3f}, median {found.median:g}"],
+            ["values", f"mean {found.mean:.3f}, median {found.median:g}"],
         ]
     show.table("", ["", ""], rows, left=2)
     _histogram(found)
@@ -73,8 +73,8 @@ def _tell(found: Check) -> None:
     click.echo("This table can be fitted." if found.ok else "`palate fit` would refuse this table as it is.")
 
 
-def _most(most: tuple[int | str, int]) -> str:
-    return f"{most[0]} ({most[1]:,})"
+def _most(kind: str, most: tuple[int | str, int]) -> str:
+    return f"{kind} {most[0]} has most, {most[1]:,}"
 
 
 def _histogram(found: Check) -> None:
@@ -95,19 +95,13 @@ def datasets(as_json: bool) -> None:
     if as_json:
         show.json_text(found)
         return
-    columns = ["name", "ratings", "users", "items", "here", "what"]
-    rows = [
-        [
-            *(one[name] for name in columns[:4]),
-            "yes" if one["cached"] else "no",
-            f"{one['title']}. Terms: {one['terms']}",
-        ]
-        for one in found
-    ]
-    show.table("", columns, rows)
-    click.echo(
-        "`palate fetch NAME` downloads one for use offline; --folder names a folder that holds its files already."
-    )
+    for one in found:
+        here = "here" if one["cached"] else "to be fetched"
+        click.secho(f"{one['name']}", bold=True, nl=False)
+        click.echo(f"  {one['ratings']:,} ratings, {one['users']:,} users, {one['items']:,} items; {here}")
+        show.paragraph(f"{one['title']}. Terms: {one['terms']}.", "  ")
+    text = "`palate fetch NAME` downloads one for use offline; --folder names a folder that holds its files already."
+    show.paragraph(text, "")
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:

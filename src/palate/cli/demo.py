@@ -9,7 +9,7 @@ import click
 
 from palate.cli import show
 from palate.cli.answers import arithmetic
-from palate.cli.options import json_option, load_catalogue, load_ratings, reading_options
+from palate.cli.options import complete_source, json_option, load_catalogue, load_ratings, reading_options
 
 if TYPE_CHECKING:
     from palate.evaluation import Evaluation
@@ -22,6 +22,7 @@ __all__ = ["demo"]
 @click.option(
     "--dataset",
     "source",
+    shell_complete=complete_source,
     default="sample",
     show_default=True,
     metavar="RATINGS",
@@ -123,8 +124,8 @@ class _Story:
 
     def tell(self) -> None:
         training = self.model.training
-        click.echo(f"Chosen on a validation part: {show.outcome(training)}.")
-        named = {"palate (sgd)": self.result.scores, **self.result.baselines}
+        click.echo(f"Fitted: {show.outcome(training)}.")
+        named = {"sgd": self.result.scores, **self.result.baselines}
         show.errors(f"Errors on {self.result.ratings:,} held-out ratings", named)
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
@@ -140,6 +141,8 @@ class _Story:
         show.paragraph(arithmetic(self.model), "")
 
     def _texts(self, found: list[Scored], score: str) -> None:
+        if not found:
+            click.echo("\n(none are left)")
         for one in found:
             click.echo(f"\nitem {one.id}, {score} {one.score:.2f}:")
             show.paragraph(self.model.catalogue.text(one.id))

@@ -12,6 +12,7 @@ import click
 from palate.cli import show
 from palate.cli.options import (
     SolverCommand,
+    complete_source,
     json_option,
     load_catalogue,
     load_ratings,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from palate.evaluation import Evaluation
+    from palate.model import Model
     from palate.splits import Split
 
 __all__ = ["cross_validate", "evaluate", "fit"]
@@ -43,11 +45,14 @@ def _separate(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @click.command(cls=SolverCommand)
-@click.argument("source", metavar="RATINGS")
+@click.argument("source", metavar="RATINGS", shell_complete=complete_source)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
 @click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
 @click.option(
-    "--holdout", type=float, metavar="SHARE", help="Hold out this share of the ratings and report the error on it."
+    "--holdout",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Hold out this share of the ratings and report the error on it.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
 @threads_option
@@ -75,7 +80,7 @@ def fit(
     import dataclasses
 
     from palate.check import check_ratings
-    from palate.errors import StorageError
+    from palate.errors import SettingsError, StorageError
     from palate.evaluation import evaluate as judge
     from palate.splits import holdout as hold_out
     from palate.storage import save
@@ -87,14 +92,23 @@ def fit(
     ratings, catalogue = load_ratings(source, **reading)
     catalogue = load_catalogue(items, catalogue)
     looked = [*ratings.notes, *check_ratings(ratings)]
+    if len(catalogue):
+        listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
+        looked.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")
     if not as_json:
         for line in looked:
-            click.echo(line)
+            show.paragraph(line, "")
     train, test = hold_out(ratings, holdout, seed=chosen.seed) if holdout is not None else (ratings, None)
     checkpoint = output.with_name(output.name + ".checkpoint")
+    if resume and not checkpoint.exists():
+        click.echo(f"there is no checkpoint {checkpoint}: the fit starts at its beginning", err=True)
     started = time.perf_counter()
-    with show.epochs(quiet or as_json) as progress:
-        model = chosen.fit(train, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+    try:
+        with show.epochs(quiet or as_json) as progress:
+            model = chosen.fit(train, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+    except SettingsError:
+        checkpoint.unlink(missing_ok=True)  # going on from it would fail in the same way
+        raise
     seconds = time.perf_counter() - started
     model = dataclasses.replace(model, catalogue=catalogue)
     save(model, output)
@@ -126,13 +140,15 @@ def fit(
             named = {solver: evaluation.scores, **evaluation.baselines}
             show.errors(f"Errors on {evaluation.ratings:,} held-out ratings", named)
     if interrupted:
-        click.echo(f"interrupted: {output} holds what was reached; the same command with --resume goes on", err=True)
+        show.paragraph(
+            f"interrupted: {output} holds what was reached; the same command with --resume goes on", "", err=True
+        )
         sys.exit(_INTERRUPTED)
 
 
 def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:
     part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
-    click.echo(f"Fitted {model.factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.")
+    show.paragraph(f"Fitted {model.factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.", "")
     click.echo(f"Saved {output} ({show.size(output.stat().st_size)}).")
 
 
@@ -154,13 +170,21 @@ def evaluate(model: str, test: str, as_json: bool, **reading: Any) -> None:
     if as_json:
         show.json_text(evaluation.as_dict())
         return
-    unknown = f", {evaluation.unknown:,} of them with an unknown user or item" if evaluation.unknown else ""
     named = {str(fitted.solver.get("name", "model")): evaluation.scores, **evaluation.baselines}
-    show.errors(f"Errors on {evaluation.ratings:,} ratings{unknown}", named)
+    show.errors(f"Errors on {_counted(evaluation)}", named)
+
+
+def _counted(evaluation: Evaluation) -> str:
+    said = [f"{evaluation.ratings:,} ratings"]
+    if evaluation.unknown:
+        said.append(f"{evaluation.unknown:,} with an unknown user or item")
+    if evaluation.off_scale:
+        said.append(f"{evaluation.off_scale:,} off the model's scale: is it the same kind of rating?")
+    return ", ".join(said)
 
 
 @click.command("cross-validate", cls=SolverCommand)
-@click.argument("source", metavar="[RATINGS]", required=False)
+@click.argument("source", metavar="[RATINGS]", required=False, shell_complete=complete_source)
 @click.option("--folds", type=int, default=5, show_default=True, help="Cut RATINGS into so many folds.")
 @click.option(
     "--fold", "files", nargs=2, multiple=True, metavar="TRAIN TEST", help="A fold given as two files; repeat it."
@@ -185,6 +209,7 @@ def cross_validate(
     The folds are random parts of RATINGS, or pairs of files. What the solver chooses by itself, it chooses inside the
     training part of each fold.
     """
+    from palate.check import check_ratings
     from palate.evaluation import cross_validate as judge
     from palate.splits import Split, k_fold
 
@@ -197,17 +222,28 @@ def cross_validate(
         for train, test in files:
             yield Split(load_ratings(train, **reading)[0], load_ratings(test, **reading)[0])
 
-    splits = k_fold(load_ratings(source, **reading)[0], folds, seed=chosen.seed) if source else pairs()
-
-    def tell(fold: Evaluation) -> None:
+    if source:
+        ratings = load_ratings(source, **reading)[0]
+        splits = k_fold(ratings, folds, seed=chosen.seed)
         if not (quiet or as_json):
-            click.echo(f"fold: RMSE {fold.scores['rmse']:.4f} on {fold.ratings:,} ratings", err=True)
+            show.paragraph(check_ratings(ratings)[0], "", err=True)
+    else:
+        splits = pairs()
+
+    count = len(files) or folds
+    done = 0
+
+    def tell(fold: Evaluation, model: Model) -> None:
+        nonlocal done
+        done += 1
+        if not (quiet or as_json):
+            scored = f"RMSE {fold.scores['rmse']:.4f} on {_counted(fold)}"
+            click.echo(f"fold {done} of {count}: {scored} ({show.outcome(model.training)})", err=True)
 
     result = judge(chosen, splits, threads=threads, done=tell)
     if as_json:
         show.json_text({"solver": solver, **result.as_dict()})
         return
     named = {solver: result.mean, **result.baselines}
-    show.errors(
-        f"Mean errors over {len(result.folds)} folds (± standard deviation between folds)", named, result.spread
-    )
+    over = f"{len(result.folds)} folds (± standard deviation between folds)" if len(result.folds) > 1 else "one fold"
+    show.errors(f"Mean errors over {over}", named, result.spread)

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from palate.errors import ReadError
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from palate.catalogue import Catalogue
     from palate.ratings import Ratings
     from palate.reading import Table
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SolverCommand",
+    "complete_source",
+    "is_dataset",
     "json_option",
     "load_catalogue",
     "load_ratings",
@@ -78,9 +84,12 @@ def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None
     from palate.reading import read_ratings
 
     if is_dataset(source):
-        from palate.datasets import load
+        from palate.datasets import DATASETS
 
-        return load(source, reading["folder"])
+        dataset = DATASETS[source]
+        if reading["folder"] is None and not dataset.is_cached():
+            click.echo(f"fetching {source} ({dataset.title}). Terms: {dataset.terms}", err=True)
+        return dataset.load(reading["folder"])
     how = {name: value for name, value in reading.items() if name not in ("columns", "folder")}
     return read_ratings(source, **_columns(reading["columns"]), **how), None
 
@@ -91,7 +100,18 @@ def is_dataset(source: str) -> bool:
         return False
     from palate.datasets import DATASETS
 
+    if source not in DATASETS and source.replace("-", "").isalnum():
+        raise ReadError(f"{source} is neither a file nor a data set ({', '.join(DATASETS)})")
     return source in DATASETS
+
+
+def complete_source(ctx: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """Complete RATINGS with the names of data sets, and with files."""
+    from click.shell_completion import CompletionItem
+
+    from palate.datasets import DATASETS
+
+    return [CompletionItem(name) for name in DATASETS if name.startswith(start)] + [CompletionItem(start, type="file")]
 
 
 def _columns(text: str | None) -> dict[str, Any]:
@@ -125,10 +145,10 @@ class SolverCommand(click.Command):
 
 solver_option = click.option(
     "--solver",
+    type=click.Choice(["sgd", "bayes", "article"]),
     default="sgd",
     show_default=True,
-    metavar="NAME",
-    help="How to fit: sgd (quick), bayes (most accurate), or article (sgd as in the 2018 article).",
+    help="How to fit: quickly, most accurately, or by sgd as in the 2018 article.",
 )
 
 
@@ -157,8 +177,6 @@ def make_solver(name: str, given: dict[str, Any]) -> Solver:
     """Return the named solver with the settings that were given."""
     from palate.solvers import SOLVERS, settings
 
-    if name not in SOLVERS:
-        raise click.BadParameter(f"{name!r} is none of {', '.join(SOLVERS)}", param_hint="--solver")
     known = {setting.name for setting in settings(SOLVERS[name])}
     chosen = {key: value for key, value in given.items() if value is not None}
     for key in chosen:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -40,14 +40,20 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, title_style="bold", pad_edge=False)
-    grid.show_header = any(columns)
+    if title:
+        click.secho(title, bold=True)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
         words = number < left or any(_is_words(row[number]) for row in rows)
-        grid.add_column(name, justify="left" if words else "right", overflow="fold")
+        title_like = name == "title"
+        overflow: Literal["ellipsis", "fold"] = "ellipsis" if title_like else "fold"
+        grid.add_column(name, justify="left" if words else "right", overflow=overflow, no_wrap=title_like)
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
-    Console(highlight=False).print(grid)
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(grid)
+    click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))
 
 
 def _is_words(value: Any) -> bool:
@@ -60,23 +66,33 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def paragraph(text: str, indent: str = "    ") -> None:
-    """Print a text with its own line breaks, wrapped and indented."""
+def paragraph(text: str, indent: str = "    ", *, err: bool = False) -> None:
+    """Print a text with its own line breaks, wrapped and indented; on stderr if `err`."""
     import shutil
     import textwrap
 
     width = min(100, shutil.get_terminal_size().columns)
     for line in text.splitlines():
-        click.echo(textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent))
+        click.echo(textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent), err=err)
 
 
 def outcome(training: Mapping[str, Any]) -> str:
     """Say in a line how a fit went.
 
+    Parameters
+    ----------
+    training
+        Of a model.
+
+    Examples
+    --------
     >>> outcome({"regularization": 0.055, "epochs": 37, "interrupted": False, "notes": []})
     'regularization 0.055, epochs 37'
     """
-    return ", ".join(f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float))
+    said = [f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float)]
+    if training.get("stage") == "pilot":
+        said.append("cut short in a pilot, which leaves the validation part of the ratings out")
+    return ", ".join(said)
 
 
 def size(count: int) -> str:
@@ -104,7 +120,7 @@ def errors(title: str, named: dict[str, Scores], spread: Scores | None = None) -
 
 @contextmanager
 def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
-    """Show a fit on stderr: a bar on a terminal, elsewhere a line after each stage."""
+    """Show a fit on stderr: a bar for each stage on a terminal, elsewhere a line after each stage."""
     if quiet:
         yield None
         return
@@ -112,32 +128,38 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
     from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[state]}"))
     bars: dict[str, TaskID] = {}
-    last: dict[str, str] = {}
+    last: dict[str, tuple[int, str]] = {}
     shown = 0.0
     with Progress(*columns, console=console, disable=not console.is_terminal, auto_refresh=False) as progress:
 
+        def finish() -> None:
+            for key, (number, state) in last.items():
+                # A stage that stopped early is done all the same.
+                progress.update(bars[key], total=number, completed=number, state=state)
+
         def show(epoch: Epoch) -> None:
             nonlocal shown
-            key = f"{epoch.stage}, {epoch.setting}"
+            key = f"{epoch.stage}, {epoch.setting}" if epoch.stage == "pilot" else epoch.stage
             if key not in bars:
+                finish()
                 bars[key] = progress.add_task(key, total=epoch.of, state="")
             held = "" if epoch.validation_rmse is None else f" · validation {epoch.validation_rmse:.4f}"
-            last[key] = (
-                f"{epoch.number}/{epoch.of} · training RMSE {epoch.training_rmse:.4f}{held}"
-                f" · {epoch.ratings_per_second / 1e6:.1f} M ratings/s"
-            )
-            progress.update(bars[key], completed=epoch.number, state=last[key])
+            speed = epoch.ratings_per_second / 1e6
+            state = f"{epoch.number}/{epoch.of} · training RMSE {epoch.training_rmse:.4f}{held} · {speed:.0f} M/s"
+            last[key] = epoch.number, state
+            progress.update(bars[key], completed=epoch.number, state=state)
             # Drawing takes longer than an epoch over a small table.
-            if time.monotonic() - shown > 0.1 or epoch.number == epoch.of:
+            if time.monotonic() - shown > 0.1:
                 progress.refresh()
                 shown = time.monotonic()
 
         yield show
+        finish()
         progress.refresh()
     if not console.is_terminal:
-        for key, state in last.items():
+        for key, (_, state) in last.items():
             click.echo(f"{key}: {state}", err=True)
 
 

@@ -215,7 +215,8 @@ class Descent:
             squares, rows = part.epoch(parameters, rate, 1 - rate * regularization, rng)
             if not isfinite(squares):
                 raise SettingsError(
-                    f"the fit diverged in epoch {epoch + 1}: lower learning_rate={solver.learning_rate}"
+                    f"the fit diverged in epoch {epoch + 1}: lower learning_rate (--learning-rate), now "
+                    f"{solver.learning_rate:g}, or look for ratings far off the others with palate check"
                 )
             rmse = held.rmse(parameters) if held else None
             if rmse is None or rmse < best.rmse:
@@ -223,7 +224,7 @@ class Descent:
             self._report(
                 Epoch(
                     stage=stage,
-                    setting=f"regularization {regularization:g}",
+                    setting=f"λ = {regularization:g}",
                     number=epoch + 1,
                     of=epochs,
                     rows=rows,
@@ -274,7 +275,8 @@ class Descent:
             solver={"name": "sgd", **dataclasses.asdict(self.solver)},
             training={
                 "regularization": chosen.regularization,
-                "epochs": sum(epoch.stage == "fit" for epoch in self.history),
+                "epochs": self.history[-1].number if self.history else 0,
+                "stage": self.history[-1].stage if self.history else "fit",
                 "interrupted": self.interrupted(),
                 "notes": list(self.ratings.notes),
                 "history": [dataclasses.asdict(epoch) for epoch in self.history],

@@ -38,7 +38,7 @@ class Epoch:
     stage
         "pilot" (validation part left out, to choose settings) or "fit".
     setting
-        What this stage has that others have not, such as "regularization 0.06".
+        What this stage has that others have not, such as "λ = 0.06".
     number, of
         Counted from 1, and the most there can be.
     rows
