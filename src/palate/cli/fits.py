@@ -238,7 +238,7 @@ def cross_validate(
         done += 1
         if not (quiet or as_json):
             scored = f"RMSE {fold.scores['rmse']:.4f} on {_counted(fold)}"
-            click.echo(f"fold {done} of {count}: {scored} ({show.outcome(model.training)})", err=True)
+            show.paragraph(f"fold {done} of {count}: {scored} ({show.outcome(model.training)})", "", err=True)
 
     result = judge(chosen, splits, threads=threads, done=tell)
     if as_json:

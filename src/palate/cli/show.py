@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from palate.solvers import Epoch
 
 __all__ = ["epochs", "errors", "json_text", "outcome", "paragraph", "size", "table", "transfer"]
+
+
+# Cells that are never broken.
+_SHORT = 20
 
 
 def json_text(value: Any) -> None:
@@ -42,15 +46,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
 
     if title:
         click.secho(title, bold=True)
+    console = Console(highlight=False)
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if "title" in columns:  # one line each: what does not fit is cut
+        place = columns.index("title")
+        room = max(12, console.width - sum(widths) + widths[place] - 3 * len(columns))
+        for row in cells:
+            row[place] = row[place] if len(row[place]) <= room else row[place][: room - 1].rstrip(" …") + "…"
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
         words = number < left or any(_is_words(row[number]) for row in rows)
-        title_like = name == "title"
-        overflow: Literal["ellipsis", "fold"] = "ellipsis" if title_like else "fold"
-        grid.add_column(name, justify="left" if words else "right", overflow=overflow, no_wrap=title_like)
-    for row in rows:
-        grid.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(highlight=False)
+        short = widths[number] <= _SHORT
+        grid.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=short or name == "title")
+    for row in cells:
+        grid.add_row(*map(Text, row))
     with console.capture() as captured:
         console.print(grid)
     click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))
