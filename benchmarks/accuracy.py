@@ -1,6 +1,6 @@
 """Errors of palate's solvers on real ratings, as the table of docs/accuracy.md.
 
-    python benchmarks/accuracy.py DATA
+    python benchmarks/accuracy.py DATA [SOLVER ...]
 
 DATA is a folder with jester/jester5k_ratings.dat, jester1/jester-data-1.csv and ml-100k/u1.base ... u5.test. Every split is
 the same for all solvers; all rows of a test part count; what a solver chooses, it chooses inside the training part.
@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from palate import SGD, Split, cross_validate, holdout, read_ratings
+from palate import SGD, BayesianMF, Split, cross_validate, holdout, read_ratings
 
 SOLVERS = {
+    "BayesianMF, k = 16": BayesianMF(),
     "SGD, k = 16 (the default)": SGD(),
     "SGD, k = 64": SGD(factors=64),
     "the article's configuration": SGD.article(),
@@ -27,7 +28,7 @@ def random_splits(path: Path, count: int) -> Iterator[Split]:
     return (holdout(ratings, 0.1, seed=seed) for seed in range(count))
 
 
-def main(data: Path) -> None:
+def main(data: Path, names: list[str]) -> None:
     protocols = {
         "Jester 5k, five random 90/10 splits": lambda: random_splits(data / "jester/jester5k_ratings.dat", 5),
         "Jester-1 part 1, three random 90/10 splits": lambda: random_splits(data / "jester1/jester-data-1.csv", 3),
@@ -40,7 +41,8 @@ def main(data: Path) -> None:
         "| data, protocol | solver | RMSE ± sd | MAE | NMAE | s a fit | distinct rows an epoch |\n|---|---|---|---|---|---|---|"
     )
     for protocol, splits in protocols.items():
-        for name, solver in SOLVERS.items():
+        for name in names or SOLVERS:
+            solver = SOLVERS[name]
             started = time.perf_counter()
             result = cross_validate(solver, splits())
             seconds = (time.perf_counter() - started) / len(result.folds)
@@ -55,6 +57,6 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(SOLVERS):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -119,6 +119,16 @@ def test_arrays_that_do_not_fit_together_are_refused(path):
     write_arrays(path, {**arrays, "user_bias": arrays["user_bias"][1:]}, header)
     with pytest.raises(StorageError, match="do not fit together"):
         load(path)
+    for name, change in {
+        "seen.indices": lambda part: part + 99,
+        "seen.indptr": lambda part: part[::-1].copy(),
+        "user_factors": lambda part: part * np.nan,
+        "item_factors": lambda part: part.astype(np.float64),
+        "users.ids": lambda part: part[::-1].copy(),
+    }.items():
+        write_arrays(path, {**arrays, name: change(arrays[name])}, header)
+        with pytest.raises(StorageError, match="do not fit together"):
+            load(path)
     del arrays["user_bias"]
     write_arrays(path, arrays, header)
     with pytest.raises(StorageError, match="lacks a part"):

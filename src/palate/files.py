@@ -151,7 +151,7 @@ def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str,
             raise StorageError(f"{path} is a safetensors file, but not a palate {kind}")
         arrays = {name: _view(body, tensor) for name, tensor in tensors.items()}
         header = json.loads(metadata["palate"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(damaged) from error
     if not mmap and _digest(metadata["palate"], arrays) != metadata.get("sha256"):
         raise StorageError(damaged)

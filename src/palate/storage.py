@@ -99,15 +99,43 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"model {path} lacks a part or holds one that does not fit: fit it again") from error
-    _check_shapes(model, path)
+    if not _fits(model, whole=not mmap):
+        raise StorageError(f"model {path} has arrays that do not fit together: fit it again")
     return model
 
 
-def _check_shapes(model: Model, path: str | Path) -> None:
-    users, items, k = len(model.users), len(model.items), model.item_factors.shape[-1]
-    shapes = [getattr(model, name).shape for name in _PARAMETERS]
-    if shapes != [(users,), (items,), (users, k), (items, k)] or (model.seen and len(model.seen.indptr) != users + 1):
-        raise StorageError(f"model {path} has arrays that do not fit together: fit it again")
+def _fits(model: Model, whole: bool) -> bool:
+    """Whether the arrays of a model belong together; with `whole`, every value is looked at.
+
+    The checksum finds damage, not malice: a file that was made up must not lead outside its arrays.
+    """
+    users, items = len(model.users), len(model.items)
+    parameters = [getattr(model, name) for name in _PARAMETERS]
+    k = model.item_factors.shape[-1]
+    if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)]:
+        return False
+    kinds = [part.dtype for part in parameters] == [np.float32] * 4
+    numbers = np.isfinite([model.intercept, model.mean]).all()
+    if not (kinds and numbers and all(_ascending(side.ids) for side in (model.users, model.items))):
+        return False
+    if whole and not all(np.isfinite(part).all() for part in parameters):
+        return False
+    return model.seen is None or _fits_seen(model.seen, users, items, whole)
+
+
+def _ascending(ids: NDArray[Any]) -> bool:
+    return ids.dtype in (np.int64, object) and bool((ids[1:] > ids[:-1]).all())
+
+
+def _fits_seen(seen: Grouped, users: int, items: int, whole: bool) -> bool:
+    indptr, indices, values = seen
+    kinds = [part.dtype for part in seen] == [np.int64, np.int32, np.float32]
+    if not kinds or indptr.shape != (users + 1,) or indices.shape != values.shape or indices.ndim != 1:
+        return False
+    if indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
+        return False
+    inside = not len(indices) or not whole or (indices.min() >= 0 and indices.max() < items)
+    return bool(inside and (not whole or np.isfinite(values).all()))
 
 
 def _pack_texts(name: str, texts: Sequence[str]) -> Arrays:
