@@ -294,6 +294,46 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path, data):
     assert (load(tmp_path / "m").user_factors == load(tmp_path / "straight").user_factors).all()
 
 
+def test_an_output_never_replaces_an_input(palate, folder, tmp_path):
+    table, items = tmp_path / "r.csv", tmp_path / "i.csv"
+    table.write_bytes((folder / "ratings.csv").read_bytes())
+    items.write_text(ITEMS)
+    foreign = tmp_path / "m.palate.checkpoint"
+    foreign.write_text("dear diary")
+    for output, expected in ((table, "read by this very command"), (items, "read by this very command")):
+        code, _, err = palate("fit", table, "--items", items, "-o", output)
+        assert (code, expected in err) == (2, True)
+    assert palate("demo", "--dataset", table, "-o", table)[0] == 2
+    assert palate("fit", table, "-o", tmp_path / "m.palate")[0] == 2
+    assert foreign.read_text() == "dear diary"
+    assert table.read_bytes() == (folder / "ratings.csv").read_bytes()
+    assert items.read_text() == ITEMS
+
+
+def test_a_link_stays_a_link(palate, folder, tmp_path):
+    target, link = tmp_path / "target.palate", tmp_path / "link.palate"
+    link.symlink_to(target)
+    assert palate("fit", folder / "ratings.csv", "-o", link, "--epochs", 1)[0] == 0
+    assert link.is_symlink()
+    assert palate("info", target)[0] == 0
+
+
+def test_data_sets_refuse_options_that_would_be_ignored(palate, tmp_path):
+    for option in (["--scale", "0", "5"], ["--columns", "a,b,c"], ["--duplicates", "last"]):
+        code, _, err = palate("check", "sample", *option)
+        assert (code, "does not go with the data set" in err) == (2, True)
+
+
+def test_what_nobody_foresaw_is_one_line_too(palate, model, monkeypatch):
+    monkeypatch.setattr("palate.model.Model.recommend", lambda *args, **options: 1 / 0)
+    code, _, err = palate("recommend", model, "--user", 5)
+    assert code == 1
+    assert err.startswith("palate: this should not have happened: ZeroDivisionError")
+    monkeypatch.setenv("PALATE_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        palate("recommend", model, "--user", 5)
+
+
 def test_completion_scripts_are_printed(palate):
     for shell in ("bash", "zsh", "fish"):
         code, out, _ = palate("completion", shell)

@@ -99,6 +99,17 @@ def test_items_with_few_ratings_can_be_left_out(model):
     assert found == {100 + i for i in np.flatnonzero(model.item_counts >= most)}
 
 
+def test_slips_are_errors_and_not_other_answers(model):
+    assert {one.id for one in model.recommend(5, 9, only="101", seen=True)} == {101}
+    with pytest.raises(SettingsError, match="unknown ids are"):
+        model.predict(1, 100, unknown="typo")
+    with pytest.raises(DataError, match="rated twice"):
+        model.fold_in({100: 5.0, "100": 1.0})
+    for id in (None, "9" * 5000, float("nan"), [1]):
+        with pytest.raises(UnknownIdError):
+            model.users.require(id)
+
+
 def test_similar_items_are_close_in_angle(model):
     q = model.item_factors
     angle = q @ q[7] / np.linalg.norm(q, axis=1) / np.linalg.norm(q[7])

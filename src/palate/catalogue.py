@@ -9,6 +9,7 @@ __all__ = ["Catalogue", "Entry"]
 
 Id = int | str
 _LONGEST_TITLE = 60
+_LONGEST_INTEGER = 20
 
 
 class Entry(NamedTuple):
@@ -44,7 +45,8 @@ class Catalogue:
         if id in self.entries:
             return self.entries[id]
         if isinstance(id, str):
-            return self.entries.get(int(id)) if id.isdecimal() and str(int(id)) == id else None
+            plain = id.isascii() and id.isdecimal() and len(id) <= _LONGEST_INTEGER
+            return self.entries.get(int(id)) if plain and str(int(id)) == id else None
         return self.entries.get(str(id))
 
     def title(self, id: Id) -> str:

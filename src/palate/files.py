@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,15 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
+        path = Path(os.path.realpath(path))  # a link stays a link, and what it leads to is replaced
+        if path.exists() and not path.is_file():
+            raise StorageError(f"{path} is no ordinary file: it is not replaced by one")
+        name = path.with_name(f".{path.name[:100]}.{uuid4().hex}.tmp")
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies, as to any file
+        temporary = name
+        mode = (path if path.exists() else temporary).stat().st_mode & 0o777
         yield temporary
-        _keep_mode(temporary, path)
+        temporary.chmod(mode)  # safetensors makes files of its own that only their owner can read
         if durable:
             _flush(temporary)
         os.replace(temporary, path)
@@ -63,17 +67,6 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _keep_mode(temporary: Path, path: Path) -> None:
-    # mkstemp makes files that only their owner can read: give the mode that the file had, or that the umask asks for.
-    if path.exists():
-        mode = path.stat().st_mode & 0o777
-    else:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    temporary.chmod(mode)
 
 
 def _flush(path: Path) -> None:
@@ -151,6 +144,8 @@ def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str,
             raise StorageError(f"{path} is a safetensors file, but not a palate {kind}")
         arrays = {name: _view(body, tensor) for name, tensor in tensors.items()}
         header = json.loads(metadata["palate"])
+        if not isinstance(header, dict):
+            raise ValueError("the header is no object")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(damaged) from error
     if not mmap and _digest(metadata["palate"], arrays) != metadata.get("sha256"):

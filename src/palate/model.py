@@ -147,6 +147,8 @@ class Model:
         UnknownIdError
             If an id has no factors and `unknown` is "error".
         """
+        if unknown not in ("error", "mean"):
+            raise SettingsError(f"unknown ids are an 'error' or get the 'mean', not {unknown!r}")
         i = self._index(self.items, item, unknown)
         if isinstance(user, Profile):
             found = self.intercept + user.bias + self.item_bias[i] + self.item_factors[i] @ user.factors
@@ -256,7 +258,7 @@ class Model:
         return self._scored(self.items, best, self.scale.clip(scores[best]))
 
     def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
-        wanted = list(ids)
+        wanted = [ids] if isinstance(ids, (str, int)) else list(ids)
         index = self.items.index(wanted)
         for id, position in zip(wanted, index, strict=True):
             if position < 0 and not self.catalogue.get(id):
@@ -372,6 +374,8 @@ class Model:
             If a rating is not a finite number, or off the scale.
         """
         items = self._index(self.items, list(ratings), "error")
+        if len(set(items.tolist())) < len(items):
+            raise DataError("an item is rated twice: give each once")
         values = np.array(list(ratings.values()), np.float32)
         for id, value in zip(ratings, values, strict=True):
             if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):

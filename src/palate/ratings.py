@@ -60,13 +60,17 @@ class Vocabulary:
         values = np.asarray(ids, dtype=None if not self.is_text else object).ravel()
         if self.is_text:
             lookup = self._positions
-            return np.array([lookup.get(str(value), -1) for value in values], dtype=np.int32)
+            known = [lookup.get(str(value), -1) if _is_id(value) else -1 for value in values]
+            return np.array(known, dtype=np.int32)
+        possible = np.ones(len(values), dtype=bool)
         if values.dtype.kind not in "iu":
-            values = np.array([_as_integer(value) for value in values], dtype=np.int64)
+            integers = [_as_integer(value) for value in values]
+            possible = np.array([value is not None for value in integers], dtype=bool)
+            values = np.array([value or 0 for value in integers], dtype=np.int64)
         if not len(self.ids):
             return np.full(len(values), -1, dtype=np.int32)
         position = np.minimum(np.searchsorted(self.ids, values), len(self.ids) - 1)
-        return np.where(self.ids[position] == values, position, -1).astype(np.int32)
+        return np.where(possible & (self.ids[position] == values), position, -1).astype(np.int32)
 
     def require(self, id: Id) -> int:
         """Return the index of one id.
@@ -76,7 +80,7 @@ class Vocabulary:
         UnknownIdError
             If the id is not in the vocabulary.
         """
-        position = int(self.index([id])[0])
+        position = int(self.index([id])[0]) if _is_id(id) else -1
         if position < 0:
             raise UnknownIdError(f"{self.kind} {id!r} is unknown: {self.describe()}")
         return position
@@ -90,18 +94,23 @@ class Vocabulary:
         return f"the {len(self):,} {self.kind} ids are integers from {self[0]} to {self[-1]}"
 
 
-# No table holds this id: it stands for text that is no integer.
-_NO_ID = np.iinfo(np.int64).min
+# No integer of 64 bits has more characters.
+_LONGEST_INTEGER = 20
 
 
-def _as_integer(value: object) -> int:
+def _is_id(value: object) -> bool:
+    return isinstance(value, (str, int, float, np.integer, np.floating))
+
+
+def _as_integer(value: object) -> int | None:
+    if not _is_id(value) or (isinstance(value, str) and len(value) > _LONGEST_INTEGER):
+        return None
     try:
         number = int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError):
-        return _NO_ID
-    spelled = isinstance(value, str)
-    exact = str(number) == value.strip() if spelled else number == value  # type: ignore[attr-defined]
-    return number if exact and abs(number) < 2**63 else _NO_ID
+    except (ValueError, OverflowError):
+        return None
+    exact = str(number) == value.strip() if isinstance(value, str) else number == value
+    return number if exact and -(2**63) <= number < 2**63 else None
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,10 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             training=header["training"],
             **{name: arrays[name] for name in _PARAMETERS},
         )
-    except (KeyError, TypeError, ValueError) as error:
+        fits = _fits(model, whole=not mmap)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
         raise StorageError(f"model {path} lacks a part or holds one that does not fit: fit it again") from error
-    if not _fits(model, whole=not mmap):
+    if not fits:
         raise StorageError(f"model {path} has arrays that do not fit together: fit it again")
     return model
 
@@ -115,7 +116,10 @@ def _fits(model: Model, whole: bool) -> bool:
     if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)]:
         return False
     kinds = [part.dtype for part in parameters] == [np.float32] * 4
-    numbers = np.isfinite([model.intercept, model.mean]).all()
+    penalties = [model.penalty.factors, model.penalty.bias or 0.0]
+    numbers = np.isfinite(np.array([model.intercept, model.mean, *penalties], np.float64)).all()
+    if not (isinstance(model.solver, dict) and isinstance(model.training, dict)):
+        return False
     if not (kinds and numbers and all(_ascending(side.ids) for side in (model.users, model.items))):
         return False
     if whole and not all(np.isfinite(part).all() for part in parameters):

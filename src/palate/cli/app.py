@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
 import sys
 
 import click
@@ -16,7 +18,7 @@ from palate.errors import PalateError
 
 __all__ = ["app", "main"]
 
-_USAGE, _INTERRUPTED = 2, 130
+_BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
 class _Ordered(click.Group):
@@ -70,6 +72,9 @@ def main() -> None:
     """Run the command: exit 0, 2 for anything that the caller can mend, 130 after Ctrl-C."""
     # Importing makes many objects and no garbage: looking for it less often saves a tenth of the start.
     gc.set_threshold(200_000)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets a mark instead
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(standalone_mode=False, prog_name="palate")
     except click.exceptions.Exit as finished:
@@ -86,5 +91,17 @@ def main() -> None:
         click.echo(f"palate: {' '.join(str(error).split())}", err=True)
         sys.exit(_USAGE)
     except MemoryError:
-        click.echo("palate: not enough memory for this table", err=True)
+        click.echo("palate: not enough memory for this", err=True)
         sys.exit(_USAGE)
+    except OSError as error:  # a full or closed standard output, a folder that may not be looked into
+        click.echo(f"palate: {error}", err=True)
+        sys.exit(_USAGE)
+    except Exception as error:
+        if "PALATE_TRACEBACK" in os.environ:
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        click.echo(
+            f"palate: this should not have happened: {said} (PALATE_TRACEBACK=1 shows where; please report it)",
+            err=True,
+        )
+        sys.exit(_BUG)

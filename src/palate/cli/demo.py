@@ -9,7 +9,7 @@ import click
 
 from palate.cli import show
 from palate.cli.answers import arithmetic
-from palate.cli.options import complete_source, json_option, load_catalogue, load_ratings, reading_options
+from palate.cli.options import check_output, complete_source, json_option, load_catalogue, load_ratings, reading_options
 
 if TYPE_CHECKING:
     from palate.evaluation import Evaluation
@@ -56,6 +56,7 @@ def demo(
     from palate.splits import holdout
     from palate.storage import save
 
+    check_output(output, source, items)
     ratings, catalogue = load_ratings(source, **reading)
     train, test = holdout(ratings, 0.1)
     looked = [*ratings.notes, *check_ratings(ratings)]
@@ -66,6 +67,8 @@ def demo(
         _heading("2. The fit, with 10% of the ratings held out")
     with show.epochs(as_json) as progress:
         model = SOLVERS["sgd"].fit(train, progress=progress)
+    if model.training["interrupted"]:
+        raise click.Abort
     model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
     result = evaluate(model, test)
     save(model, output)

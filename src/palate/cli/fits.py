@@ -12,6 +12,7 @@ import click
 from palate.cli import show
 from palate.cli.options import (
     SolverCommand,
+    check_output,
     complete_source,
     json_option,
     load_catalogue,
@@ -80,13 +81,17 @@ def fit(
     import dataclasses
 
     from palate.check import check_ratings
-    from palate.errors import SettingsError, StorageError
+    from palate.errors import SettingsError
     from palate.evaluation import evaluate as judge
+    from palate.files import read_arrays
     from palate.splits import holdout as hold_out
     from palate.storage import save
 
-    if not output.parent.is_dir():
-        raise StorageError(f"folder {output.parent} does not exist: {output} cannot be written")
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    check_output(output, source, items)
+    check_output(checkpoint, source, items)
+    if checkpoint.exists():
+        read_arrays(checkpoint, "checkpoint", mmap=True)  # refuses what is none, so that nothing else is overwritten
     reading, given = _separate(options)
     chosen = make_solver(solver, given)
     ratings, catalogue = load_ratings(source, **reading)
@@ -99,7 +104,6 @@ def fit(
         for line in looked:
             show.paragraph(line, "")
     train, test = hold_out(ratings, holdout, seed=chosen.seed) if holdout is not None else (ratings, None)
-    checkpoint = output.with_name(output.name + ".checkpoint")
     if resume and not checkpoint.exists():
         click.echo(f"there is no checkpoint {checkpoint}: the fit starts at its beginning", err=True)
     started = time.perf_counter()
@@ -111,8 +115,11 @@ def fit(
         raise
     seconds = time.perf_counter() - started
     model = dataclasses.replace(model, catalogue=catalogue)
-    save(model, output)
     interrupted = model.training["interrupted"]
+    if interrupted and (not model.training["history"] or (_in_pilot(model) and output.exists())):
+        click.echo(f"interrupted too early: {output} is left as it was; --resume goes on", err=True)
+        sys.exit(_INTERRUPTED)
+    save(model, output)
     if not interrupted:
         checkpoint.unlink(missing_ok=True)
     evaluation = judge(model, test) if test is not None else None
@@ -144,6 +151,10 @@ def fit(
             f"interrupted: {output} holds what was reached; the same command with --resume goes on", "", err=True
         )
         sys.exit(_INTERRUPTED)
+
+
+def _in_pilot(model: Model) -> bool:
+    return bool(model.training.get("stage") == "pilot")
 
 
 def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:

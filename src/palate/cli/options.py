@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from palate.errors import ReadError
+from palate.errors import ReadError, StorageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SolverCommand",
+    "check_output",
     "complete_source",
     "is_dataset",
     "json_option",
@@ -64,6 +65,11 @@ _READING = [
 ]
 
 
+_DEFAULTS = {"layout": "auto", "missing": 99, "on_error": "error", "duplicates": "error"} | dict.fromkeys(
+    ("columns", "separator", "header", "query", "scale")
+)
+
+
 def reading_options(function: Function) -> Function:
     """Add the options that say how RATINGS is to be read; they arrive as keywords that `load_ratings` takes."""
     for option in reversed(_READING):
@@ -87,6 +93,9 @@ def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None
         from palate.datasets import DATASETS
 
         dataset = DATASETS[source]
+        for name, value in reading.items():
+            if name != "folder" and value != _DEFAULTS[name]:
+                raise click.UsageError(f"--{name.replace('_', '-')} does not go with the data set {source!r}")
         if reading["folder"] is None and not dataset.is_cached():
             click.echo(f"fetching {source} ({dataset.title}). Terms: {dataset.terms}", err=True)
         return dataset.load(reading["folder"])
@@ -96,8 +105,11 @@ def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None
 
 def is_dataset(source: str) -> bool:
     """Whether RATINGS names a data set rather than a file of that name."""
-    if Path(source).exists():
-        return False
+    try:
+        if Path(source).exists():
+            return False
+    except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be looked into
+        raise ReadError(f"{source[:60]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     from palate.datasets import DATASETS
 
     if source not in DATASETS and source.replace("-", "").isalnum():
@@ -132,6 +144,19 @@ def load_catalogue(items: str | None, given: Catalogue | None) -> Catalogue:
     if items is not None:
         return read_catalogue(items)
     return given or Catalogue()
+
+
+def check_output(output: Path, *inputs: str | None) -> None:
+    """Refuse an output that cannot be written, or that would replace one of the inputs."""
+    try:
+        if not output.name or not output.parent.is_dir():
+            raise StorageError(f"folder {output.parent} does not exist: {output} cannot be written")
+        if any(
+            name is not None and Path(name).exists() and output.exists() and output.samefile(name) for name in inputs
+        ):
+            raise StorageError(f"{output} is read by this very command: name another file with -o")
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
 class SolverCommand(click.Command):

@@ -54,7 +54,7 @@ def binary_reader(path: str | os.PathLike[str]) -> Callable[[Mapping[str, Column
 def _read_file(reader: _Reader, source: str, told: Mapping[str, Column]) -> Table:
     try:
         frame = reader(source)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ReadError(f"{source} is damaged or of another format: {reason}") from error
     return make_table(frame.columns, lambda position: frame[:, position], told, source)
@@ -68,6 +68,9 @@ def read_frame(source: Any, told: Mapping[str, Column]) -> Table:
     ReadError
         If it is no table of at least three columns.
     """
+    parts = source if isinstance(source, (list, tuple)) else [source]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        raise ReadError("masked arrays are not read, as their masks would be lost: compress or fill them first")
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
     if isinstance(source, pl.DataFrame):

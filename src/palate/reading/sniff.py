@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -47,13 +46,14 @@ def take_sample(content: Bytes) -> list[str]:
         head = content[:_LONG_LINES].tobytes()
     if len(head) < len(content):
         head = head[: head.rfind(b"\n")] if b"\n" in head else head
-    return [line.removesuffix("\r") for line in decode(head)[0].split("\n")[:_LINES]]
+    lines = [line.removesuffix("\r") for line in decode(head)[0].lstrip("\r\n").split("\n")[:_LINES]]
+    return lines if any(line.strip() for line in lines) else [decode(head)[0].strip() or "?"]
 
 
 def normalise(text: str, separator: str) -> str:
     """Put one character in the place of a separator of several."""
     if separator == BLANKS:
-        return re.sub(r"[ \t]+", _UNIT, re.sub(r"^[ \t]+|[ \t\r]+$", "", text, flags=re.MULTILINE))
+        return "\n".join(_UNIT.join(line.split()) for line in text.split("\n"))
     return text if _is_simple(separator) else text.replace(separator, _UNIT)
 
 
@@ -103,6 +103,11 @@ def sniff(
     if not share:
         raise ReadError(_no_columns(sample, rows, separator, source))
     if header or (header is None and _has_header(rows)):
+        if len(rows[0]) != dialect.width:
+            raise ReadError(
+                f"{source}: its first line names {len(rows[0])} columns, {dialect.width} stand below: "
+                f"{', '.join(map(repr, rows[0][:6]))}"
+            )
         return Dialect(dialect.separator, dialect.width, [name.strip() for name in rows[0]]), rows[1:], share
     return dialect, rows, share
 

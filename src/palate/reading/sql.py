@@ -45,8 +45,8 @@ def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Tab
     """
     scheme = address.split(":", 1)[0].lower()
     if scheme in _WEB:
-        address = re.sub("//[^/@]*@", "//", address)
-        raise ReadError(f"{address} is on the web: fetch it first, and name the file")
+        # Nothing after the scheme is shown: it may hold a password or a token.
+        raise ReadError(f"{scheme}://… is on the web: fetch it first, and name the file")
     if not query:
         raise ReadError("a database needs a query, such as query='select user, item, rating from ratings' (--query)")
     try:
@@ -59,7 +59,8 @@ def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Tab
         raise ReadError(f"this is no database URL that SQLAlchemy understands: {scheme}://…") from error
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
-    source = url.render_as_string(hide_password=True)
+    # Of the URL only what cannot hold a secret.
+    source = f"{url.get_backend_name()}://{str(url.host or '').rpartition('@')[2]}/{url.database or ''}"
     _look_for_file(url, source)
     try:
         names, columns = _fetch(sqlalchemy, url, query)
@@ -73,8 +74,9 @@ def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Tab
         # Less what psycopg and SQLAlchemy add: a copy of the query, and a link.
         reason = re.split(r"\nLINE \d+:|\n\(Background", str(getattr(error, "orig", None) or error))[0]
         reason = " ".join(reason.split())
-        if url.password:
-            reason = reason.replace(str(url.password), "***")
+        for secret in (url.password, str(url.host or "").rpartition("@")[0], *url.query.values()):
+            if isinstance(secret, str) and secret:
+                reason = reason.replace(secret, "***")
         raise ReadError(f"{source}: {reason}") from error
     return make_table(names, lambda position: from_objects(columns[position]), told, source)
 
@@ -95,6 +97,8 @@ def _fetch(sqlalchemy: Any, url: Any, query: str) -> tuple[list[str], list[list[
     # A colon in a query is a colon, not the start of a parameter.
     statement = sqlalchemy.text(query.replace(":", r"\:"))
     with engine.connect() as connection:
+        if url.get_backend_name() == "sqlite":  # whose statements that change tables commit by themselves
+            connection.exec_driver_sql("PRAGMA query_only = ON")
         result = connection.execution_options(stream_results=True).execute(statement)
         if not result.returns_rows:
             raise ValueError("the query returns no rows: a SELECT is needed")

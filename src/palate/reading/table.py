@@ -72,7 +72,7 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
         if all(value is None or -(2**63) <= value < 2**63 for value in integers):
             # A column of NaN alone is one of numbers.
             return pl.Series(integers, dtype=pl.Int64) if kinds or not any(map(_is_nan, values)) else _floats(values)
-    elif all(hasattr(kind, "__float__") and kind is not bool for kind in kinds):
+    elif all(hasattr(kind, "__float__") and kind is not bool for kind in kinds) and all(map(_is_exact, present)):
         return _floats(values)
     return pl.Series([None if value is None else str(value) for value in present], dtype=pl.String)
 
@@ -82,6 +82,14 @@ def _floats(values: Sequence[Any]) -> pl.Series:
     return pl.Series(
         [float(value) if _is_nan(value) or not _is_missing(value) else None for value in values], dtype=pl.Float64
     )
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a float holds the number; text keeps those that it does not, such as large integers beside fractions."""
+    try:
+        return value is None or not isinstance(value, (int, Decimal)) or float(value) == value
+    except OverflowError:
+        return False
 
 
 def _is_nan(value: Any) -> bool:

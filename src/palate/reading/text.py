@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from palate.errors import SettingsError
-from palate.reading.columns import Column, choose_columns
+from palate.reading.columns import Column, by_name, choose_columns
 from palate.reading.lines import Body, read_strings
 from palate.reading.plain import PLAIN_FROM, read_plain
 from palate.reading.sniff import BLANKS, sniff, take_sample
@@ -48,7 +48,9 @@ def read_text(
     content = open_text(path)
     dialect, rows, _ = sniff(take_sample(content), separator, header, source)
     body = Body(content, dialect, source)
-    if layout == "wide" or (layout == "auto" and not named and counts_match(rows, missing)):
+    if layout == "wide" or (
+        layout == "auto" and not named and len(by_name(dialect.names or [])) < 2 and counts_match(rows, missing)
+    ):
         return read_wide(body, missing)
     positions, chosen = choose_columns(dialect.names, dialect.width, told, source)
     notes = (f"separated by {dialect.describe()}; {'no header; ' * (dialect.names is None)}{chosen}",)

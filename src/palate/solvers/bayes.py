@@ -36,7 +36,7 @@ class BayesianMF:
     20
     """
 
-    factors: int = setting(16, "factors of each user and item (k)", least=1)
+    factors: int = setting(16, "factors of each user and item (k)", least=1, below=1001)
     sweeps: int = setting(300, "draws of all parameters", least=2)
     dropped: float = setting(
         0.2, "share of the sweeps, the first ones, that is left out of the average", least=0, below=1
@@ -45,7 +45,7 @@ class BayesianMF:
     item_noise: bool = setting(True, "let the noise differ between items")
     user_sets: bool = setting(True, "learn about a user from which items were rated")
     item_sets: bool = setting(True, "learn about an item from who rated it")
-    seed: int = setting(0, "of all draws", least=0)
+    seed: int = setting(0, "of all draws", least=0, below=2**63)
 
     def fit(
         self,

@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 # for tables as different as jokes on a slider (0.05) and films on five stars (0.1).
 _REGULARIZATIONS = (0.04, 0.055, 0.075, 0.1, 0.13)
 _USUAL_REGULARIZATION = 0.075
+# With less, the equations of a fold-in may not be solvable.
+_LEAST_PENALTY = 1e-4
 # Fewer validation ratings than this would choose by chance.
 _FEWEST_VALIDATION = 50
 
@@ -103,7 +105,7 @@ class _Part:
         parameters = *at.arrays().values(), np.float32(rate), np.float32(keep), self.solver.biases
         if self.blocks is None:
             order = rng.permutation(len(self.table[0]))
-            squares = descend_in_batches(*self.table, order, self.solver.batch_size, *parameters)
+            squares = descend_in_batches(*self.table, order, min(self.solver.batch_size, len(order)), *parameters)
             return squares, len(np.unique(order))
         width = (0,) * at.user_factors.shape[1]
         squares, rows = 0.0, 0
@@ -256,7 +258,7 @@ class Descent:
 
     def _model(self, part: _Part, parameters: _Parameters, chosen: _Pilot) -> Model:
         factors, spread = self.solver.factors, part.spread
-        penalty = chosen.regularization or _USUAL_REGULARIZATION
+        penalty = max(chosen.regularization, _LEAST_PENALTY) if chosen.regularization else _USUAL_REGULARIZATION
         share = np.float32(sqrt(spread))
         user_row, item_row = self.deal.user_row, self.deal.item_row
         return Model(

@@ -39,15 +39,15 @@ class SGD:
     ((200, 4), (50, 4))
     """
 
-    factors: int = setting(16, "factors of each user and item (k)", least=0)
+    factors: int = setting(16, "factors of each user and item (k)", least=0, below=1001)
     biases: bool = setting(True, "learn how far each user and item lies above or below the mean")
-    epochs: int = setting(40, "passes over the ratings, at most", least=1)
+    epochs: int = setting(40, "passes over the ratings, at most", least=1, below=2**31)
     learning_rate: float = setting(0.03, "length of the first steps, on standardized ratings", above=0)
     decay: bool = setting(True, "let the learning rate fall in a straight line to zero over the epochs")
     regularization: float | None = setting(
         None, "pull towards zero; chosen on the validation part if not given", least=0
     )
-    batch_size: int = setting(1, "ratings whose gradients are averaged in one step", least=1)
+    batch_size: int = setting(1, "ratings whose gradients are averaged in one step", least=1, below=2**31)
     initialization: Literal["normal", "xavier"] = setting(
         "normal", "first factors: N(0, 0.1²), or uniform after Glorot"
     )
@@ -56,7 +56,7 @@ class SGD:
     )
     validation: float = setting(0.1, "share of the ratings that chooses regularization and epochs", least=0, below=1)
     patience: int = setting(10, "stop after so many epochs without a better validation RMSE", least=1)
-    seed: int = setting(0, "of the validation part, the first factors and the order of the steps", least=0)
+    seed: int = setting(0, "of the validation part, the first factors and the order of the steps", least=0, below=2**63)
 
     @classmethod
     def article(cls) -> Self:
