@@ -105,6 +105,21 @@ def test_blocks_hold_every_rating_once_and_share_nothing_within_a_round():
     assert sizes.max() < 1.5 * sizes.mean()
 
 
+def test_grouping_sorts_by_groups_of_users_and_keeps_rows_together():
+    rng = np.random.default_rng(5)
+    user = rng.integers(100, 180, 500).astype(np.int32)
+    columns = user, np.arange(500, dtype=np.int32), user.astype(np.float32)
+    blocks_kernels.group_block(*columns, 20, 480, 100, 16)
+    found, place, rating = columns
+    assert (found == rating).all()
+    assert sorted(place) == list(range(500))
+    assert (place[:20] == np.arange(20)).all()
+    assert (place[480:] == np.arange(480, 500)).all()
+    groups = (found[20:480] - 100) // 16
+    assert (np.diff(groups) >= 0).all()
+    assert all((np.diff(place[20:480][groups == group]) > 0).all() for group in range(5))
+
+
 def test_shuffle_permutes_its_part_only_and_evenly():
     firsts = np.zeros(10)
     for key in range(4000):

