@@ -7,9 +7,8 @@ from pathlib import Path
 
 from palate.model import Model
 from palate.ratings import Ratings
-from palate.solvers.settings import check, setting
-from palate.solvers.training import Checkpoint, Progress, fingerprint, interruptible, require_ratings
-from palate.threads import pool
+from palate.solvers.settings import setting
+from palate.solvers.training import Progress, fitting
 
 __all__ = ["BayesianMF"]
 
@@ -62,8 +61,5 @@ class BayesianMF:
         """
         from palate.solvers.sampling import Sampling
 
-        check(self)
-        ratings = require_ratings(ratings)
-        kept = Checkpoint(checkpoint, fingerprint(self, ratings) if checkpoint else "")
-        with pool(threads) as run, interruptible() as interrupted:
-            return Sampling(self, ratings, run, progress, kept, interrupted).go(resume)
+        with fitting(self, ratings, threads, progress, checkpoint) as session:
+            return Sampling(self, session).go(resume)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -19,7 +18,7 @@ from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.blocks import Blocks, Deal
-from palate.solvers.training import Checkpoint, Epoch, Progress
+from palate.solvers.training import Epoch, Session
 from palate.threads import Run
 
 if TYPE_CHECKING:
@@ -143,30 +142,22 @@ def _center(solver: SGD, ratings: Ratings) -> tuple[float, float]:
 class Descent:
     """One fit."""
 
-    def __init__(
-        self,
-        solver: SGD,
-        ratings: Ratings,
-        run: Run,
-        progress: Progress | None,
-        checkpoint: Checkpoint,
-        interrupted: Callable[[], bool],
-    ) -> None:
-        self.solver, self.ratings, self.run = solver, ratings, run
+    def __init__(self, solver: SGD, session: Session) -> None:
+        self.solver, self.session = solver, session
+        self.ratings, self.run = session.ratings, session.run
+        ratings = session.ratings
         self.shape = len(ratings.users), len(ratings.items)
         self.deal = Deal.of(ratings, _padded(solver.factors))
-        self.progress, self.checkpoint, self.interrupted = progress, checkpoint, interrupted
         self.pilots: list[_Pilot] = []
-        self.history: list[Epoch] = []
         self.resumed: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def go(self, resume: bool) -> Model:
         """Run what is still to be run; return the model."""
-        self.resumed = self.checkpoint.load() if resume else None
+        self.resumed = self.session.checkpoint.load() if resume else None
         if self.resumed:
             _, state = self.resumed
             self.pilots = [_Pilot(*pilot) for pilot in state["pilots"]]
-            self.history = [Epoch(**epoch) for epoch in state["history"]]
+            self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         validation = self._validation_rows()
         if validation.any():
             if reached := self._pilot(validation):
@@ -197,7 +188,7 @@ class Descent:
         held = _Held(declared.take(validation), part, self.deal, self.run)
         for regularization in left:
             parameters, pilot = self._stage("pilot", part, held, regularization, self.solver.epochs)
-            if self.interrupted():
+            if self.session.interrupted():
                 return part, parameters, pilot
             self.pilots.append(pilot)
         return None
@@ -209,7 +200,7 @@ class Descent:
         solver = self.solver
         parameters, done, best = self._begin(stage, regularization)
         for epoch in range(done, epochs):
-            if self.interrupted() or (held and epoch - best.epochs >= solver.patience):
+            if self.session.interrupted() or (held and epoch - best.epochs >= solver.patience):
                 break
             started = time.perf_counter()
             rate = solver.learning_rate * (1 - epoch / solver.epochs if solver.decay else 1)
@@ -223,7 +214,7 @@ class Descent:
             rmse = held.rmse(parameters) if held else None
             if rmse is None or rmse < best.rmse:
                 best = _Pilot(regularization, epoch + 1, rmse or 0.0)
-            self._report(
+            self.session.report(
                 Epoch(
                     stage=stage,
                     setting=f"λ = {regularization:g}",
@@ -246,15 +237,15 @@ class Descent:
                 return _Parameters(**arrays), state["done"], _Pilot(*state["best"])
         return _Parameters.start(self.solver, *self.shape), 0, _Pilot(regularization, 0, float("inf"))
 
-    def _report(self, epoch: Epoch) -> None:
-        self.history.append(epoch)
-        if self.progress:
-            self.progress(epoch)
-
     def _save(self, stage: str, parameters: _Parameters, best: _Pilot, done: int) -> None:
-        history = [dataclasses.asdict(epoch) for epoch in self.history]
-        state = {"stage": stage, "done": done, "best": best, "pilots": self.pilots, "history": history}
-        self.checkpoint.save(parameters.arrays(), state, now=self.interrupted())
+        state = {
+            "stage": stage,
+            "done": done,
+            "best": best,
+            "pilots": self.pilots,
+            "history": self.session.plain_history(),
+        }
+        self.session.checkpoint.save(parameters.arrays(), state, now=self.session.interrupted())
 
     def _model(self, part: _Part, parameters: _Parameters, chosen: _Pilot) -> Model:
         factors, spread = self.solver.factors, part.spread
@@ -277,10 +268,10 @@ class Descent:
             solver={"name": "sgd", **dataclasses.asdict(self.solver)},
             training={
                 "regularization": chosen.regularization,
-                "epochs": self.history[-1].number if self.history else 0,
-                "stage": self.history[-1].stage if self.history else "fit",
-                "interrupted": self.interrupted(),
+                "epochs": self.session.history[-1].number if self.session.history else 0,
+                "stage": self.session.history[-1].stage if self.session.history else "fit",
+                "interrupted": self.session.interrupted(),
                 "notes": list(self.ratings.notes),
-                "history": [dataclasses.asdict(epoch) for epoch in self.history],
+                "history": self.session.plain_history(),
             },
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,9 @@ import numpy as np
 
 from palate.model import Model
 from palate.profiles import Penalty
-from palate.ratings import Ratings
 from palate.solvers.average import Average
 from palate.solvers.gibbs import Chain, Parts
-from palate.solvers.training import Checkpoint, Epoch, Progress
-from palate.threads import Run
+from palate.solvers.training import Epoch, Session
 
 if TYPE_CHECKING:
     from palate.solvers.bayes import BayesianMF
@@ -27,37 +24,28 @@ __all__ = ["Sampling"]
 class Sampling:
     """One fit."""
 
-    def __init__(
-        self,
-        solver: BayesianMF,
-        ratings: Ratings,
-        run: Run,
-        progress: Progress | None,
-        checkpoint: Checkpoint,
-        interrupted: Callable[[], bool],
-    ) -> None:
-        self.solver, self.ratings = solver, ratings
-        self.progress, self.checkpoint, self.interrupted = progress, checkpoint, interrupted
+    def __init__(self, solver: BayesianMF, session: Session) -> None:
+        self.solver, self.session, self.ratings = solver, session, session.ratings
+        ratings = session.ratings
         self.center = float(ratings.rating.mean(dtype=np.float64))
         self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
         scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
         table = dataclasses.replace(ratings, rating=scaled)
         parts = Parts(*(getattr(solver, name) for name in Parts._fields))
-        self.chain = Chain(table.by_user, table.by_item, solver.factors, parts, solver.seed, run)
+        self.chain = Chain(table.by_user, table.by_item, solver.factors, parts, solver.seed, session.run)
         self.average = Average(len(ratings.users), len(ratings.items), solver.factors)
-        self.history: list[Epoch] = []
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that are still to be run; return the model."""
         chain, average, solver = self.chain, self.average, self.solver
         if resume:
             self._go_back()
-        while chain.sweeps < solver.sweeps and not self.interrupted():
+        while chain.sweeps < solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
             chain.sweep()
             if chain.sweeps > int(solver.dropped * solver.sweeps):
                 average.add(chain.users.factors, chain.items.factors)
-            self.history.append(
+            self.session.report(
                 Epoch(
                     stage="fit",
                     setting=chain.parts.describe(),
@@ -69,8 +57,6 @@ class Sampling:
                     seconds=time.perf_counter() - started,
                 )
             )
-            if self.progress:
-                self.progress(self.history[-1])
             self._save()
         if not average.count:
             average.add(chain.users.factors, chain.items.factors)
@@ -79,19 +65,18 @@ class Sampling:
     def _save(self) -> None:
         arrays, numbers = self.chain.state()
         arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
-        history = [dataclasses.asdict(epoch) for epoch in self.history]
-        state = {"numbers": numbers, "count": self.average.count, "history": history}
-        self.checkpoint.save(arrays, state, now=self.interrupted())
+        state = {"numbers": numbers, "count": self.average.count, "history": self.session.plain_history()}
+        self.session.checkpoint.save(arrays, state, now=self.session.interrupted())
 
     def _go_back(self) -> None:
-        loaded = self.checkpoint.load()
+        loaded = self.session.checkpoint.load()
         if loaded is None:
             return
         arrays, state = loaded
         for name in Average.ARRAYS:
             setattr(self.average, name, arrays.pop(f"average.{name}"))
         self.average.count = state["count"]
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
     def _model(self) -> Model:
@@ -120,8 +105,8 @@ class Sampling:
             training={
                 "sweeps": self.chain.sweeps,
                 "rank": user_factors.shape[1],
-                "interrupted": self.interrupted(),
+                "interrupted": self.session.interrupted(),
                 "notes": list(self.ratings.notes),
-                "history": [dataclasses.asdict(epoch) for epoch in self.history],
+                "history": self.session.plain_history(),
             },
         )

@@ -8,9 +8,8 @@ from typing import Literal, Self
 
 from palate.model import Model
 from palate.ratings import Ratings
-from palate.solvers.settings import check, setting
-from palate.solvers.training import Checkpoint, Progress, fingerprint, interruptible, require_ratings
-from palate.threads import pool
+from palate.solvers.settings import setting
+from palate.solvers.training import Progress, fitting
 
 __all__ = ["SGD"]
 
@@ -116,10 +115,7 @@ class SGD:
         StorageError
             If the checkpoint belongs to another fit or cannot be written.
         """
-        check(self)
-        ratings = require_ratings(ratings)
-        kept = Checkpoint(checkpoint, fingerprint(self, ratings) if checkpoint else "")
         from palate.solvers.descent import Descent
 
-        with pool(threads) as run, interruptible() as interrupted:
-            return Descent(self, ratings, run, progress, kept, interrupted).go(resume)
+        with fitting(self, ratings, threads, progress, checkpoint) as session:
+            return Descent(self, session).go(resume)

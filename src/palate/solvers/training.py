@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from palate.errors import DataError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.ratings import Ratings
-from palate.threads import pool
+from palate.solvers.settings import check
+from palate.threads import Run, pool
 
-__all__ = ["Checkpoint", "Epoch", "Progress", "fingerprint", "interruptible", "require_ratings"]
+__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "fitting", "require_ratings"]
 
 CHECKPOINT_FORMAT = 1
 # Seconds between two checkpoints at least: an epoch over a small table takes less than writing one.
@@ -113,6 +114,46 @@ def fingerprint(solver: Any, ratings: Ratings) -> str:
         digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
     parts = (solver, ratings.scale, len(ratings.users), len(ratings.items), digests)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@contextmanager
+def fitting(
+    solver: Any, ratings: Ratings, threads: int | None, progress: Progress | None, checkpoint: Path | None
+) -> Iterator[Session]:
+    """Check settings and ratings, and open what a fit needs while it runs.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As the solvers' `fit`.
+    """
+    check(solver)
+    ratings = require_ratings(ratings)
+    kept = Checkpoint(checkpoint, fingerprint(solver, ratings) if checkpoint else "")
+    with pool(threads) as run, interruptible() as interrupted:
+        yield Session(ratings, run, progress, kept, interrupted)
+
+
+@dataclass
+class Session:
+    """What one fit works with, and its epochs so far."""
+
+    ratings: Ratings
+    run: Run
+    progress: Progress | None
+    checkpoint: Checkpoint
+    interrupted: Callable[[], bool]
+    history: list[Epoch] = field(default_factory=list)
+
+    def report(self, epoch: Epoch) -> None:
+        """Remember an epoch, and tell it to whoever wants to know."""
+        self.history.append(epoch)
+        if self.progress:
+            self.progress(epoch)
+
+    def plain_history(self) -> list[dict[str, Any]]:
+        """Return the history as plain values."""
+        return [asdict(epoch) for epoch in self.history]
 
 
 @dataclass
