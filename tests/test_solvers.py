@@ -96,6 +96,12 @@ def test_a_table_with_nan_is_refused(solver, value):
         solver.fit(table([(1, 1, value), (1, 2, 2.0)], RatingScale(1, 5)))
 
 
+@pytest.fixture
+def checkpoint_after_each_epoch(monkeypatch):
+    monkeypatch.setattr("palate.solvers.training._BETWEEN", 0)
+
+
+@pytest.mark.usefixtures("checkpoint_after_each_epoch")
 def test_resuming_equals_a_straight_run(solver, tmp_path):
     ratings, straight = large(), []
     model = solver.fit(ratings, progress=straight.append)
@@ -115,6 +121,7 @@ def test_resuming_equals_a_straight_run(solver, tmp_path):
         assert timeless[0] == timeless[1]
 
 
+@pytest.mark.usefixtures("checkpoint_after_each_epoch")
 def test_a_checkpoint_of_another_fit_is_refused(solver, tmp_path):
     path = tmp_path / "checkpoint"
     solver.fit(random_table(), checkpoint=path)

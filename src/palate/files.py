@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import StorageError
+from palate.threads import pool
 
 __all__ = ["read_arrays", "replacing", "write_arrays"]
 
@@ -101,11 +102,10 @@ def write_arrays(path: Path, arrays: Arrays, header: Header, *, durable: bool = 
 
 
 def _digest(text: str, arrays: Arrays) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(arrays[name].data)
-    return digest.hexdigest()
+    names = sorted(arrays)
+    with pool() as run:
+        digests = run(lambda name: hashlib.sha256(arrays[name].data).hexdigest(), names)
+    return hashlib.sha256("\n".join([text, *names, *digests]).encode()).hexdigest()
 
 
 def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str, NDArray[Any]], Header]:

@@ -70,6 +70,14 @@ for _command in (
 
 def main() -> None:
     """Run the command: exit 0, 2 for anything that the caller can mend, 130 after Ctrl-C."""
+    try:
+        _main()
+    finally:
+        # Python's last collections would walk through every object of Numba and Polars, for half a second.
+        gc.freeze()
+
+
+def _main() -> None:
     # Importing makes many objects and no garbage: looking for it less often saves a tenth of the start.
     gc.set_threshold(200_000)
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets a mark instead

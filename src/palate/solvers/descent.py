@@ -171,6 +171,8 @@ class Descent:
         return self._model(part, parameters, chosen)
 
     def _validation_rows(self) -> NDArray[np.bool_]:
+        if not self.solver.validation:
+            return np.zeros(len(self.ratings), bool)
         rng = np.random.default_rng([self.solver.seed, 3])
         rows = rng.random(len(self.ratings)) < self.solver.validation
         if rows.sum() < _FEWEST_VALIDATION or rows.all():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,8 +26,8 @@ from palate.threads import Run, pool
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "fitting", "require_ratings"]
 
 CHECKPOINT_FORMAT = 1
-# Seconds between two checkpoints at least: an epoch over a small table takes less than writing one.
-_BETWEEN = 0.5
+# Seconds before the first checkpoint, and between two: fitting a small table takes less than writing one.
+_BETWEEN = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def require_ratings(ratings: Ratings) -> Ratings:
     return ratings.compact()
 
 
-def fingerprint(solver: Any, ratings: Ratings) -> str:
-    """Return a text that is the same only for the same settings and the same table."""
+def _fingerprint(solver: Any, ratings: Ratings) -> str:
+    # The same only for the same settings and the same table.
     columns = ratings.user, ratings.item, ratings.rating
     with pool() as run:
         digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
@@ -129,7 +129,7 @@ def fitting(
     """
     check(solver)
     ratings = require_ratings(ratings)
-    kept = Checkpoint(checkpoint, fingerprint(solver, ratings) if checkpoint else "")
+    kept = Checkpoint(checkpoint, solver, ratings)
     with pool(threads) as run, interruptible() as interrupted:
         yield Session(ratings, run, progress, kept, interrupted)
 
@@ -158,19 +158,25 @@ class Session:
 
 @dataclass
 class Checkpoint:
-    """A file that holds where a fit stands, replaced whole after an epoch, but not more often than twice a second.
+    """A file that holds where a fit stands, replaced whole after an epoch, but not more often than once a second.
 
     Parameters
     ----------
     path
         Where it is kept; None keeps nothing.
-    fingerprint
-        Of the fit it belongs to.
+    solver, ratings
+        The fit it belongs to.
     """
 
     path: Path | None
-    fingerprint: str = field(repr=False)
-    saved: float = field(default=-math.inf, repr=False)
+    solver: Any
+    ratings: Ratings
+    saved: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that is the same only for the same settings and the same table."""
+        return _fingerprint(self.solver, self.ratings)
 
     def save(self, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any], *, now: bool = False) -> None:
         """Replace the file, if there is one and it is time, or at once if `now`.
