@@ -14,9 +14,10 @@ ROOT = Path(palate.__file__).parent
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
     ["errors", "kernels", "threads"],
-    ["files", "catalogue"],
+    ["files", "catalogue", "ranking"],
     ["ratings"],
     ["reading", "profiles"],
+    ["posterior"],
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
-from palate.model import _best
-from palate.profiles import ridge
+from palate.profiles import Penalty, solve
+from palate.ranking import best
 from palate.solvers import SGD, Means
 from tables import random_table
 
@@ -192,9 +192,8 @@ def test_the_model_gives_its_training_table_back(model, ratings):
 def test_ridge_without_bias_matches_numpy():
     rng = np.random.default_rng(0)
     q, e = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=9)
-    from palate.profiles import Penalty
-
-    bias, factors = ridge(q, e, Penalty(0.5, None, by_count=False))
+    given = Penalty(0.5, None, by_count=False).given(np.arange(9, dtype=np.int32), 3)
+    bias, factors, _ = solve(q, e, given)
     assert bias == 0
     np.testing.assert_allclose(factors, np.linalg.solve(q.T @ q + 0.5 * np.eye(3), q.T @ e), atol=1e-5)
 
@@ -205,4 +204,4 @@ def test_ridge_without_bias_matches_numpy():
 def test_the_best_are_exact_and_ties_go_by_index(rows, n, lowest):
     scores = np.array([score for score, _ in rows], np.float32)
     allowed = np.array([use for _, use in rows])
-    assert _best(scores, allowed, n, lowest).tolist() == naive.best(scores, allowed, n, lowest)
+    assert best(scores, allowed, n, lowest).tolist() == naive.best(scores, allowed, n, lowest)

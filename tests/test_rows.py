@@ -94,7 +94,7 @@ def test_weights_of_sets_are_drawn_from_their_posterior():
     lengths = (x**2).sum(0).astype(np.float32)
     drawn = []
     for key in range(6000):
-        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key))
+        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True)
         drawn.append(weights.copy())
     np.testing.assert_allclose(rest, target - x @ weights, atol=1e-2)
     drawn = np.array(drawn[100:])
@@ -117,7 +117,7 @@ def test_a_chain_finds_the_noise_that_a_table_was_made_with(on):
 
 def test_the_average_of_products_is_that_of_all_samples():
     rng = np.random.default_rng(2)
-    average, full = Average(40, 30, 3), np.zeros((40, 30))
+    average, full = Average(40, 30, 3, lambda function, tasks: [function(task) for task in tasks]), np.zeros((40, 30))
     base = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))
     for _ in range(50):
         p, q = (side + 0.01 * rng.normal(size=side.shape) for side in base)

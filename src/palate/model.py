@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError, UnknownIdError
-from palate.profiles import Contribution, Penalty, Profile, contributions, ridge
+from palate.posterior import Posterior, Prediction
+from palate.profiles import Contribution, Penalty, Profile, SidePrior, contributions, design, solve
+from palate.ranking import best, telling
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
 __all__ = ["Explanation", "Model", "Scored"]
@@ -80,7 +82,9 @@ class Model:
     catalogue
         Titles and texts. Items that are only listed there were never rated and have no score.
     penalty
-        With which a new user's factors are found.
+        With which a new user's factors are found, where there is no posterior.
+    posterior
+        How sure predictions are, and the priors of new users and items; None where the solver does not tell.
     solver, training
         The solver's name and settings, and how the fit went.
     """
@@ -97,6 +101,7 @@ class Model:
     seen: Grouped | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     penalty: Penalty = USUAL_PENALTY
+    posterior: Posterior | None = None
     solver: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -123,41 +128,85 @@ class Model:
     # Predicting
 
     def predict(
-        self, user: Id | Profile | ArrayLike, item: Id | ArrayLike, *, unknown: Literal["error", "mean"] = "error"
+        self,
+        user: Id | Profile | ArrayLike,
+        item: Id | Profile | ArrayLike,
+        *,
+        unknown: Literal["error", "mean"] = "error",
+        interval: float | None = None,
     ) -> Any:
         """Predict ratings.
 
         Parameters
         ----------
-        user
-            An id, a profile from `fold_in`, or an array of ids.
-        item
-            An id or an array of ids; broadcast against `user`.
+        user, item
+            An id or an array of ids, broadcast against each other; or a profile from `fold_in` or `fold_in_item` and
+            ids for the other.
         unknown
-            What to do about ids without factors: "error", or "mean" to predict the mean plus the bias of whichever side
-            is known.
+            What to do about ids without factors: "error", or "mean" to predict what is expected of a user or an item
+            of whom nothing is known (without a posterior: the mean, plus the bias of whichever side is known).
+        interval
+            A share, such as 0.9: also tell between which ratings the true one lies with this probability.
 
         Returns
         -------
-        float or ndarray
-            A float for two ids, otherwise float32 in the broadcast shape.
+        float, ndarray or Prediction
+            A float for two ids, otherwise float32 in the broadcast shape; with `interval` the rating and the ends of
+            its interval, all on the rating scale.
 
         Raises
         ------
         UnknownIdError
             If an id has no factors and `unknown` is "error".
+        SettingsError
+            If an interval is asked of a model without posterior, or is no share.
         """
         if unknown not in ("error", "mean"):
             raise SettingsError(f"unknown ids are an 'error' or get the 'mean', not {unknown!r}")
-        i = self._index(self.items, item, unknown)
-        if isinstance(user, Profile):
-            found = self.intercept + user.bias + self.item_bias[i] + self.item_factors[i] @ user.factors
-            found = np.where(i < 0, self.mean + user.bias, found)
+        if isinstance(item, Profile):
+            u = self._index(self.users, user, unknown)
+            found = self._against(item, self.user_factors, self.user_bias, u)
+        elif isinstance(user, Profile):
+            i = self._index(self.items, item, unknown)
+            found = self._against(user, self.item_factors, self.item_bias, i)
         else:
-            u, i = np.broadcast_arrays(self._index(self.users, user, unknown), i)
+            u, i = np.broadcast_arrays(self._index(self.users, user, unknown), self._index(self.items, item, unknown))
             found = self._products(u.ravel(), i.ravel()).reshape(u.shape)
-        clipped = self.scale.clip(found).astype(np.float32)
-        return float(clipped) if clipped.ndim == 0 else clipped
+        rating = _plain(self.scale.clip(found))
+        if interval is None:
+            return rating
+        posterior = self.certain()
+        if isinstance(item, Profile):
+            variance = posterior.toward_users(item, self.user_factors, u)
+        elif isinstance(user, Profile):
+            variance = posterior.toward_items(user, self.item_factors, i)
+        else:
+            variance = posterior.variance(u, i)
+        reach = posterior.width(interval) * np.sqrt(variance)
+        return Prediction(rating, _plain(self.scale.clip(found - reach)), _plain(self.scale.clip(found + reach)))
+
+    def certain(self) -> Posterior:
+        """Return the posterior.
+
+        Raises
+        ------
+        SettingsError
+            If there is none.
+        """
+        if self.posterior is None:
+            raise SettingsError(
+                f"a model of the solver {self.solver.get('name', 'given')!r} does not know how sure it is: fit with "
+                "the solver 'bayes'"
+            )
+        return self.posterior
+
+    def _against(self, profile: Profile, factors: Floats, bias: Floats, index: NDArray[np.int32]) -> Any:
+        # What a profile makes of the rows of the other side; -1 is a row of which nothing is known.
+        known = self.intercept + profile.bias + bias[index] + factors[index] @ profile.factors
+        if self.posterior is None:
+            return np.where(index < 0, self.mean + profile.bias, known)
+        cold = (self.posterior.items if factors is self.item_factors else self.posterior.users).mean
+        return np.where(index < 0, self.intercept + profile.bias + cold[-1] + profile.factors @ cold[:-1], known)
 
     def predict_table(self, ratings: Ratings) -> Floats:
         """Predict every row of a table; ids without factors are predicted by the mean, as in `predict`.
@@ -167,9 +216,25 @@ class Model:
         ndarray
             float32, (n,), clipped to the scale.
         """
+        return np.asarray(self.scale.clip(self._products(*self._rows(ratings))), np.float32)
+
+    def deviation_table(self, ratings: Ratings) -> Floats | None:
+        """Return the standard deviation of every row's rating around its prediction, None without a posterior."""
+        if self.posterior is None:
+            return None
+        return np.asarray(np.sqrt(self.posterior.variance(*self._rows(ratings))), np.float32)
+
+    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
+        """Return between which ratings every row's lies with this probability; None without a posterior."""
+        deviation = self.deviation_table(ratings)
+        if deviation is None:
+            return None
+        found, reach = self._products(*self._rows(ratings)), self.certain().width(level) * deviation
+        return _plain(self.scale.clip(found - reach)), _plain(self.scale.clip(found + reach))
+
+    def _rows(self, ratings: Ratings) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         u = self.users.index(ratings.users.ids)[ratings.user]
-        i = self.items.index(ratings.items.ids)[ratings.item]
-        return np.asarray(self.scale.clip(self._products(u, i)), np.float32)
+        return u, self.items.index(ratings.items.ids)[ratings.item]
 
     def ratings(self) -> Ratings | None:
         """Return the ratings that the model was fitted on, None if it keeps none."""
@@ -196,10 +261,15 @@ class Model:
         step = max(1, _BATCH_CELLS // max(1, self.factors))
         for start in range(0, len(user), step):
             u, i = user[start : start + step], item[start : start + step]
-            both = (u >= 0) & (i >= 0)
-            dots = np.einsum("nk,nk->n", self.user_factors[u], self.item_factors[i])
-            biases = np.where(u < 0, 0, self.user_bias[u]) + np.where(i < 0, 0, self.item_bias[i])
-            found[start : start + step] = biases + np.where(both, self.intercept + dots, self.mean)
+            p, q, b, c = self.user_factors[u], self.item_factors[i], self.user_bias[u], self.item_bias[i]
+            if self.posterior is not None:
+                new_user, new_item = self.posterior.users.mean, self.posterior.items.mean
+                p[u < 0], b[u < 0], q[i < 0], c[i < 0] = new_user[:-1], new_user[-1], new_item[:-1], new_item[-1]
+                found[start : start + step] = self.intercept + b + c + np.einsum("nk,nk->n", p, q)
+            else:
+                b[u < 0], c[i < 0] = 0, 0
+                both = np.where((u >= 0) & (i >= 0), self.intercept + np.einsum("nk,nk->n", p, q), self.mean)
+                found[start : start + step] = b + c + both
         return found
 
     def _profile(self, user: Id | Profile) -> Profile:
@@ -221,6 +291,9 @@ class Model:
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
+        by: Literal["prediction", "lower bound", "chance"] = "prediction",
+        level: float = 0.8,
+        seed: int | None = None,
     ) -> list[Scored]:
         """Return the n items with the highest predicted ratings, best first.
 
@@ -238,14 +311,26 @@ class Model:
             Item ids to choose from, and to leave out. Items that were never rated have no score and are left out too.
         least
             Only items with so many ratings at least: little is known about the others.
+        by
+            "lower bound": by the lower end of the prediction's interval, for what is surely good. "chance": each item
+            by a draw from what its prediction may be, so that items of which little is known get their turn (Thompson
+            1933). The score is the lower end, or the draw.
+        level
+            Of the interval.
+        seed
+            Of the draws; None draws anew each time.
 
         Raises
         ------
         UnknownIdError
             If the user, or an item of a filter, is in neither the ratings nor the catalogue.
+        SettingsError
+            If there is no such way to rank, or the model has no posterior that it needs.
         """
         profile = self._profile(user)
         scores = self.intercept + profile.bias + self.item_bias + self.item_factors @ profile.factors
+        if by != "prediction":
+            scores = self._unsure(user, scores, by, level, seed)
         allowed = np.ones(len(self.items), dtype=bool)
         if only is not None:
             allowed[:] = False
@@ -254,8 +339,59 @@ class Model:
             allowed[profile.items] = False
         allowed[self._filter(exclude)] = False
         allowed &= self.item_counts >= least
-        best = _best(scores, allowed, n, lowest)
-        return self._scored(self.items, best, self.scale.clip(scores[best]))
+        chosen = best(scores, allowed, n, lowest)
+        return self._scored(self.items, chosen, self.scale.clip(scores[chosen]))
+
+    def _unsure(self, user: Id | Profile, scores: Floats, by: str, level: float, seed: int | None) -> Floats:
+        if by not in ("lower bound", "chance"):
+            raise SettingsError(f"items are ranked by 'prediction', 'lower bound' or 'chance', not {by!r}")
+        posterior, i = self.certain(), np.arange(len(self.items), dtype=np.int32)
+        if isinstance(user, Profile):
+            variance = posterior.toward_items(user, self.item_factors, i)
+            noise = posterior.noise * posterior.item_noise[i]
+        else:
+            u = self._index(self.users, user, "error")
+            variance = posterior.variance(u, i)
+            noise = posterior.noise * posterior.user_noise[u] * posterior.item_noise[i]
+        if by == "lower bound":
+            return np.asarray(scores - posterior.width(level) * np.sqrt(variance), np.float32)
+        drawn = np.random.default_rng(seed).normal(size=len(i))
+        return np.asarray(scores + drawn * np.sqrt(np.maximum(variance - noise, 0)), np.float32)
+
+    def ask(self, user: Id | Profile, n: int = 10, *, exclude: Iterable[Id] = ()) -> list[Scored]:
+        """Return the n items whose rating would tell most about a user, the most telling first.
+
+        The score is the share that the rating would take off the variance of the user's predictions, each item counted
+        as often as it is rated: see `palate.ranking.telling`.
+
+        Parameters
+        ----------
+        user
+            An id, or a profile from `fold_in`; ``model.fold_in({})`` is somebody of whom nothing is known.
+        n
+            How many.
+        exclude
+            Item ids to leave out, such as those that the user does not know.
+
+        Raises
+        ------
+        UnknownIdError
+            If the user has no factors.
+        SettingsError
+            If the model has no posterior.
+        """
+        prior, profile = self.certain().users, self._profile(user)
+        covariance = profile.covariance
+        if covariance is None:
+            residuals = self._residuals(profile.items, profile.ratings)
+            given = prior.given(profile.items, self.factors)
+            _, _, covariance = solve(self.item_factors[profile.items], residuals, given)
+        share = telling(design(self.item_factors), covariance, prior.noise, np.maximum(1, self.item_counts))
+        allowed = np.ones(len(self.items), dtype=bool)
+        allowed[profile.items] = False
+        allowed[self._filter(exclude)] = False
+        chosen = best(share, allowed, n, lowest=False)
+        return self._scored(self.items, chosen, share[chosen])
 
     def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
         wanted = [ids] if isinstance(ids, (str, int)) else list(ids)
@@ -296,9 +432,9 @@ class Model:
                 allowed = np.ones(len(self.items), dtype=bool)
                 if not seen and self.seen:
                     allowed[self.seen[int(user)][0]] = False
-                best = _best(scores[row], allowed, n, lowest)
-                items[start + row, : len(best)] = best
-                ratings[start + row, : len(best)] = self.scale.clip(scores[row, best])
+                chosen = best(scores[row], allowed, n, lowest)
+                items[start + row, : len(chosen)] = chosen
+                ratings[start + row, : len(chosen)] = self.scale.clip(scores[row, chosen])
         return items, ratings
 
     # Similarity
@@ -343,8 +479,8 @@ class Model:
             scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=allowed)
         if own >= 0:
             allowed[own] = False
-        best = _best(scores, allowed, n, lowest=False)
-        return self._scored(vocabulary, best, scores[best])
+        chosen = best(scores, allowed, n, lowest=False)
+        return self._scored(vocabulary, chosen, scores[chosen])
 
     def _scored(self, vocabulary: Vocabulary, index: NDArray[np.int64], scores: Floats) -> list[Scored]:
         ids = [vocabulary[int(position)] for position in index]
@@ -373,15 +509,44 @@ class Model:
         DataError
             If a rating is not a finite number, or off the scale.
         """
-        items = self._index(self.items, list(ratings), "error")
-        if len(set(items.tolist())) < len(items):
-            raise DataError("an item is rated twice: give each once")
+        items, values = self._given(self.items, ratings)
+        return self._folded(self._user_prior(), self.item_factors, items, self._residuals(items, values), values)
+
+    def fold_in_item(self, ratings: Mapping[Id, float]) -> Profile:
+        """Find the factors of a new item from its first ratings: user id → rating. See `fold_in`.
+
+        Raises
+        ------
+        SettingsError
+            If the model has no posterior, and so no prior for items.
+        """
+        users, values = self._given(self.users, ratings)
+        residuals = values.astype(np.float64) - self.intercept - self.user_bias[users]
+        return self._folded(self.certain().items, self.user_factors, users, residuals, values)
+
+    def _given(self, vocabulary: Vocabulary, ratings: Mapping[Id, float]) -> tuple[NDArray[np.int32], Floats]:
+        index = self._index(vocabulary, list(ratings), "error")
+        if len(set(index.tolist())) < len(index):
+            raise DataError(f"{'an item is' if vocabulary is self.items else 'a user has'} rated twice: give each once")
         values = np.array(list(ratings.values()), np.float32)
         for id, value in zip(ratings, values, strict=True):
             if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
-                raise DataError(f"rating {value:g} of item {id!r} is off the model's scale, {self.scale}")
-        bias, factors = ridge(self.item_factors[items], self._residuals(items, values), self.penalty)
-        return Profile(bias, factors, items, values)
+                raise DataError(f"rating {value:g} of {vocabulary.kind} {id!r} is off the model's scale, {self.scale}")
+        return index, values
+
+    def _user_prior(self) -> SidePrior:
+        return self.penalty if self.posterior is None else self.posterior.users
+
+    def _folded(
+        self,
+        prior: SidePrior,
+        factors: Floats,
+        rated: NDArray[np.int32],
+        residuals: NDArray[np.float64],
+        values: Floats,
+    ) -> Profile:
+        bias, found, covariance = solve(factors[rated], residuals, prior.given(rated, self.factors))
+        return Profile(bias, found, rated, values, covariance if self.posterior else None)
 
     def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
         return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
@@ -400,10 +565,11 @@ class Model:
             raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
         profile, index = self._profile(user), int(self._index(self.items, item, "error"))
         residuals = self._residuals(profile.items, profile.ratings)
-        parts, remainder = contributions(
-            profile, self.item_factors[profile.items], residuals, self.item_factors[index], self.penalty
+        given = self._user_prior().given(profile.items, self.factors)
+        parts, before, remainder = contributions(
+            profile, self.item_factors[profile.items], residuals, self.item_factors[index], given
         )
-        intercept = self.intercept + float(self.item_bias[index])
+        intercept = self.intercept + float(self.item_bias[index]) + before
         rated = [self.items[int(position)] for position in profile.items]
         found = [
             Contribution(id, float(rating), float(part), self.catalogue.title(id))
@@ -415,15 +581,6 @@ class Model:
         return Explanation(own, self.catalogue.title(own), total, intercept, tuple(found), remainder)
 
 
-def _best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
-    """The indices of the n best allowed scores, best first; equal scores in order of index."""
-    if n < 1:
-        raise SettingsError(f"n must be at least 1, not {n}")
-    keys = np.where(allowed, scores if lowest else -scores, np.inf)
-    n = min(n, int(allowed.sum()))
-    if n < len(keys):
-        # Every key as good as the n-th takes part, so that ties do not depend on the partition.
-        candidates = np.flatnonzero(keys <= np.partition(keys, n)[:n].max(initial=-np.inf))
-    else:
-        candidates = np.arange(n)
-    return candidates[np.argsort(keys[candidates], kind="stable")][:n]
+def _plain(values: Any) -> Any:
+    single = np.asarray(values, np.float32)
+    return float(single) if single.ndim == 0 else single

@@ -1,17 +1,48 @@
-"""One user as numbers: a bias and factors, found from ratings by ridge regression, and what each rating did to them."""
+"""One user (or item) as numbers: factors and a bias from ratings and a prior, and what each rating did to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import sqrt
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contribution", "Penalty", "Profile", "contributions", "ridge"]
+__all__ = ["Contribution", "Given", "Penalty", "Prior", "Profile", "SidePrior", "contributions", "design", "solve"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+
+
+class Given(NamedTuple):
+    """What is known of one user before the ratings themselves are looked at; a bias is a last factor, its partner is 1.
+
+    Attributes
+    ----------
+    mean
+        (k + 1,): of the factors and the bias.
+    parts
+        (n, k + 1): what each of the n rated items adds to the mean by having been rated, or (1, k + 1) zeros.
+    precision
+        (k + 1, k + 1): the inverse of their covariance.
+    weights
+        (n,): the precision of each rating.
+    biased
+        Whether there is a bias.
+    """
+
+    mean: Doubles
+    parts: Doubles
+    precision: Doubles
+    weights: Doubles
+    biased: bool
+
+
+class SidePrior(Protocol):
+    """Tells what is known of a user who has rated these items."""
+
+    def given(self, others: NDArray[np.int32], k: int) -> Given: ...  # noqa: D102
 
 
 class Penalty(NamedTuple):
@@ -31,23 +62,69 @@ class Penalty(NamedTuple):
     bias: float | None
     by_count: bool
 
+    def given(self, others: NDArray[np.int32], k: int) -> Given:
+        """Return the prior that amounts to the penalty."""
+        diagonal = np.full(k + 1, self.factors)
+        diagonal[k] = 1.0 if self.bias is None else self.bias
+        scaled = np.diag(diagonal * (max(1, len(others)) if self.by_count else 1))
+        return Given(np.zeros(k + 1), np.zeros((1, k + 1)), scaled, np.ones(len(others)), self.bias is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    r"""The normal distribution of one side's factors and biases: :math:`N(\mu + \sum_j W_j / \sqrt n, \Lambda^{-1})`.
+
+    The sum goes over the n partners j that have a rating with the row: whom it was rated by, whatever the rating.
+
+    Attributes
+    ----------
+    mean, precision
+        float64, (k + 1,) and (k + 1, k + 1).
+    sets
+        float32, (others, k + 1): W; (0, k + 1) without sets.
+    noise
+        float64, (others,): the variance of a rating with each partner.
+    """
+
+    mean: Doubles
+    precision: Doubles
+    sets: Floats
+    noise: Doubles
+
+    def rescaled(self, spread: float) -> Prior:
+        """Return the same for ratings of another unit, that were divided by `spread`: products of factors grow by it."""
+        unit = np.full(len(self.mean), sqrt(spread))
+        unit[-1] = spread
+        sets = (self.sets * unit).astype(np.float32)
+        return Prior(self.mean * unit, self.precision / np.outer(unit, unit), sets, self.noise * spread**2)
+
+    def given(self, others: NDArray[np.int32], k: int) -> Given:
+        """Return what is known of a row with ratings by these partners."""
+        parts = np.zeros((1, k + 1))
+        if len(self.sets) and len(others):
+            parts = self.sets[others].astype(np.float64) / np.sqrt(len(others))
+        return Given(self.mean, parts, self.precision, 1 / self.noise[others], True)
+
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """A user, known or folded in.
+    """A user, known or folded in; or a folded-in item.
 
     Attributes
     ----------
     bias, factors
         float, and float32 (k,).
     items, ratings
-        int32 and float32, (n,): what was rated; empty where the model does not keep it.
+        int32 and float32, (n,): what was rated; empty where the model does not keep it. For an item: the users.
+    covariance
+        float64, (k + 1, k + 1), of the factors and the bias; None where it is not known.
     """
 
     bias: float
     factors: Floats
     items: NDArray[np.int32]
     ratings: Floats
+    covariance: Doubles | None = None
 
     def __repr__(self) -> str:
         return f"Profile({len(self.items):,} ratings)"
@@ -62,23 +139,19 @@ class Contribution(NamedTuple):
     title: str
 
 
-def _design(factors: Floats, penalty: Penalty) -> Doubles:
-    # A bias is a factor whose partner is 1.
-    design = factors.astype(np.float64)
-    return design if penalty.bias is None else np.column_stack([design, np.ones(len(design))])
+def design(factors: Floats, biased: bool = True) -> Doubles:
+    """Return what factors and a bias are multiplied with: (n, k + 1)."""
+    return np.column_stack([factors.astype(np.float64), np.full(len(factors), float(biased))])
 
 
-def _normal_matrix(design: Doubles, penalty: Penalty) -> Doubles:
-    diagonal = np.full(design.shape[1], penalty.factors)
-    if penalty.bias is not None:
-        diagonal[-1] = penalty.bias
-    return design.T @ design + np.diag(diagonal * (max(1, len(design)) if penalty.by_count else 1))
-
-
-def ridge(factors: Floats, residuals: Doubles, penalty: Penalty) -> tuple[float, Floats]:
+def solve(factors: Floats, residuals: Doubles, given: Given) -> tuple[float, Floats, Doubles]:
     r"""Solve for the bias and factors of one user.
 
-    Minimizes :math:`\sum_i (e_i - b - p \cdot q_i)^2 + \lambda |p|^2 + \lambda_b b^2`.
+    With x the factors and the bias, z the partners' factors and a one, e the residuals, w their weights, minimizes
+
+    .. math:: \sum_i w_i (e_i - x \cdot z_i)^2 + (x - m)^T \Lambda (x - m),
+
+    which is the mean of x given the ratings.
 
     Parameters
     ----------
@@ -86,41 +159,46 @@ def ridge(factors: Floats, residuals: Doubles, penalty: Penalty) -> tuple[float,
         (n, k): of the rated items.
     residuals
         (n,): ratings minus intercept and item biases.
-    penalty
-        Of the fold-in.
+    given
+        The prior.
 
     Returns
     -------
     tuple
-        The bias (0 without one) and the factors (k,).
+        The bias (0 without one), the factors (k,) and the covariance of both, (k + 1, k + 1).
     """
-    design = _design(factors, penalty)
-    solution = np.linalg.solve(_normal_matrix(design, penalty), design.T @ residuals)
+    known = design(factors, given.biased)
+    mean = given.mean + given.parts.sum(axis=0)
+    weighted = known.T * given.weights
+    covariance = np.asarray(np.linalg.inv(weighted @ known + given.precision), np.float64)
+    solution = mean + covariance @ (weighted @ (residuals - known @ mean))
     k = factors.shape[1]
-    return (float(solution[k]) if penalty.bias is not None else 0.0), solution[:k].astype(np.float32)
+    found: Floats = solution[:k].astype(np.float32)
+    return float(solution[k]) * given.biased, found, covariance
 
 
 def contributions(
-    profile: Profile, factors: Floats, residuals: Doubles, target: Floats, penalty: Penalty
-) -> tuple[Doubles, float]:
+    profile: Profile, factors: Floats, residuals: Doubles, target: Floats, given: Given
+) -> tuple[Doubles, float, float]:
     """Split bias + factors . target of one user into a part for each rated item.
 
-    By ridge regression the user's parameters are a sum over ratings, ``M @ residuals``. Parameters found in another way
-    (by SGD, say) are met exactly by the smallest change of the residuals that does so; what no change can reach is the
+    Given the prior, the user's parameters are its mean plus a sum over ratings. Parameters found in another way (by
+    SGD, say) are met exactly by the smallest change of the residuals that does so; what no change can reach is the
     remainder.
 
     Returns
     -------
     tuple
-        The parts (n,) and the remainder; together they are ``bias + factors @ target``.
+        The parts (n,), what the prior's mean alone says, and the remainder; their sum is ``bias + factors @ target``.
     """
-    design = _design(factors, penalty)
-    toward = _design(target[None, :], penalty)[0]
-    weights = np.linalg.solve(_normal_matrix(design, penalty), design.T)
-    held = profile.factors.astype(np.float64)
-    if penalty.bias is not None:
-        held = np.append(held, profile.bias)
-    missing = held - weights @ residuals
-    change = np.linalg.lstsq(weights, missing, rcond=None)[0]
-    parts = (toward @ weights) * (residuals + change)
-    return parts, float(toward @ held - parts.sum())
+    known = design(factors, given.biased)
+    toward = design(target[None, :], given.biased)[0]
+    weighted = known.T * given.weights
+    gains = np.linalg.solve(weighted @ known + given.precision, weighted)
+    mean = given.mean + given.parts.sum(axis=0)
+    held = np.append(profile.factors.astype(np.float64), profile.bias)
+    surprise = residuals - known @ mean
+    change = np.linalg.lstsq(gains, held - mean - gains @ surprise, rcond=None)[0]
+    parts = (toward @ gains) * (surprise + change) + given.parts @ toward
+    before = float(toward @ given.mean)
+    return parts, before, float(toward @ held - parts.sum() - before)

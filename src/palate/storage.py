@@ -14,7 +14,8 @@ from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import Model
-from palate.profiles import Penalty
+from palate.posterior import Posterior
+from palate.profiles import Penalty, Prior
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -24,6 +25,7 @@ FORMAT = 1
 
 Arrays = dict[str, NDArray[Any]]
 _PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
+_SPREADS = ("user_noise", "item_noise", "user_spread", "item_spread", "calibration")
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -41,6 +43,8 @@ def save(model: Model, path: str | Path) -> None:
     arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
     if model.seen is not None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
+    if model.posterior is not None:
+        arrays |= _pack_posterior(model.posterior)
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -53,6 +57,7 @@ def save(model: Model, path: str | Path) -> None:
         "mean": model.mean,
         "scale": dataclasses.astuple(model.scale),
         "penalty": model.penalty._asdict(),
+        "noise": None if model.posterior is None else model.posterior.noise,
         "solver": dict(model.solver),
         "training": dict(model.training),
     }
@@ -93,6 +98,7 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
             catalogue=_unpack_catalogue(arrays),
             penalty=Penalty(**header["penalty"]),
+            posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
             **{name: arrays[name] for name in _PARAMETERS},
@@ -117,12 +123,15 @@ def _fits(model: Model, whole: bool) -> bool:
         return False
     kinds = [part.dtype for part in parameters] == [np.float32] * 4
     penalties = [model.penalty.factors, model.penalty.bias or 0.0]
-    numbers = np.isfinite(np.array([model.intercept, model.mean, *penalties], np.float64)).all()
+    noise = 0.0 if model.posterior is None else model.posterior.noise
+    numbers = np.isfinite(np.array([model.intercept, model.mean, noise, *penalties], np.float64)).all()
     if not (isinstance(model.solver, dict) and isinstance(model.training, dict)):
         return False
     if not (kinds and numbers and all(_ascending(side.ids) for side in (model.users, model.items))):
         return False
     if whole and not all(np.isfinite(part).all() for part in parameters):
+        return False
+    if model.posterior is not None and not _fits_posterior(model.posterior, users, items, k, whole):
         return False
     return model.seen is None or _fits_seen(model.seen, users, items, whole)
 
@@ -153,6 +162,43 @@ def _unpack_texts(name: str, arrays: Arrays) -> list[str]:
     data, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
     starts = [0, *ends[:-1]]
     return [data[start:end].decode("utf-8", "surrogatepass") for start, end in zip(starts, ends, strict=True)]
+
+
+def _pack_posterior(posterior: Posterior) -> Arrays:
+    arrays = {f"posterior.{name}": getattr(posterior, name) for name in _SPREADS}
+    for side in ("users", "items"):
+        prior = getattr(posterior, side)
+        arrays |= {f"posterior.{side}.{field.name}": getattr(prior, field.name) for field in dataclasses.fields(prior)}
+    return arrays
+
+
+def _unpack_posterior(arrays: Arrays, noise: float | None) -> Posterior | None:
+    if noise is None:
+        return None
+    priors = [
+        Prior(*(arrays[f"posterior.{side}.{field.name}"] for field in dataclasses.fields(Prior)))
+        for side in ("users", "items")
+    ]
+    spreads = {name: arrays[f"posterior.{name}"] for name in _SPREADS}
+    return Posterior(float(noise), users=priors[0], items=priors[1], **spreads)
+
+
+def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole: bool) -> bool:
+    spreads = [getattr(posterior, name) for name in _SPREADS]
+    if [part.dtype for part in spreads] != ["f4", "f4", "f8", "f8", "f4"]:
+        return False
+    if [part.shape for part in spreads[:4]] != [(users + 1,), (items + 1,)] * 2 or spreads[4].ndim != 1:
+        return False
+    parts = [*spreads]
+    for prior, others in ((posterior.users, items), (posterior.items, users)):
+        shapes = [prior.mean.shape, prior.precision.shape, prior.noise.shape]
+        if shapes != [(k + 1,), (k + 1, k + 1), (others,)] or prior.sets.shape not in ((0, k + 1), (others, k + 1)):
+            return False
+        if [prior.mean.dtype, prior.precision.dtype, prior.sets.dtype, prior.noise.dtype] != ["f8", "f8", "f4", "f8"]:
+            return False
+        parts += [prior.mean, prior.precision, prior.sets, prior.noise]
+    positive = [part.min(initial=1) > 0 for part in (posterior.users.noise, posterior.items.noise)]
+    return all(positive) and (not whole or all(np.isfinite(part).all() for part in parts))
 
 
 def _pack_vocabulary(name: str, vocabulary: Vocabulary) -> Arrays:

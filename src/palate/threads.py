@@ -1,7 +1,8 @@
 """Running serial kernels side by side.
 
 Kernels release the GIL, so ordinary threads are enough. Numba's own parallel loops are not used: under its default
-layer two fits at once abort the process, and its barriers stall when another program takes a core.
+layer two fits at once abort the process, and its barriers stall when another program takes a core. BLAS has the same
+fault, so it gets one thread while a fit runs.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from threading import Lock
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Run", "available", "pool"]
+__all__ = ["Run", "available", "pool", "single_blas"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -41,6 +43,32 @@ def pool(threads: int | None = None) -> Iterator[Run]:
     # The calling thread works too.
     with ThreadPoolExecutor(count - 1, thread_name_prefix="palate") as executor:
         yield lambda function, tasks: _share(executor, count - 1, function, list(tasks))
+
+
+_blas: dict[str, Any] = {"fits": 0, "limit": None}
+_blas_lock = Lock()
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """Keep BLAS to one thread inside, for all threads of this process.
+
+    Its own threads wait for each other in busy loops: with another program on the cores a small QR took 30 times as
+    long (measured). What is worth sharing out is shared by `pool`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with _blas_lock:
+        if not _blas["fits"]:
+            _blas["limit"] = threadpool_limits(1, user_api="blas")
+        _blas["fits"] += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas["fits"] -= 1
+            if not _blas["fits"]:
+                _blas["limit"].restore_original_limits()
 
 
 def _share(

@@ -7,7 +7,7 @@ import numpy as np
 from palate.kernels.jit import jit
 from palate.kernels.simd import LANES, add, fma, load, mul, splat, store, total
 
-__all__ = ["row_errors", "solve_rows", "weigh_sets"]
+__all__ = ["pair_products", "row_errors", "solve_rows", "weigh_sets"]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
 SIMD = "1de28a60c256"
@@ -160,23 +160,37 @@ def row_errors(indptr, indices, values, mine, other, offset, other_weight, start
 
 
 @jit
-def weigh_sets(indptr, members, share, length, rest, weights, precision, key):
-    """One pass of Gibbs over the weights of a linear model with sparse predictors; eight columns at once.
+def pair_products(mine, other, rows, columns, start, stop, out):
+    """Put mine[rows] . other[columns] of the pairs start..stop into out."""
+    for place in range(start, stop):
+        r, c = np.uint64(rows[place]), np.uint64(columns[place])
+        product = splat(np.float32(0))
+        for column in range(0, other.shape[1], LANES):
+            product = fma(load(mine, r, column), load(other, c, column), product)
+        out[place] = total(product)
+
+
+@jit
+def weigh_sets(indptr, members, share, length, rest, weights, precision, key, draw):
+    """One pass over the weights of a linear model with sparse predictors, eight columns at once.
+
+    With `draw` of Gibbs, else of coordinate descent.
 
     Predictor j is share[m] for its members m = members[indptr[j]:indptr[j + 1]], with squared length length[j]. rest
     (rows, 8) is what the weights (predictors, 8) leave of the targets, which have unit noise; weights have the given
     prior precision. Both are updated in place.
     """
     noise = np.empty(LANES, np.float32)
-    lanes = np.empty((1, LANES), np.float32)
+    lanes = np.zeros((1, LANES), np.float32)
     for j in range(length.size):
         product = splat(np.float32(0))
         for place in range(indptr[j], indptr[j + 1]):
             m = np.uint64(members[place])
             product = fma(splat(share[m]), load(rest, m, 0), product)
-        _draw_normals(key, j, LANES, noise)
-        for lane in range(LANES):
-            lanes[0, lane] = noise[lane]
+        if draw:
+            _draw_normals(key, j, LANES, noise)
+            for lane in range(LANES):
+                lanes[0, lane] = noise[lane]
         variance = np.float32(1) / (length[j] + precision)
         before = load(weights, j, 0)
         mean = mul(splat(variance), fma(splat(length[j]), before, product))

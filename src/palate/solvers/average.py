@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.threads import Run
+
 __all__ = ["Average"]
 
 Floats = NDArray[np.float32]
@@ -12,46 +14,69 @@ Floats = NDArray[np.float32]
 _KEPT, _GATHERED = 4, 12
 # What may be lost at last: the root mean square over all cells, in units of the ratings' standard deviation.
 _LOST = 0.002
+# Rows that one task works on.
+_ROWS = 4096
 
 
 class Average:
     """The sum of products P Q' of samples, of rank 4k at most, and of their biases.
 
     A sum of products is a product of stacked columns; when too many have gathered, a truncated singular value
-    decomposition (QR of both sides, SVD of the small core) leaves the best ones. The matrix itself is never formed.
+    decomposition leaves the best ones: with A = Q R on both sides only the small core R R' is decomposed, and R comes
+    from A'A in double precision. The matrix itself is never formed.
     """
 
-    #: What a checkpoint must hold, beside `count`.
+    #: What a checkpoint must hold, beside `count` and `filled`.
     ARRAYS = ("left", "right", "user_bias", "item_bias")
 
-    def __init__(self, users: int, items: int, k: int) -> None:
-        self.k, self.count = k, 0
-        self.left, self.right = np.zeros((users, 0), np.float32), np.zeros((items, 0), np.float32)
+    def __init__(self, users: int, items: int, k: int, run: Run) -> None:
+        self.run, self.k = run, k
+        self.count, self.filled = 0, 0
+        self.left, self.right = (np.zeros((rows, _GATHERED * k), np.float32) for rows in (users, items))
         self.user_bias, self.item_bias = np.zeros(users), np.zeros(items)
 
     def add(self, users: Floats, items: Floats) -> None:
         """Add a sample; its sides have k columns of factors, then the bias."""
-        self.left = np.hstack([self.left, users[:, : self.k]])
-        self.right = np.hstack([self.right, items[:, : self.k]])
+        if self.filled == self.left.shape[1]:
+            self._reduce(_KEPT * self.k)
+        columns = slice(self.filled, self.filled + self.k)
+        self.left[:, columns], self.right[:, columns] = users[:, : self.k], items[:, : self.k]
         self.user_bias += users[:, self.k]
         self.item_bias += items[:, self.k]
         self.count += 1
-        if self.left.shape[1] > _GATHERED * self.k:
-            self._reduce(_KEPT * self.k)
+        self.filled += self.k
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
-        left, left_core = np.linalg.qr(self.left)
-        right, right_core = np.linalg.qr(self.right)
-        u, singular, vt = np.linalg.svd(left_core @ right_core.T)
+        sides = self.left[:, : self.filled], self.right[:, : self.filled]
+        (left, left_back), (right, right_back) = (_root(self._gram(side)) for side in sides)
+        u, singular, vt = np.linalg.svd(left.T @ right)
         columns = min(columns, len(singular))
         root = np.sqrt(singular[:columns])
-        self.left = (left @ (u[:, :columns] * root)).astype(np.float32)
-        self.right = (right @ (vt[:columns].T * root)).astype(np.float32)
+        self._turn(self.left, left_back @ (u[:, :columns] * root))
+        self._turn(self.right, right_back @ (vt[:columns].T * root))
+        self.filled = _KEPT * self.k  # what a small table leaves free stays zero
+        self.left[:, columns : self.filled], self.right[:, columns : self.filled] = 0, 0
         return np.asarray(singular)
+
+    def _gram(self, side: Floats) -> NDArray[np.float64]:
+        def part(start: int) -> NDArray[np.float64]:
+            rows = side[start : start + _ROWS].astype(np.float64)
+            return rows.T @ rows
+
+        return np.asarray(sum(self.run(part, range(0, len(side), _ROWS))))
+
+    def _turn(self, side: Floats, turn: NDArray[np.float64]) -> None:
+        turn = turn.astype(np.float32)
+
+        def part(start: int) -> None:
+            rows = side[start : start + _ROWS]
+            rows[:, : turn.shape[1]] = rows[:, : len(turn)] @ turn
+
+        self.run(part, range(0, len(side), _ROWS))
 
     def mean(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return user factors, item factors, user biases and item biases, of the least rank that loses nothing."""
-        singular = self._reduce(self.left.shape[1]) / self.count
+        singular = self._reduce(_KEPT * self.k) / self.count
         lost = np.sqrt(np.cumsum((singular**2)[::-1])[::-1] / (len(self.left) * len(self.right)))
         rank = min(_KEPT * self.k, int((lost > _LOST).sum()))
         share = np.float32(1 / np.sqrt(self.count))
@@ -61,3 +86,11 @@ class Average:
             (self.user_bias / self.count).astype(np.float32),
             (self.item_bias / self.count).astype(np.float32),
         )
+
+
+def _root(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return r with r r' = gram, and the inverse of r'; directions that hardly occur are left out."""
+    values, vectors = np.linalg.eigh(gram)
+    used = values > values[-1] * 1e-12
+    root = np.sqrt(values[used])
+    return vectors[:, used] * root, vectors[:, used] / root

@@ -9,6 +9,7 @@ from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers.settings import setting
 from palate.solvers.training import Progress, fitting
+from palate.threads import single_blas
 
 __all__ = ["BayesianMF"]
 
@@ -61,5 +62,5 @@ class BayesianMF:
         """
         from palate.solvers.sampling import Sampling
 
-        with fitting(self, ratings, threads, progress, checkpoint) as session:
+        with single_blas(), fitting(self, ratings, threads, progress, checkpoint) as session:
             return Sampling(self, session).go(resume)

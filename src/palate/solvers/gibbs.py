@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import lgamma
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,12 @@ class Side:
         float32 (others, d) and (rows, d): set weights W, and X W; zero without sets.
     noise
         float32 (rows,): the relative precision of each row's noise.
+    mean
+        float64 (k + 1,): of the factors and biases of rows that have no set.
     """
+
+    #: What a checkpoint must hold.
+    ARRAYS: ClassVar = ("factors", "weights", "prior", "noise", "mean")
 
     table: Grouped
     k: int
@@ -77,6 +82,7 @@ class Side:
     weights: Floats
     prior: Floats
     noise: Floats
+    mean: Doubles
     sets_precision: float = 10.0
     freedom: float = 10.0
 
@@ -86,7 +92,7 @@ class Side:
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
-        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32))
+        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1))
 
     def __post_init__(self) -> None:
         self.counts = np.diff(self.table.indptr)
@@ -100,6 +106,12 @@ class Side:
         """Columns that are no padding: k factors and the bias."""
         return self.k + 1
 
+    def expected(self) -> Floats:
+        """Return the factors and biases, the mean in place of the last row, of which nothing is known."""
+        expected = self.factors[:, : self.columns].copy()
+        expected[-1] = self.mean
+        return expected
+
     def partners(self) -> tuple[Floats, Floats]:
         """Return what the other side's rows are multiplied with (a one in place of the bias), and the biases."""
         partners = self.factors.copy()
@@ -109,6 +121,8 @@ class Side:
 
 class Chain:
     """A chain over a table of scaled ratings.
+
+    On each side a last row without ratings is added: what is drawn for it is what the chain knows of rows without any.
 
     Parameters
     ----------
@@ -123,6 +137,9 @@ class Chain:
     """
 
     def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: Parts, seed: int, run: Run) -> None:
+        by_user, by_item = (
+            side._replace(indptr=np.append(side.indptr, side.indptr[-1])) for side in (by_user, by_item)
+        )
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
         self.users, self.items = Side.start(by_user, items, k, rng), Side.start(by_item, users, k, rng)
@@ -137,10 +154,10 @@ class Chain:
             (self.users, self.items, self.parts.user_sets, self.lengths[0]),
             (self.items, self.users, self.parts.item_sets, self.lengths[1]),
         ):
-            mean, precision = self._draw_prior(side, sets, rng)
+            side.mean, precision = self._draw_prior(side, sets, rng)
             if sets:
-                self._draw_sets(side, other, lengths, mean, precision, rng)
-            self._draw_rows(side, other, mean, precision, rng)
+                self._draw_sets(side, other, lengths, precision, rng)
+            self._draw_rows(side, other, precision, rng)
         self._draw_noise(rng)
         self.sweeps += 1
 
@@ -161,7 +178,7 @@ class Chain:
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
 
     def _draw_sets(
-        self, side: Side, other: Side, lengths: Floats, mean: Doubles, precision: Doubles, rng: np.random.Generator
+        self, side: Side, other: Side, lengths: Floats, precision: Doubles, rng: np.random.Generator
     ) -> None:
         """One coordinate pass over the whitened weights, then their precision and, at one go, their scale."""
         d, width = side.columns, side.factors.shape[1]
@@ -169,7 +186,7 @@ class Chain:
         target, weights, linked = (
             np.zeros((len(rows), width), np.float32) for rows in (side.factors, side.weights, side.prior)
         )
-        target[:, :d] = (side.factors[:, :d] - mean) @ root
+        target[:, :d] = (side.factors[:, :d] - side.mean) @ root
         weights[:, :d] = side.weights[:, :d] @ root
         linked[:, :d] = side.prior[:, :d] @ root
         rest, key = target - linked, rng.integers(2**62)
@@ -178,7 +195,7 @@ class Chain:
 
         def work(number: int) -> None:
             members = other.table.indptr, other.table.indices, side.share, lengths
-            weigh_sets(*members, *pieces[number], np.float32(side.sets_precision), key + number)
+            weigh_sets(*members, *pieces[number], np.float32(side.sets_precision), key + number, True)
 
         self.run(work, range(len(groups)))
         for group, (left, drawn) in zip(groups, pieces, strict=True):
@@ -200,13 +217,13 @@ class Chain:
         back = np.linalg.inv(root) * stretch
         side.weights[:, :d], side.prior[:, :d] = weights[:, :d] @ back, linked[:, :d] @ back
 
-    def _draw_rows(self, side: Side, other: Side, mean: Doubles, precision: Doubles, rng: np.random.Generator) -> None:
+    def _draw_rows(self, side: Side, other: Side, precision: Doubles, rng: np.random.Generator) -> None:
         d, width = side.columns, side.factors.shape[1]
         partners, biases = other.partners()
         padded = np.eye(width, dtype=np.float32)
         padded[:d, :d] = precision
         linear = np.zeros_like(side.factors)
-        linear[:, :d] = (mean + side.prior[:, :d]) @ precision
+        linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
         own, key = (self.precision * side.noise).astype(np.float32), rng.integers(2**62)
 
         def work(part: tuple[int, int]) -> int:
@@ -248,7 +265,9 @@ class Chain:
         arrays: dict[str, Any] = {}
         numbers = {"precision": self.precision, "sweeps": self.sweeps, "squares": self.squares}
         for name, side in (("users", self.users), ("items", self.items)):
-            arrays |= {f"{name}.{part}": getattr(side, part) for part in ("factors", "weights", "prior", "noise")}
+            arrays |= {
+                f"{name}.{part}": getattr(side, part) for part in ("factors", "weights", "prior", "noise", "mean")
+            }
             numbers |= {f"{name}.{part}": getattr(side, part) for part in ("sets_precision", "freedom")}
         return arrays, numbers
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palate.model import Model
-from palate.profiles import Penalty
-from palate.solvers.average import Average
 from palate.solvers.gibbs import Chain, Parts
+from palate.solvers.kept import Kept
 from palate.solvers.training import Epoch, Session
 
 if TYPE_CHECKING:
@@ -33,18 +32,18 @@ class Sampling:
         table = dataclasses.replace(ratings, rating=scaled)
         parts = Parts(*(getattr(solver, name) for name in Parts._fields))
         self.chain = Chain(table.by_user, table.by_item, solver.factors, parts, solver.seed, session.run)
-        self.average = Average(len(ratings.users), len(ratings.items), solver.factors)
+        self.kept = Kept(table, solver.factors, solver.seed, session.run)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that are still to be run; return the model."""
-        chain, average, solver = self.chain, self.average, self.solver
+        chain, solver = self.chain, self.solver
         if resume:
             self._go_back()
         while chain.sweeps < solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
             chain.sweep()
             if chain.sweeps > int(solver.dropped * solver.sweeps):
-                average.add(chain.users.factors, chain.items.factors)
+                self.kept.add(chain)
             self.session.report(
                 Epoch(
                     stage="fit",
@@ -58,49 +57,42 @@ class Sampling:
                 )
             )
             self._save()
-        if not average.count:
-            average.add(chain.users.factors, chain.items.factors)
+        if not self.kept.count:
+            self.kept.add(chain)
         return self._model()
 
     def _save(self) -> None:
         arrays, numbers = self.chain.state()
-        arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
-        state = {"numbers": numbers, "count": self.average.count, "history": self.session.plain_history()}
-        self.session.checkpoint.save(arrays, state, now=self.session.interrupted())
+        kept, counts = self.kept.state()
+        state = {"numbers": numbers, "counts": counts, "history": self.session.plain_history()}
+        self.session.checkpoint.save(arrays | kept, state, now=self.session.interrupted())
 
     def _go_back(self) -> None:
         loaded = self.session.checkpoint.load()
         if loaded is None:
             return
         arrays, state = loaded
-        for name in Average.ARRAYS:
-            setattr(self.average, name, arrays.pop(f"average.{name}"))
-        self.average.count = state["count"]
+        self.kept.restore(arrays, state["counts"])
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
     def _model(self) -> Model:
-        user_factors, item_factors, user_bias, item_bias = self.average.mean()
+        sides, parts = self.kept.sides(), self.chain.parts
+        posterior = self.kept.posterior(sides, (parts.user_sets, parts.item_sets), np.empty(0, np.float32))
+        (user_factors, user_bias), (item_factors, item_bias) = sides
         spread, share = np.float32(self.spread), np.float32(sqrt(self.spread))
-        # A new user's factors vary like those of the others around zero, against noise of the size found. On the rating
-        # scale the ratio of noise to factors gains one spread, as products of factors do; that to biases none.
-        noise = 1 / self.chain.precision
-        variance = float(np.square(user_factors).mean()) if user_factors.size else 0.0
-        bias_variance = float(np.square(user_bias).mean())
         return Model(
             users=self.ratings.users,
             items=self.ratings.items,
             intercept=self.center,
             mean=self.center,
-            user_bias=user_bias * spread,
-            item_bias=item_bias * spread,
-            user_factors=user_factors * share,
-            item_factors=item_factors * share,
+            user_bias=user_bias[:-1] * spread,
+            item_bias=item_bias[:-1] * spread,
+            user_factors=user_factors[:-1] * share,
+            item_factors=item_factors[:-1] * share,
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
-            penalty=Penalty(
-                self.spread * noise / max(variance, 1e-9), noise / max(bias_variance, 1e-9), by_count=False
-            ),
+            posterior=posterior.rescaled(self.spread),
             solver={"name": "bayes", **dataclasses.asdict(self.solver)},
             training={
                 "sweeps": self.chain.sweeps,

@@ -1,0 +1,112 @@
+"""What is kept of the samples of a chain: running sums, from which the model and its posterior are made."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.posterior import Posterior
+from palate.profiles import Prior
+from palate.ratings import Ratings
+from palate.solvers.average import Average
+from palate.solvers.gibbs import Chain
+from palate.solvers.priors import learn_prior
+from palate.solvers.probes import Probes
+from palate.threads import Run
+
+__all__ = ["Kept", "Sides"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+class Sides(NamedTuple):
+    """Factors (rows + 1, k) and biases (rows + 1,) of users and items; the last row has no ratings."""
+
+    users: tuple[Floats, Floats]
+    items: tuple[Floats, Floats]
+
+
+class Kept:
+    """Running sums over the samples of a chain.
+
+    Parameters
+    ----------
+    ratings
+        The table, scaled as the chain sees it.
+    k
+        Factors of the chain.
+    seed
+        Of the pairs whose spread is followed.
+    run
+        A pool.
+    """
+
+    def __init__(self, ratings: Ratings, k: int, seed: int, run: Run) -> None:
+        users, items = len(ratings.users) + 1, len(ratings.items) + 1
+        self.ratings, self.run = ratings, run
+        self.average = Average(users, items, k, run)
+        self.probes = Probes(ratings, np.random.default_rng([seed, 3]))
+        self.user_noise, self.item_noise = np.zeros(users), np.zeros(items)
+        # Sums of the variance of the noise, and of the precisions of both sides' sets.
+        self.scales = np.zeros(3)
+
+    @property
+    def count(self) -> int:
+        """How many samples have been added."""
+        return self.average.count
+
+    def add(self, chain: Chain) -> None:
+        """Add the state of a chain."""
+        self.average.add(chain.users.expected(), chain.items.expected())
+        self.probes.add(chain, self.run)
+        self.user_noise += chain.users.noise
+        self.item_noise += chain.items.noise
+        self.scales += 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
+
+    def state(self) -> tuple[dict[str, Any], list[int]]:
+        """Return all sums and counts."""
+        arrays = {name: getattr(self, name) for name in ("user_noise", "item_noise", "scales")}
+        arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
+        arrays |= {f"probes.{name}": getattr(self.probes, name) for name in Probes.ARRAYS}
+        return {f"kept.{name}": array for name, array in arrays.items()}, [self.average.count, self.average.filled]
+
+    def restore(self, arrays: dict[str, Any], counts: list[int]) -> None:
+        """Go back to a state, taking its arrays out of `arrays`."""
+        for name in [name for name in arrays if name.startswith("kept.")]:
+            owner, _, part = name.removeprefix("kept.").rpartition(".")
+            setattr(getattr(self, owner) if owner else self, part, arrays.pop(name))
+        self.average.count, self.average.filled = counts
+        self.probes.count = counts[0]
+
+    def sides(self) -> Sides:
+        """Return the averaged factors and biases."""
+        user_factors, item_factors, user_bias, item_bias = self.average.mean()
+        return Sides((user_factors, user_bias), (item_factors, item_bias))
+
+    def posterior(self, sides: Sides, sets: tuple[bool, bool], calibration: Floats) -> Posterior:
+        """Return how sure the averages are; `sets` says which sides have rated sets."""
+        noise = float(self.scales[0] / self.count)
+        # Precisions are averaged: the mean of their inverses hangs on the rarest draws.
+        user_noise, item_noise = self.count / self.user_noise, self.count / self.item_noise
+        user_spread, item_spread = self.probes.spread()
+        tables = self.ratings.by_user, self.ratings.by_item
+
+        def prior(side: int, variance: Doubles) -> Prior:
+            rows, partners = np.column_stack(sides[side]).astype(np.float64), sides[1 - side][0][:-1]
+            penalty = float(self.scales[1 + side] / self.count) if sets[side] else 0.0
+            given = tables[side], tables[1 - side], rows[:-1], rows[-1], partners, variance[:-1]
+            return learn_prior(*given, penalty, self.run)
+
+        return Posterior(
+            noise=noise,
+            user_noise=user_noise.astype(np.float32),
+            item_noise=item_noise.astype(np.float32),
+            user_spread=user_spread,
+            item_spread=item_spread,
+            users=prior(0, noise * item_noise + item_spread),
+            items=prior(1, noise * user_noise + user_spread),
+            calibration=calibration,
+        )

@@ -1,0 +1,76 @@
+"""How far predictions spread over the samples of a chain, seen on a few pairs of each user and item."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.kernels.rows import pair_products
+from palate.ratings import Ratings
+from palate.solvers.gibbs import Chain
+from palate.threads import Run
+
+__all__ = ["Probes"]
+
+Doubles = NDArray[np.float64]
+
+# Pairs of each user and of each item.
+_PAIRS = 4
+_STEP = 1 << 14
+_ROUNDS = 20
+
+
+class Probes:
+    """Running moments of the predictions of some pairs: those of each user with popular items, and the reverse.
+
+    Parameters
+    ----------
+    ratings
+        Partners are drawn as they occur in it. One more user and item, without ratings, have pairs too.
+    rng
+        Chooses them.
+    """
+
+    #: What a checkpoint must hold, beside `count`.
+    ARRAYS = ("mean", "squares")
+
+    def __init__(self, ratings: Ratings, rng: np.random.Generator) -> None:
+        users, items = len(ratings.users) + 1, len(ratings.items) + 1
+
+        def partners(column: NDArray[np.int32], rows: int) -> NDArray[np.int32]:
+            return column[rng.integers(len(column), size=rows * _PAIRS)]
+
+        own_user, own_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
+        self.user = np.concatenate([own_user, partners(ratings.user, items)])
+        self.item = np.concatenate([partners(ratings.item, users), own_item])
+        self.shape = users, items
+        self.count, self.mean, self.squares = 0, np.zeros(len(self.user)), np.zeros(len(self.user))
+
+    def add(self, chain: Chain, run: Run) -> None:
+        """Look at a sample."""
+        partners, biases = chain.items.partners()
+        found, size = np.empty(len(self.user), np.float32), len(self.user)
+
+        def work(start: int) -> None:
+            stop = min(start + _STEP, size)
+            pair_products(chain.users.factors, partners, self.user, self.item, start, stop, found)
+
+        run(work, range(0, size, _STEP))
+        self.count += 1
+        away = found + biases[self.item] - self.mean  # Welford's running moments
+        self.mean += away / self.count
+        self.squares += away * (found + biases[self.item] - self.mean)
+
+    def spread(self) -> tuple[Doubles, Doubles]:
+        """Return the variances of users and items whose sums come closest to those of the pairs; none is negative."""
+        variance = self.squares / max(1, self.count - 1)
+        user, item = (np.full(rows, float(variance.mean()) / 2) for rows in self.shape)
+        for _ in range(_ROUNDS):
+            user = _shares(self.user, variance - item[self.item], self.shape[0])
+            item = _shares(self.item, variance - user[self.user], self.shape[1])
+        return user, item
+
+
+def _shares(index: NDArray[np.int32], values: Doubles, rows: int) -> Doubles:
+    sums, counts = np.bincount(index, values, minlength=rows), np.bincount(index, minlength=rows)
+    return np.maximum(0, sums / counts)
