@@ -92,7 +92,7 @@ class Prior:
     noise: Doubles
 
     def rescaled(self, spread: float) -> Prior:
-        """Return the same for ratings of another unit, that were divided by `spread`: products of factors grow by it."""
+        """Return the same for ratings of another unit, divided by `spread` before: products of factors grow by it."""
         unit = np.full(len(self.mean), sqrt(spread))
         unit[-1] = spread
         sets = (self.sets * unit).astype(np.float32)
