@@ -121,7 +121,7 @@ def test_the_average_of_products_is_that_of_all_samples():
     base = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))
     for _ in range(50):
         p, q = (side + 0.01 * rng.normal(size=side.shape) for side in base)
-        average.add(p.astype(np.float32), q.astype(np.float32))
+        average.add(p.astype(np.float32), q.astype(np.float32), 1.0)
         full += p[:, :3] @ q[:, :3].T
     p, q, user_bias, item_bias = average.mean()
     assert p.shape[1] <= 12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,31 +21,32 @@ _ROWS = 4096
 
 
 class Average:
-    """The sum of products P Q' of samples, of rank 4k at most, and of their biases.
+    """The weighted sum of products P Q' of samples, of rank 4k at most, and of their biases.
 
     A sum of products is a product of stacked columns; when too many have gathered, a truncated singular value
     decomposition leaves the best ones: with A = Q R on both sides only the small core R R' is decomposed, and R comes
     from A'A in double precision. The matrix itself is never formed.
     """
 
-    #: What a checkpoint must hold, beside `count` and `filled`.
+    #: What a checkpoint must hold, beside `total` and `filled`.
     ARRAYS = ("left", "right", "user_bias", "item_bias")
 
     def __init__(self, users: int, items: int, k: int, run: Run) -> None:
         self.run, self.k = run, k
-        self.count, self.filled = 0, 0
+        self.total, self.filled = 0.0, 0
         self.left, self.right = (np.zeros((rows, _GATHERED * k), np.float32) for rows in (users, items))
         self.user_bias, self.item_bias = np.zeros(users), np.zeros(items)
 
-    def add(self, users: Floats, items: Floats) -> None:
+    def add(self, users: Floats, items: Floats, weight: float) -> None:
         """Add a sample; its sides have k columns of factors, then the bias."""
         if self.filled == self.left.shape[1]:
             self._reduce(_KEPT * self.k)
         columns = slice(self.filled, self.filled + self.k)
-        self.left[:, columns], self.right[:, columns] = users[:, : self.k], items[:, : self.k]
-        self.user_bias += users[:, self.k]
-        self.item_bias += items[:, self.k]
-        self.count += 1
+        root = np.float32(sqrt(weight))
+        self.left[:, columns], self.right[:, columns] = users[:, : self.k] * root, items[:, : self.k] * root
+        self.user_bias += weight * users[:, self.k]
+        self.item_bias += weight * items[:, self.k]
+        self.total += weight
         self.filled += self.k
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
@@ -76,15 +79,15 @@ class Average:
 
     def mean(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return user factors, item factors, user biases and item biases, of the least rank that loses nothing."""
-        singular = self._reduce(_KEPT * self.k) / self.count
+        singular = self._reduce(_KEPT * self.k) / self.total
         lost = np.sqrt(np.cumsum((singular**2)[::-1])[::-1] / (len(self.left) * len(self.right)))
         rank = min(_KEPT * self.k, int((lost > _LOST).sum()))
-        share = np.float32(1 / np.sqrt(self.count))
+        share = np.float32(1 / np.sqrt(self.total))
         factors = self.left[:, :rank] * share, self.right[:, :rank] * share
         return (
             *factors,
-            (self.user_bias / self.count).astype(np.float32),
-            (self.item_bias / self.count).astype(np.float32),
+            (self.user_bias / self.total).astype(np.float32),
+            (self.item_bias / self.total).astype(np.float32),
         )
 
 

@@ -36,11 +36,9 @@ class BayesianMF:
     20
     """
 
-    factors: int = setting(16, "factors of each user and item (k)", least=1, below=1001)
-    sweeps: int = setting(300, "draws of all parameters", least=2)
-    dropped: float = setting(
-        0.2, "share of the sweeps, the first ones, that is left out of the average", least=0, below=1
-    )
+    factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001)
+    sweeps: int | None = setting(None, "draws of all parameters; by default as many as are worth it", least=2)
+    time_budget: float | None = setting(None, "seconds after which no more sweep begins", above=0)
     user_noise: bool = setting(True, "let the noise differ between users")
     item_noise: bool = setting(True, "let the noise differ between items")
     user_sets: bool = setting(True, "learn about a user from which items were rated")

@@ -53,33 +53,35 @@ class Kept:
         # Sums of the variance of the noise, and of the precisions of both sides' sets.
         self.scales = np.zeros(3)
 
-    @property
-    def count(self) -> int:
-        """How many samples have been added."""
-        return self.average.count
-
     def add(self, chain: Chain) -> None:
-        """Add the state of a chain."""
-        self.average.add(chain.users.expected(), chain.items.expected())
-        self.probes.add(chain, self.run)
-        self.user_noise += chain.users.noise
-        self.item_noise += chain.items.noise
-        self.scales += 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
+        """Add the state of a chain, with its number as weight: early states are far from the posterior."""
+        weight = float(chain.sweeps)
+        self.average.add(chain.users.expected(), chain.items.expected(), weight)
+        self.probes.add(chain, weight, self.run)
+        self.user_noise += weight * chain.users.noise
+        self.item_noise += weight * chain.items.noise
+        scales = 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
+        self.scales += weight * np.array(scales)
 
-    def state(self) -> tuple[dict[str, Any], list[int]]:
-        """Return all sums and counts."""
+    def lost(self) -> float:
+        """Return by how much the RMSE is larger, estimated as a share of it, because the chain is finite."""
+        noise = float(self.scales[0] / max(self.average.total, 1))
+        return self.probes.error() / (2 * noise)
+
+    def state(self) -> tuple[dict[str, Any], list[float]]:
+        """Return all sums, the weight of all samples and how much of the average is filled."""
         arrays = {name: getattr(self, name) for name in ("user_noise", "item_noise", "scales")}
         arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
         arrays |= {f"probes.{name}": getattr(self.probes, name) for name in Probes.ARRAYS}
-        return {f"kept.{name}": array for name, array in arrays.items()}, [self.average.count, self.average.filled]
+        return {f"kept.{name}": array for name, array in arrays.items()}, [self.average.total, self.average.filled]
 
-    def restore(self, arrays: dict[str, Any], counts: list[int]) -> None:
+    def restore(self, arrays: dict[str, Any], counts: list[float]) -> None:
         """Go back to a state, taking its arrays out of `arrays`."""
         for name in [name for name in arrays if name.startswith("kept.")]:
             owner, _, part = name.removeprefix("kept.").rpartition(".")
             setattr(getattr(self, owner) if owner else self, part, arrays.pop(name))
-        self.average.count, self.average.filled = counts
-        self.probes.count = counts[0]
+        self.average.total, self.average.filled = counts[0], int(counts[1])
+        self.probes.total = counts[0]
 
     def sides(self) -> Sides:
         """Return the averaged factors and biases."""
@@ -88,15 +90,16 @@ class Kept:
 
     def posterior(self, sides: Sides, sets: tuple[bool, bool], calibration: Floats) -> Posterior:
         """Return how sure the averages are; `sets` says which sides have rated sets."""
-        noise = float(self.scales[0] / self.count)
+        total = self.average.total
+        noise = float(self.scales[0] / total)
         # Precisions are averaged: the mean of their inverses hangs on the rarest draws.
-        user_noise, item_noise = self.count / self.user_noise, self.count / self.item_noise
+        user_noise, item_noise = total / self.user_noise, total / self.item_noise
         user_spread, item_spread = self.probes.spread()
         tables = self.ratings.by_user, self.ratings.by_item
 
         def prior(side: int, variance: Doubles) -> Prior:
             rows, partners = np.column_stack(sides[side]).astype(np.float64), sides[1 - side][0][:-1]
-            penalty = float(self.scales[1 + side] / self.count) if sets[side] else 0.0
+            penalty = float(self.scales[1 + side] / total) if sets[side] else 0.0
             given = tables[side], tables[1 - side], rows[:-1], rows[-1], partners, variance[:-1]
             return learn_prior(*given, penalty, self.run)
 

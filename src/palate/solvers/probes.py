@@ -10,10 +10,12 @@ from palate.ratings import Ratings
 from palate.solvers.gibbs import Chain
 from palate.threads import Run
 
-__all__ = ["Probes"]
+__all__ = ["BLOCK", "Probes"]
 
 Doubles = NDArray[np.float64]
 
+#: So many sweeps make a stretch, whose averages are compared.
+BLOCK = 25
 # Pairs of each user and of each item.
 _PAIRS = 4
 _STEP = 1 << 14
@@ -31,8 +33,8 @@ class Probes:
         Chooses them.
     """
 
-    #: What a checkpoint must hold, beside `count`.
-    ARRAYS = ("mean", "squares")
+    #: What a checkpoint must hold, beside `total`.
+    ARRAYS = ("mean", "squares", "blocks")
 
     def __init__(self, ratings: Ratings, rng: np.random.Generator) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
@@ -44,9 +46,11 @@ class Probes:
         self.user = np.concatenate([own_user, partners(ratings.user, items)])
         self.item = np.concatenate([partners(ratings.item, users), own_item])
         self.shape = users, items
-        self.count, self.mean, self.squares = 0, np.zeros(len(self.user)), np.zeros(len(self.user))
+        self.total, self.mean, self.squares = 0.0, np.zeros(len(self.user)), np.zeros(len(self.user))
+        # Sums over stretches of the chain, the last one not yet complete.
+        self.blocks = np.zeros((1, len(self.user)))
 
-    def add(self, chain: Chain, run: Run) -> None:
+    def add(self, chain: Chain, weight: float, run: Run) -> None:
         """Look at a sample."""
         partners, biases = chain.items.partners()
         found, size = np.empty(len(self.user), np.float32), len(self.user)
@@ -56,14 +60,23 @@ class Probes:
             pair_products(chain.users.factors, partners, self.user, self.item, start, stop, found)
 
         run(work, range(0, size, _STEP))
-        self.count += 1
-        away = found + biases[self.item] - self.mean  # Welford's running moments
-        self.mean += away / self.count
-        self.squares += away * (found + biases[self.item] - self.mean)
+        found += biases[self.item]
+        self.total += weight
+        away = found - self.mean  # Welford's running moments
+        self.mean += away * (weight / self.total)
+        self.squares += weight * away * (found - self.mean)
+        self.blocks[-1] += found
+        if chain.sweeps % BLOCK == 0:
+            self.blocks = np.vstack([self.blocks, np.zeros(len(found))])
+
+    def error(self) -> float:
+        """Return the variance that the averages of predictions have because the chain is finite (batch means)."""
+        blocks = self.blocks[(len(self.blocks) - 1) // 4 : -1] / BLOCK
+        return float(blocks.var(axis=0, ddof=1).mean()) / len(blocks) if len(blocks) > 1 else float("inf")
 
     def spread(self) -> tuple[Doubles, Doubles]:
         """Return the variances of users and items whose sums come closest to those of the pairs; none is negative."""
-        variance = self.squares / max(1, self.count - 1)
+        variance = self.squares / self.total
         user, item = (np.full(rows, float(variance.mean()) / 2) for rows in self.shape)
         for _ in range(_ROUNDS):
             user = _shares(self.user, variance - item[self.item], self.shape[0])

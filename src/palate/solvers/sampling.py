@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from math import sqrt
-from typing import TYPE_CHECKING
+from math import ceil, inf, isfinite, sqrt
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from palate.model import Model
+from palate.solvers.diagnostics import Trace
 from palate.solvers.gibbs import Chain, Parts
 from palate.solvers.kept import Kept
+from palate.solvers.probes import BLOCK
 from palate.solvers.training import Epoch, Session
 
 if TYPE_CHECKING:
     from palate.solvers.bayes import BayesianMF
 
 __all__ = ["Sampling"]
+
+# How many sweeps there are at least and at most where nobody says, and what share of the RMSE may be lost by stopping.
+_LEAST, _MOST, _LOST = 300, 1000, 0.0015
 
 
 class Sampling:
@@ -33,23 +38,26 @@ class Sampling:
         parts = Parts(*(getattr(solver, name) for name in Parts._fields))
         self.chain = Chain(table.by_user, table.by_item, solver.factors, parts, solver.seed, session.run)
         self.kept = Kept(table, solver.factors, solver.seed, session.run)
+        self.traces: list[list[float]] = []
+        self.lost = inf
+        self.started = time.perf_counter()
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that are still to be run; return the model."""
-        chain, solver = self.chain, self.solver
+        chain = self.chain
         if resume:
             self._go_back()
-        while chain.sweeps < solver.sweeps and not self.session.interrupted():
+        while not chain.sweeps or (self._wanted() > chain.sweeps and not self.session.interrupted()):
             started = time.perf_counter()
             chain.sweep()
-            if chain.sweeps > int(solver.dropped * solver.sweeps):
-                self.kept.add(chain)
+            self.kept.add(chain)
+            self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
             self.session.report(
                 Epoch(
                     stage="fit",
                     setting=chain.parts.describe(),
                     number=chain.sweeps,
-                    of=solver.sweeps,
+                    of=self._wanted(),
                     rows=len(self.ratings),
                     training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
                     validation_rmse=None,
@@ -57,14 +65,32 @@ class Sampling:
                 )
             )
             self._save()
-        if not self.kept.count:
-            self.kept.add(chain)
         return self._model()
+
+    def _wanted(self) -> int:
+        """How many sweeps there should be, as far as can be told now."""
+        budget, done = self.solver.time_budget, self.chain.sweeps
+        if budget is not None and time.perf_counter() - self.started > budget:
+            return done
+        if self.solver.sweeps is not None:
+            return self.solver.sweeps
+        if done % BLOCK == 0 and done:
+            self.lost = self.kept.lost()
+        if done < _LEAST:
+            return _LEAST
+        # What is lost shrinks with the number of sweeps.
+        return min(_MOST, done if self.lost <= _LOST else max(done, ceil(done * self.lost / _LOST / BLOCK) * BLOCK))
 
     def _save(self) -> None:
         arrays, numbers = self.chain.state()
         kept, counts = self.kept.state()
-        state = {"numbers": numbers, "counts": counts, "history": self.session.plain_history()}
+        state = {
+            "numbers": numbers,
+            "counts": counts,
+            "traces": self.traces,
+            "lost": self.lost if isfinite(self.lost) else None,
+            "history": self.session.plain_history(),
+        }
         self.session.checkpoint.save(arrays | kept, state, now=self.session.interrupted())
 
     def _go_back(self) -> None:
@@ -73,6 +99,7 @@ class Sampling:
             return
         arrays, state = loaded
         self.kept.restore(arrays, state["counts"])
+        self.traces, self.lost = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
@@ -97,8 +124,27 @@ class Sampling:
             training={
                 "sweeps": self.chain.sweeps,
                 "rank": user_factors.shape[1],
+                **self._diagnostics(),
                 "interrupted": self.session.interrupted(),
                 "notes": list(self.ratings.notes),
                 "history": self.session.plain_history(),
             },
         )
+
+    def _diagnostics(self) -> dict[str, Any]:
+        lost = self.kept.lost()
+        draws, parts = np.array(self.traces), self.chain.parts
+        shown = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
+        traces = [Trace.of(name, draws[:, place]) for place, (name, on) in enumerate(shown) if on]
+        found: dict[str, Any] = {
+            "lost": lost if isfinite(lost) else None,
+            "traces": [trace._asdict() for trace in traces],
+            "warnings": [],
+        }
+        if not lost <= 2 * _LOST:
+            more = f"about {100 * lost:.1f}% of the error" if isfinite(lost) else "an unknown part of the error"
+            found["warnings"].append(
+                f"the chain is short: {more} comes from stopping after {self.chain.sweeps:,} sweeps; give it more "
+                "(--sweeps, --time-budget)"
+            )
+        return found
