@@ -414,6 +414,14 @@ class Model:
         own = self.items[index]
         return Explanation(own, self.catalogue.title(own), total, intercept, tuple(found), remainder)
 
+    def deviation_table(self, ratings: Ratings) -> Floats | None:
+        """Return the predictive standard deviation of every row, None where the model has no intervals."""
+        return None
+
+    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
+        """Return low and high of every row's interval, on the rating scale, None where the model has no intervals."""
+        return None
+
 
 def _best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
     """The indices of the n best allowed scores, best first; equal scores in order of index."""
