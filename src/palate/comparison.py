@@ -292,8 +292,8 @@ def _warm(solver: Fitter, train: Ratings, threads: int | None) -> None:
 
 def _parts(model: Model, split: Split) -> Floats:
     squares = np.square(split.test.rating.astype(np.float64) - model.predict_table(split.test))
-    root = 2 * np.sqrt(squares.mean())
-    return np.divide(squares, root, out=np.zeros_like(squares), where=root > 0)
+    root = float(np.sqrt(squares.mean()))
+    return squares / (2 * root) if root else squares
 
 
 def _whole(trials: list[Trial], solvers: int) -> list[Trial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["watch"]
@@ -38,10 +39,8 @@ def watch() -> Callable[[], int | None]:
 
 def _give_back() -> None:
     # What was freed but is still held would be used again, and so would not count.
-    try:
+    with suppress(AttributeError, OSError, TypeError):  # where this is not glibc
         ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):  # not glibc
-        pass
 
 
 def _restart() -> bool:

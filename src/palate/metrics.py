@@ -39,7 +39,7 @@ def nmae(rating: Values, prediction: Values, scale: RatingScale) -> float:
 
 
 def log_likelihood(rating: Values, prediction: Values, deviation: Values) -> float:
-    r"""Mean Gaussian log density, :math:`-\tfrac1n \sum (\tfrac12 \ln 2\pi\sigma^2 + \tfrac12 (r - \hat r)^2 / \sigma^2)`.
+    r"""Mean Gaussian log density, :math:`-\tfrac{1}{2n} \sum (\ln 2\pi\sigma^2 + (r - \hat r)^2 / \sigma^2)`.
 
     In nats, on the rating scale: figures of two scales are not comparable. NaN without rows.
 
@@ -54,7 +54,7 @@ def log_likelihood(rating: Values, prediction: Values, deviation: Values) -> flo
     -1.1689
     """
     spread = np.asarray(deviation, np.float64)
-    return _mean(-np.log(spread) - 0.5 * np.log(2 * np.pi) - 0.5 * np.square(_errors(rating, prediction) / spread))
+    return _mean(-0.5 * np.log(2 * np.pi * spread**2) - 0.5 * np.square(_errors(rating, prediction) / spread))
 
 
 def coverage(rating: Values, low: Values, high: Values) -> float:
