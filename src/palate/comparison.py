@@ -235,7 +235,7 @@ def compare(
     rows: dict[str, Floats] = {}
     interrupted = False
     try:
-        for number, split in enumerate(splits, 1):
+        for number, split in enumerate(map(Split._make, splits), 1):
             if not len(split.test):
                 raise DataError(f"split {number} has no ratings to judge on")
             failed = {trial.name for trial in trials if trial.failure}

@@ -70,8 +70,8 @@ def compare(
 
     Solvers have their defaults. ± is a standard error, and differences are paired: solver against solver on the same
     rows. Time (s) and memory (MB) are those of a fit; memory is what it takes at most beyond the ratings. "in 90%" is
-    how many ratings lie in their intervals of 90%. A solver that fails is shown with its reason, and the exit code is 2; Ctrl-C
-    shows what is finished.
+    how many ratings lie in their intervals of 90%. A solver that fails is shown with its reason, and the exit code is
+    2. Ctrl-C shows what is finished.
     """
     from palate.comparison import compare as judge
     from palate.comparison import contestants

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isfinite, nan
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -243,7 +244,7 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
 def trials(quiet: bool, splits: int) -> tuple[Callable[[str, int], None], Callable[[Trial], None]]:
     """Return what shows a comparison on stderr: before each fit, on a terminal, and after it."""
     started = time.monotonic()
-    terminal = click.get_text_stream("stderr").isatty()
+    terminal = sys.stderr.isatty()
 
     def begun(name: str, split: int) -> None:
         if terminal and not quiet:
