@@ -29,7 +29,7 @@ NO_RATINGS = frozenset({"implicit"})
 ON_REQUEST = frozenset({"article"})
 
 # So many rows are fitted before the clock starts, to load the kernels.
-_WARMING = 1000
+_WARMING = 200
 
 Floats = NDArray[np.float64]
 
