@@ -20,6 +20,7 @@ LAYERS = [
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],
+    ["standings"],
     ["comparison"],
     ["cli"],
 ]

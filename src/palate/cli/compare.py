@@ -20,8 +20,8 @@ from palate.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from palate.comparison import Comparison, Standing, Trial
     from palate.splits import Split
+    from palate.standings import Comparison, Standing, Trial
 
 __all__ = ["compare"]
 
@@ -85,12 +85,13 @@ def compare(
         pairs, count, protocol = _random(source or "", reading, holdout or 0.1, repeats or 1, folds, seed)
     begun, done = show.trials(quiet or as_json, count)
     result = judge(chosen, pairs, threads=threads, reference=reference, begun=begun, done=done)
+    if result.interrupted:
+        show.paragraph("\ninterrupted: only what was finished is shown", "", err=True)
     if as_json:
         show.json_text({"protocol": protocol, "seed": seed, **result.as_dict()})
     else:
         _tell(result, count, protocol)
     if result.interrupted:
-        show.paragraph("interrupted: only what was finished is shown", "", err=True)
         sys.exit(_INTERRUPTED)
     if any(standing.failure for standing in result.standings):
         sys.exit(_FAILED)

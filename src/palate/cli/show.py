@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from palate.comparison import Trial
     from palate.evaluation import Scores
     from palate.solvers import Epoch
+    from palate.standings import Trial
 
 __all__ = [
     "epochs",
