@@ -211,7 +211,7 @@ def test_compare_shows_failures_and_what_was_finished(palate, folder, monkeypatc
     monkeypatch.setattr("palate.solvers.BayesianMF.fit", cut)
     code, out, err = palate("compare", folder / "ratings.csv", "--solvers", "sgd,bayes")
     assert code == 130
-    assert "bayes has no result: interrupted before its turn" in out
+    assert "bayes has no result: interrupted before it was done" in out
     assert "only what was finished" in err
 
 

@@ -126,7 +126,7 @@ def test_an_interrupted_comparison_keeps_what_is_finished():
     assert all(len(one.trials) == 1 and one.failure is None for one in result.standings)
     assert result["bias"].error > 0  # from the rows of the one split
     first = compare({"mean": Means(), "cut": interrupting(1), "bias": Means()}, k_fold(random_table(), 3))
-    assert [first[name].failure for name in ("mean", "cut", "bias")] == [None, *["interrupted before its turn"] * 2]
+    assert [first[name].failure for name in ("mean", "cut", "bias")] == [None, *["interrupted before it was done"] * 2]
     with pytest.raises(KeyboardInterrupt):
         compare({"cut": interrupting(0)}, k_fold(random_table(), 3))
 

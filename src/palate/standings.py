@@ -183,7 +183,7 @@ def _standing(name: str, trials: tuple[Trial, ...]) -> Standing:
     if failed:
         return Standing(name, failure=f"on split {failed.split}: {failed.failure}", trials=trials)
     if not trials:
-        return Standing(name, failure="interrupted before its turn")
+        return Standing(name, failure="interrupted before it was done")
     judged = [trial.evaluation.scores for trial in trials if trial.evaluation]
     used = [trial.memory for trial in trials if trial.memory is not None]
     return Standing(

@@ -149,7 +149,7 @@ def _table(result: Comparison, ranked: list[Standing]) -> None:
     best = {
         name: choose(one.scores[name] for one in ranked if name in one.scores)
         for name, choose in (("rmse", min), ("mae", min), ("log_likelihood", max))
-        if any(name in one.scores for one in ranked)
+        if len(ranked) > 1 and any(name in one.scores for one in ranked)
     }
 
     def shown(one: Standing, name: str) -> str:
