@@ -156,11 +156,13 @@ def test_the_result_is_plain_values():
     assert (bad["name"], bad["failure"], bad["seconds"]) == ("broken", "on split 1: no", None)
 
 
-def test_contestants_are_all_that_predict_ratings():
+def test_contestants_are_all_that_predict_ratings(monkeypatch):
     names = list(contestants())
     assert set(names) == set(SOLVERS) - NO_RATINGS - ON_REQUEST | set(BASELINES)
     assert list(contestants(["article", "sgd"]))[:2] == ["article", "sgd"]
     assert contestants(["sgd"], seed=7)["sgd"].seed == 7
+    monkeypatch.setitem(SOLVERS, "certain", Means())
+    assert contestants(["certain"], seed=7)["certain"] == Means()  # has no seed
     with pytest.raises(SettingsError, match="no solver 'magic' to compare: choose from"):
         contestants(["magic"])
 

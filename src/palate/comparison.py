@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from palate.evaluation import Fitter, evaluate
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
-from palate.solvers import BASELINES, SOLVERS
+from palate.solvers import BASELINES, SOLVERS, Solver
 from palate.splits import Split
 from palate.standings import Comparison, Floats, Trial, summarize
 
@@ -56,7 +56,11 @@ def contestants(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Fitter
         if name not in possible:
             raise SettingsError(f"there is no solver {name!r} to compare: choose from {', '.join(possible)}")
     chosen = names or [name for name in possible if name not in ON_REQUEST]
-    return {**{name: replace(SOLVERS[name], seed=seed) for name in chosen}, **BASELINES}
+    return {**{name: _seeded(SOLVERS[name], seed) for name in chosen}, **BASELINES}
+
+
+def _seeded(solver: Solver, seed: int) -> Solver:
+    return replace(solver, seed=seed) if any(field.name == "seed" for field in fields(solver)) else solver
 
 
 def compare(
