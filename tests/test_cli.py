@@ -1,5 +1,6 @@
 """The command, as a user meets it: what it prints, and how it fails."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -160,6 +161,71 @@ def test_evaluate_and_cross_validate(answer, model, folder):
     assert len(answer("cross-validate", *files, *files, *options)["folds"]) == 2
 
 
+def test_compare_prints_one_table(palate, answer, folder):
+    ratings = folder / "ratings.csv"
+    code, out, err = palate("compare", ratings, "--solvers", "sgd,article", "--folds", 2)
+    assert code == 0
+    heading, _, *lines = out.splitlines()
+    assert heading.split() == ["RMSE", "to", "sgd", "MAE", "s", "MB"]
+    assert lines[0].split()[0] == "sgd"
+    assert out.count("*") == 3  # the best RMSE, the best MAE and what the star means
+    assert "Judged by 2 random folds (seed 0)" in out
+    assert "split 2 of 2, article: RMSE" in err
+    found = answer("compare", ratings, "--solvers", "sgd", "--repeats", 2, "--reference", "bias only", "--seed", 3)
+    assert found["protocol"] == "2 random holdouts of 0.1 of the ratings (seeds 3 to 4)"
+    assert found["reference"] == "bias only"
+    assert {one["name"] for one in found["solvers"]} == {"sgd", "global mean", "item mean", "user mean", "bias only"}
+    assert palate("compare", ratings, "--solvers", "sgd", "--quiet")[2] == ""
+
+
+def test_compare_judges_given_splits_as_cross_validate_does(answer, folder, tmp_path):
+    lines = (folder / "ratings.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(lines[:700]))
+    (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[700:]))
+    files = ("--fold", tmp_path / "train.csv", tmp_path / "test.csv")
+    found = answer("compare", *files, *files, "--solvers", "sgd")
+    judged = answer("cross-validate", *files, "--solver", "sgd")
+    one = next(one for one in found["solvers"] if one["name"] == "sgd")
+    assert [split["rmse"] for split in one["splits"]] == [judged["rmse"]] * 2
+    assert one["splits"][0]["unknown"] == judged["folds"][0]["unknown"]
+    assert one["rmse_error"] == 0
+
+
+def test_compare_shows_failures_and_what_was_finished(palate, folder, monkeypatch):
+    from palate.errors import DataError
+    from palate.solvers import Means
+
+    def fail(*args, **options):
+        raise DataError("this table is cursed")
+
+    monkeypatch.setattr("palate.solvers.SGD.fit", fail)
+    code, out, _ = palate("compare", folder / "ratings.csv", "--solvers", "sgd")
+    assert code == 2
+    assert "sgd has no result: on split 1: this table is cursed" in out
+    assert "bias only" in out
+
+    def cut(self, ratings, **options):
+        return dataclasses.replace(Means().fit(ratings), training={"interrupted": True})
+
+    monkeypatch.setattr("palate.solvers.SGD.fit", lambda self, ratings, **options: Means().fit(ratings))
+    monkeypatch.setattr("palate.solvers.BayesianMF.fit", cut)
+    code, out, err = palate("compare", folder / "ratings.csv", "--solvers", "sgd,bayes")
+    assert code == 130
+    assert "bayes has no result: interrupted before it was done" in out
+    assert "only what was finished" in err
+
+
+def test_a_table_that_is_too_wide_goes_on_below(capfd, monkeypatch):
+    from palate.cli import show
+
+    monkeypatch.setenv("COLUMNS", "40")
+    show.table("", ["", *(f"column {n}" for n in range(6))], [["name", *map(float, range(6))]])
+    out = capfd.readouterr().out
+    assert max(map(len, out.splitlines())) <= 40
+    assert out.count("name") == 2
+    assert [f"{n}.0000" in out for n in range(6)] == [True] * 6
+
+
 def test_check_looks_before_anyone_fits(answer, palate, folder, tmp_path):
     assert answer("check", folder / "ratings.csv")["users"] == 60
     broken = tmp_path / "broken.csv"
@@ -254,6 +320,15 @@ FAILURES = [
     ("bad columns", ["fit", "{table}", "-o", "x.palate", "--columns", "a,b"], "columns"),
     ("unknown column", ["fit", "{table}", "-o", "x.palate", "--columns", "user,item,stars"], "stars"),
     ("folds and file", ["cross-validate"], "RATINGS"),
+    ("compare nothing", ["compare"], "RATINGS"),
+    ("two ways to split", ["compare", "{table}", "--folds", 2, "--holdout", 0.1], "--holdout does not go with --folds"),
+    ("folds of given files", ["compare", "--fold", "{table}", "{table}", "--repeats", 2], "does not go with --fold"),
+    ("compare with magic", ["compare", "{table}", "--solvers", "sgd,magic"], "no solver 'magic'"),
+    (
+        "compare to nobody",
+        ["compare", "{table}", "--solvers", "sgd", "--reference", "bayes"],
+        "'bayes' is not compared",
+    ),
     ("too many folds", ["cross-validate", "{table}", "--folds", 100000], "folds"),
 ]
 

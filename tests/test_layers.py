@@ -13,7 +13,7 @@ ROOT = Path(palate.__file__).parent
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "kernels", "threads"],
+    ["errors", "kernels", "memory", "threads"],
     ["files", "catalogue", "ranking"],
     ["ratings"],
     ["reading", "profiles"],
@@ -21,6 +21,8 @@ LAYERS = [
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],
+    ["standings"],
+    ["comparison"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palate import datasets
     from palate.catalogue import Catalogue
     from palate.check import check_table
+    from palate.comparison import compare
     from palate.errors import PalateError
     from palate.evaluation import cross_validate, evaluate
     from palate.model import Model
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "catalogue": ["Catalogue"],
     "check": ["check_table"],
+    "comparison": ["compare"],
     "datasets": [],
     "errors": ["PalateError"],
     "evaluation": ["cross_validate", "evaluate"],
@@ -57,6 +59,7 @@ __all__ = [
     "Split",
     "Vocabulary",
     "check_table",
+    "compare",
     "cross_validate",
     "datasets",
     "evaluate",

@@ -9,19 +9,21 @@ from statistics import fmean, stdev
 from typing import Any, Protocol
 
 from palate.errors import DataError
-from palate.metrics import METRICS
+from palate.metrics import LEVELS, METRICS, coverage, log_likelihood
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers import BASELINES
 from palate.splits import Split
 
-__all__ = ["CrossValidation", "Evaluation", "Scores", "cross_validate", "evaluate"]
+__all__ = ["CrossValidation", "Evaluation", "Fitter", "Scores", "cross_validate", "evaluate"]
 
 Scores = dict[str, float]
 
 
-class _Solver(Protocol):
-    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...
+class Fitter(Protocol):
+    """What can be judged: a solver or a baseline."""
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Evaluation:
     off_scale
         Rows whose rating lies off the model's scale: they cannot be predicted well.
     scores
-        "rmse", "mae", "nmae".
+        "rmse", "mae", "nmae"; where the model has intervals also "log_likelihood" and "coverage_50", "coverage_80",
+        "coverage_90", "coverage_95": the shares of ratings that lie in the intervals of 50%, 80% and so on.
     baselines
         The same for each of `palate.solvers.BASELINES`; empty where the model keeps no training ratings.
     """
@@ -59,7 +62,7 @@ class Evaluation:
         }
 
 
-def evaluate(model: Model, test: Ratings) -> Evaluation:
+def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluation:
     """Judge a model on ratings that it was not fitted on.
 
     Parameters
@@ -68,6 +71,8 @@ def evaluate(model: Model, test: Ratings) -> Evaluation:
         Its training ratings, if it keeps them, fit the baselines.
     test
         Ratings with ids of the model; every row counts, whether its ids are known or not.
+    baselines
+        Whether to fit and judge the baselines too.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def evaluate(model: Model, test: Ratings) -> Evaluation:
     """
     if not len(test):
         raise DataError("there are no ratings to judge on")
-    train = model.ratings()
+    train = model.ratings() if baselines else None
     rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
     known = (model.users.index(test.users.ids)[test.user] >= 0) & (model.items.index(test.items.ids)[test.item] >= 0)
     return Evaluation(
@@ -90,7 +95,15 @@ def evaluate(model: Model, test: Ratings) -> Evaluation:
 
 def _scores(model: Model, test: Ratings) -> Scores:
     predictions = model.predict_table(test)
-    return {name: metric(test.rating, predictions, model.scale) for name, metric in METRICS.items()}
+    found = {name: metric(test.rating, predictions, model.scale) for name, metric in METRICS.items()}
+    deviation = model.deviation_table(test)
+    if deviation is not None:
+        found["log_likelihood"] = log_likelihood(test.rating, predictions, deviation)
+    for level in LEVELS:
+        interval = model.interval_table(test, level)
+        if interval is not None:
+            found[f"coverage_{level * 100:.0f}"] = coverage(test.rating, *interval)
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,7 +146,7 @@ def _deviation(values: list[float]) -> float:
 
 
 def cross_validate(
-    solver: _Solver,
+    solver: Fitter,
     splits: Iterable[Split],
     *,
     threads: int | None = None,

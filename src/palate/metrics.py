@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from palate.ratings import RatingScale
 
-__all__ = ["METRICS", "mae", "nmae", "rmse"]
+__all__ = ["LEVELS", "METRICS", "coverage", "log_likelihood", "mae", "nmae", "rmse"]
 
 Values = NDArray[np.float32]
 Metric = Callable[[Values, Values, RatingScale], float]
@@ -38,6 +38,36 @@ def nmae(rating: Values, prediction: Values, scale: RatingScale) -> float:
     return mae(rating, prediction, scale) / scale.width if scale.width else float("nan")
 
 
+def log_likelihood(rating: Values, prediction: Values, deviation: Values) -> float:
+    r"""Mean Gaussian log density, :math:`-\tfrac{1}{2n} \sum (\ln 2\pi\sigma^2 + (r - \hat r)^2 / \sigma^2)`.
+
+    In nats, on the rating scale: figures of two scales are not comparable. NaN without rows.
+
+    Parameters
+    ----------
+    rating, prediction, deviation
+        (n,): the deviations are the predictive standard deviations, above 0.
+
+    Examples
+    --------
+    >>> round(log_likelihood(np.array([1, 5]), np.array([2, 5]), np.array([1, 1])), 4)
+    -1.1689
+    """
+    spread = np.asarray(deviation, np.float64)
+    return _mean(-0.5 * np.log(2 * np.pi * spread**2) - 0.5 * np.square(_errors(rating, prediction) / spread))
+
+
+def coverage(rating: Values, low: Values, high: Values) -> float:
+    """Share of the ratings that lie in their interval, ends included; an honest 90% interval has 0.9. NaN without rows.
+
+    Examples
+    --------
+    >>> coverage(np.array([1, 5]), np.array([1, 1]), np.array([2, 4]))
+    0.5
+    """
+    return _mean(((low <= rating) & (rating <= high)).astype(np.float64))
+
+
 def _errors(rating: Values, prediction: Values) -> NDArray[np.float64]:
     return np.asarray(rating, np.float64) - prediction
 
@@ -46,4 +76,7 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
+# Those that need no more than a prediction.
 METRICS: dict[str, Metric] = {"rmse": rmse, "mae": mae, "nmae": nmae}
+# The intervals that are judged, as shares of the ratings that should lie in them.
+LEVELS = (0.5, 0.8, 0.9, 0.95)

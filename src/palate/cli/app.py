@@ -11,6 +11,7 @@ import click
 
 import palate
 from palate.cli.answers import explain, info, predict, recommend, similar
+from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
 from palate.cli.fits import cross_validate, evaluate, fit
@@ -57,6 +58,7 @@ for _command in (
     fit,
     evaluate,
     cross_validate,
+    compare,
     predict,
     recommend,
     similar,

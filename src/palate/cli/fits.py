@@ -18,8 +18,10 @@ from palate.cli.options import (
     load_catalogue,
     load_ratings,
     make_solver,
+    quiet_option,
     reading_options,
     solver_option,
+    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -33,11 +35,6 @@ __all__ = ["cross_validate", "evaluate", "fit"]
 
 _INTERRUPTED = 130
 _READING = ("columns", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder")
-
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="How many. Does not change the result. [all cores]"
-)
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 
 def _separate(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -29,13 +29,19 @@ __all__ = [
     "load_ratings",
     "load_table",
     "make_solver",
+    "quiet_option",
     "reading_options",
     "solver_option",
+    "threads_option",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="How many. Does not change the result. [all cores]"
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 _READING = [
     click.option("--columns", metavar="USER,ITEM,RATING", help="Names or positions (from 0) of the three columns."),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,22 @@ import click
 if TYPE_CHECKING:
     from palate.evaluation import Scores
     from palate.solvers import Epoch
+    from palate.standings import Trial
 
-__all__ = ["epochs", "errors", "json_text", "outcome", "paragraph", "size", "table", "transfer"]
+__all__ = [
+    "epochs",
+    "errors",
+    "json_text",
+    "outcome",
+    "paragraph",
+    "plus_minus",
+    "score",
+    "size",
+    "table",
+    "transfer",
+    "trials",
+    "uncertainty",
+]
 
 
 # Cells that are never broken.
@@ -38,7 +53,10 @@ def _plain(value: Any) -> Any:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
-    """Print a table: the first `left` columns and those of words to the left, numbers to the right."""
+    """Print a table: the first `left` columns and those of words to the left, numbers to the right.
+
+    Columns for which there is no room go on below, the first ones repeated.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -54,6 +72,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
         room = max(12, console.width - sum(widths) + widths[place] - 3 * len(columns))
         for row in cells:
             row[place] = row[place] if len(row[place]) <= room else row[place][: room - 1].rstrip(" …") + "…"
+    else:
+        parts = _side_by_side(widths, console.width, left)
+        if len(parts) > 1:
+            for part in parts:
+                table(
+                    "", [columns[place] for place in part], [[row[place] for place in part] for row in rows], left=left
+                )
+            return
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
         words = number < left or any(_is_words(row[number]) for row in rows)
@@ -64,6 +90,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     with console.capture() as captured:
         console.print(grid)
     click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))
+
+
+def _side_by_side(widths: list[int], room: int, left: int) -> list[list[int]]:
+    needed = [min(width, _SHORT) + 3 for width in widths]
+    first = list(range(left))
+    parts = [first]
+    for place in range(left, len(widths)):
+        if len(parts[-1]) > left and sum(needed[other] for other in parts[-1]) + needed[place] > room:
+            parts.append(first)
+        parts[-1] = [*parts[-1], place]
+    return parts
 
 
 def _is_words(value: Any) -> bool:
@@ -119,13 +156,44 @@ def size(count: int) -> str:
 def errors(title: str, named: dict[str, Scores], spread: Scores | None = None) -> None:
     """Print a table of errors, the best first; `spread` belongs to the first of `named`."""
     first = next(iter(named))
+    more = uncertainty(named.values())
     rows = []
-    for name, scores in sorted(named.items(), key=lambda entry: entry[1]["rmse"]):
-        rmse = f"{scores['rmse']:.4f}"
-        if spread and name == first and isfinite(spread["rmse"]):
-            rmse += f" ± {spread['rmse']:.4f}"
-        rows.append([name, rmse, scores["mae"], scores["nmae"]])
-    table(title, ["", "RMSE", "MAE", "NMAE"], rows)
+    for solver, scores in sorted(named.items(), key=lambda entry: entry[1]["rmse"]):
+        rmse = plus_minus(scores["rmse"], spread["rmse"] if spread and solver == first else None)
+        rows.append([solver, rmse, scores["mae"], scores["nmae"], *(score(scores, name) for name in more.values())])
+    table(title, ["", "RMSE", "MAE", "NMAE", *more], rows)
+
+
+def plus_minus(value: float, error: float | None, form: str = ".4f") -> str:
+    """Return a number with its uncertainty, where that is known.
+
+    >>> plus_minus(0.87654, 0.0012), plus_minus(0.87654, None)
+    ('0.8765 ± 0.0012', '0.8765')
+    """
+    return f"{value:{form}}" + (f" ± {error:.4f}" if error is not None and isfinite(error) else "")
+
+
+def uncertainty(scores: Iterable[Scores]) -> dict[str, str]:
+    """Return columns for likelihood and coverage with the scores they show, none if no model has intervals.
+
+    >>> uncertainty([{"rmse": 1.0}, {"rmse": 1.0, "log_likelihood": -1.2, "coverage_90": 0.91}])
+    {'log-likelihood': 'log_likelihood', 'in 90%': 'coverage_90'}
+    """
+    names = {name for one in scores for name in one}
+    columns = {"log-likelihood": "log_likelihood"} if "log_likelihood" in names else {}
+    covered = sorted(name for name in names if name.startswith("coverage_"))
+    return columns | {f"in {name.removeprefix('coverage_')}%": name for name in covered}
+
+
+def score(scores: Scores, name: str) -> str:
+    """Return a score as it is shown: coverage as a percentage, a dash where the model has none.
+
+    >>> score({"coverage_90": 0.9127}, "coverage_90"), score({}, "log_likelihood")
+    ('91.3%', '–')
+    """
+    if name not in scores:
+        return "–"
+    return f"{scores[name]:.1%}" if name.startswith("coverage_") else _cell(scores[name])
 
 
 @contextmanager
@@ -171,6 +239,27 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
     if not console.is_terminal:
         for key, (_, state) in last.items():
             click.echo(f"{key}: {state}", err=True)
+
+
+def trials(quiet: bool, splits: int) -> tuple[Callable[[str, int], None], Callable[[Trial], None]]:
+    """Return what shows a comparison on stderr: before each fit, on a terminal, and after it."""
+    started = time.monotonic()
+    terminal = sys.stderr.isatty()
+
+    def begun(name: str, split: int) -> None:
+        if terminal and not quiet:
+            click.echo(f"split {split} of {splits}, {name} …", err=True, nl=False)
+
+    def done(trial: Trial) -> None:
+        if quiet:
+            return
+        judged = trial.evaluation
+        said = f"RMSE {judged.scores['rmse']:.4f} in {trial.seconds:.1f} s" if judged else f"failed: {trial.failure}"
+        elapsed = f"{time.monotonic() - started:.0f} s so far"
+        clear = "\r\x1b[K" if terminal else ""
+        click.echo(f"{clear}split {trial.split} of {splits}, {trial.name}: {said} ({elapsed})", err=True)
+
+    return begun, done
 
 
 @contextmanager
