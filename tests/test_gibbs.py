@@ -134,16 +134,23 @@ def test_each_weight_of_a_set_is_drawn_given_the_others():
 
 
 def sets_posterior(target, x, shape, rate):
-    """Precisions of set weights on a fine grid, their probabilities given the whitened targets, and the mean X W."""
-    u, s, _ = np.linalg.svd(x, full_matrices=True)
-    spectrum, seen = np.zeros(len(x)), ((u.T @ target) ** 2).sum(axis=1)
+    """Precisions of set weights on a fine grid with their probabilities given the targets; mean and mean square of XW.
+
+    Targets are whitened, so T = XW + N(0, 1) column by column: with X = USV', U'T has variances 1 + S^2 / precision.
+    """
+    u, s, _ = np.linalg.svd(x)
+    spectrum = np.zeros(len(x))
     spectrum[: len(s)] = s**2
     grid = np.exp(np.linspace(-16, 8, 4801))
     variances = 1 + spectrum / grid[:, None]
+    seen = ((u.T @ target) ** 2).sum(axis=1)
     density = shape * np.log(grid) - rate * grid - (seen / variances + target.shape[1] * np.log(variances)).sum(1) / 2
     probabilities = np.exp(density - density.max())
-    linked = np.einsum("ab,gb,bc->gac", u, spectrum / (spectrum + grid[:, None]), u.T @ target)
-    return grid, probabilities / probabilities.sum(), linked
+    probabilities /= probabilities.sum()
+    known = 1 - 1 / variances  # of each of U'XW, the share that its target explains, and its variance
+    mean = np.einsum("ab,gb,bc->gac", u, known, u.T @ target)
+    square = mean**2 + (known @ (u**2).T)[:, :, None]
+    return grid, probabilities, np.tensordot(probabilities, mean, 1), np.tensordot(probabilities, square, 1)
 
 
 @pytest.mark.parametrize("name", ["users", "items"])
@@ -154,17 +161,23 @@ def test_sets_and_their_scale_are_drawn_from_their_posterior(chain, name):
         else (chain.items, chain.users, chain.lengths[1], RATED.T)
     )
     rng, target, x = np.random.default_rng(4), (side.factors[:, :COLUMNS] - MEAN) @ ROOT, design(rated)
-    grid, probabilities, linked = sets_posterior(target, x, gibbs._SETS_SHAPE, gibbs._SETS_RATE)
-    scales, links = [], []
+    grid, probabilities, mean, square = sets_posterior(target, x, gibbs._SETS_SHAPE, gibbs._SETS_RATE)
+    scales, lengths_of_weights, links = [], [], []
+    np.testing.assert_allclose(lengths, (x**2).sum(axis=0), rtol=1e-6)
     for _ in range(4000):
         chain._draw_sets(side, other, lengths, MEAN, PRECISION, rng)
         scales.append(side.sets_precision)
+        lengths_of_weights.append(((side.weights[:, :COLUMNS] @ ROOT) ** 2).sum())
         links.append(side.prior[:, :COLUMNS] @ ROOT)
         np.testing.assert_allclose(side.prior, x @ side.weights, atol=1e-5 * (1 + np.abs(side.weights).max()))
         side.prior[:] = x @ side.weights  # else the error of rounding grows with each move of the scale
     quantiles = np.interp(np.log(scales), np.log(grid), np.cumsum(probabilities)) - 1 / 2
     assert_zero(np.stack([quantiles, quantiles**2 - 1 / 12], axis=1))
-    assert_zero(np.reshape(links, (4000, -1)) - (probabilities @ linked.reshape(len(grid), -1)))
+    assert_zero(np.reshape(links - mean, (4000, -1)))
+    assert_zero(np.reshape(np.square(links) - square, (4000, -1)))
+    # Given the weights, their precision is Gamma-distributed: the two moved together.
+    shape = gibbs._SETS_SHAPE + side.weights[:, :COLUMNS].size / 2
+    assert_zero((np.array(scales) * (gibbs._SETS_RATE + np.array(lengths_of_weights) / 2) - shape)[:, None])
 
 
 def test_noise_is_drawn_from_its_posterior(chain):
