@@ -25,11 +25,14 @@ class Penalty(NamedTuple):
         On the squared bias; None where the model has no user biases.
     by_count
         Whether both grow with the number of ratings (as they do when a solver applies them at each rating).
+    nonnegative
+        Whether factors, but not the bias, must not be below zero.
     """
 
     factors: float
     bias: float | None
     by_count: bool
+    nonnegative: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -182,8 +182,8 @@ def solve_nonnegative_rows(
     """Solve for the rows start..stop as `solve_rows` does, but with the first `bounded` columns of x not below zero.
 
     Coordinate descent on the row's normal equations, from where out stands: each coordinate in turn goes to its minimum
-    given the others, or to zero if that is negative, until none moves any more (the sequential coordinate-wise algorithm
-    of Franc, Hlavac, Navara 2005, "Sequential coordinate-wise algorithm for the non-negative least squares problem").
+    given the others, or to zero if that is negative, until none moves any more (Franc, Hlavac, Navara 2005, "Sequential
+    coordinate-wise algorithm for the non-negative least squares problem").
     No step lets the objective rise, so a row that has not come to rest is still better than before.
 
     Returns -1, or the first row whose matrix has a diagonal that is not positive.
