@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError, UnknownIdError
-from palate.profiles import Contribution, Penalty, Profile, contributions, ridge
+from palate.profiles import Contribution, Penalty, Profile, Unobserved, contributions, ridge
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
 __all__ = ["Explanation", "Model", "Scored"]
@@ -371,20 +371,38 @@ class Model:
         UnknownIdError
             If an item has no factors.
         DataError
-            If a rating is not a finite number, or off the scale.
+            If a rating is not a finite number, or off the scale, or not above zero where it is a confidence.
         """
         items = self._index(self.items, list(ratings), "error")
         if len(set(items.tolist())) < len(items):
             raise DataError("an item is rated twice: give each once")
         values = np.array(list(ratings.values()), np.float32)
         for id, value in zip(ratings, values, strict=True):
-            if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
-                raise DataError(f"rating {value:g} of item {id!r} is off the model's scale, {self.scale}")
-        bias, factors = ridge(self.item_factors[items], self._residuals(items, values), self.penalty)
+            self._check_rating(id, value)
+        bias, factors = ridge(*self._evidence(items, values), self.penalty, self._unobserved)
         return Profile(bias, factors, items, values)
 
-    def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
-        return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
+    def _check_rating(self, id: Id, value: np.float32) -> None:
+        if not self.penalty.unobserved:
+            if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
+                raise DataError(f"rating {value:g} of item {id!r} is off the model's scale, {self.scale}")
+        elif not np.isfinite(value) or (self.penalty.confidence and value <= 0):
+            allowed = "a number above zero, as it is a confidence" if self.penalty.confidence else "a finite number"
+            raise DataError(f"rating {value:g} of item {id!r} must be {allowed}")
+
+    @cached_property
+    def _unobserved(self) -> Unobserved | None:
+        # Of a model of choices, every item is part of a user's equations.
+        weight, factors = self.penalty.unobserved, self.item_factors.astype(np.float64)
+        return Unobserved(weight * (factors.T @ factors), weight * len(factors)) if weight else None
+
+    def _evidence(self, items: NDArray[np.int32], ratings: Floats) -> tuple[Floats, NDArray[np.float64]]:
+        """Return the rows and targets of a user's ridge regression."""
+        factors = self.item_factors[items]
+        if not self.penalty.unobserved:
+            return factors, ratings.astype(np.float64) - self.intercept - self.item_bias[items]
+        root = np.sqrt(ratings if self.penalty.confidence else np.ones_like(ratings))
+        return factors * root[:, None], root.astype(np.float64)
 
     def explain(self, user: Id | Profile, item: Id) -> Explanation:
         """Say how much each rated item speaks for a prediction.
@@ -399,10 +417,8 @@ class Model:
         if self.seen is None and not isinstance(user, Profile):
             raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
         profile, index = self._profile(user), int(self._index(self.items, item, "error"))
-        residuals = self._residuals(profile.items, profile.ratings)
-        parts, remainder = contributions(
-            profile, self.item_factors[profile.items], residuals, self.item_factors[index], self.penalty
-        )
+        evidence, target = self._evidence(profile.items, profile.ratings), self.item_factors[index]
+        parts, remainder = contributions(profile, *evidence, target, self.penalty, self._unobserved)
         intercept = self.intercept + float(self.item_bias[index])
         rated = [self.items[int(position)] for position in profile.items]
         found = [

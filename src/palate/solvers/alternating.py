@@ -27,8 +27,8 @@ __all__ = ["Alternation", "Sweeps"]
 Floats = NDArray[np.float32]
 
 # What a pilot tries where the regularization is not given, on standardized ratings: with and without the weighting.
-_WEIGHTED = (0.04, 0.055, 0.075, 0.1, 0.13)
-_PLAIN = (2.0, 3.5, 6.0, 10.0, 18.0)
+_WEIGHTED = (0.04, 0.055, 0.075, 0.1, 0.13, 0.17)
+_PLAIN = (6.0, 10.0, 16.0, 26.0, 40.0)
 _INITIAL_SPREAD = 0.1
 
 

@@ -76,9 +76,9 @@ class _Part(Part):
                 values = rng.uniform(-bound, bound, shape)
             else:
                 values = rng.normal(0, 0.1, shape)
-            padded = np.zeros((rows, padded(solver.factors)), np.float32)
-            padded[:, : solver.factors] = values
-            sides.append(padded)
+            factors = np.zeros((rows, padded(solver.factors)), np.float32)
+            factors[:, : solver.factors] = values
+            sides.append(factors)
         biases = np.zeros(users, np.float32), np.zeros(items, np.float32)
         return dict(zip(("user_factors", "item_factors", "user_bias", "item_bias"), (*sides, *biases), strict=True))
 
