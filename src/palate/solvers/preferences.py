@@ -132,5 +132,5 @@ def _require_confidence(solver: ImplicitALS, ratings: Ratings) -> None:
         user, item = ratings.users[ratings.user[wrong[0]]], ratings.items[ratings.item[wrong[0]]]
         raise DataError(
             f"{len(wrong):,} of {len(ratings):,} ratings are no confidence above zero, such as "
-            f"{ratings.rating[wrong[0]]:g} of user {user!r} for item {item!r}: leave them out, or fit without confidence"
+            f"{ratings.rating[wrong[0]]:g} of user {user!r} for item {item!r}: leave them out, or set no confidence"
         )
