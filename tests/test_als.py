@@ -209,7 +209,7 @@ def confident(seed=0, users=30, items=20):
 @pytest.mark.parametrize("exponent", [1.0, 0.5])
 def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls(confidence, exponent):
     ratings, full = confident()
-    dense = full if confidence else (full > 0).astype(float)
+    dense = full / full[full > 0].mean() if confidence else (full > 0).astype(float)
     settings = 0.02, 0.1, exponent
     solver = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, exponent=exponent, confidence=confidence)
     values = []

@@ -401,8 +401,9 @@ class Model:
         factors = self.item_factors[items]
         if not self.penalty.unobserved:
             return factors, ratings.astype(np.float64) - self.intercept - self.item_bias[items]
-        root = np.sqrt(ratings if self.penalty.confidence else np.ones_like(ratings))
-        return factors * root[:, None], root.astype(np.float64)
+        share = self.penalty.confidence
+        root = np.sqrt(ratings.astype(np.float64) * share if share else np.ones(len(ratings)))
+        return (factors * root[:, None]).astype(np.float32), root
 
     def explain(self, user: Id | Profile, item: Id) -> Explanation:
         """Say how much each rated item speaks for a prediction.

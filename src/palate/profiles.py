@@ -36,7 +36,7 @@ class Penalty(NamedTuple):
         rated item has the target 1, all items have the target 0 with this weight, and the penalty grows with the sum of
         ratings and weights to the power of `exponent`: see `palate.ImplicitALS`.
     confidence
-        Whether the rating is then the weight of the target 1, instead of 1.
+        The weight of the target 1 is then the rating times this; 0 for 1, whatever the rating.
     """
 
     factors: float
@@ -45,7 +45,7 @@ class Penalty(NamedTuple):
     nonnegative: bool = False
     unobserved: float = 0.0
     exponent: float = 1.0
-    confidence: bool = False
+    confidence: float = 0.0
 
 
 class Unobserved(NamedTuple):

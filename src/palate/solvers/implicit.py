@@ -29,8 +29,8 @@ class ImplicitALS:
     all pairs is the same matrix for all rows, so it costs little.
 
     Every pair in the table is a choice, whatever its rating, also a low or negative one: take out of the table what is
-    none. With `confidence` the rating, such as a number of plays, is the weight c, and must be above zero; otherwise c
-    is 1.
+    none. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating, and
+    ratings must be above zero; otherwise c is 1.
 
     The model's scores are **no ratings**: they lie mostly between 0 and 1, rank items by how likely they are to be
     chosen, and have no biases. `Model.predict` clips them to 0..1, `Model.fold_in` takes items that were chosen with

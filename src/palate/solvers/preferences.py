@@ -35,6 +35,8 @@ class Preferences:
     def __init__(self, solver: ImplicitALS, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         _require_confidence(solver, self.ratings)
+        # Confidences have the mean 1, so that the settings mean the same whatever ratings count.
+        self.share = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
         self.users, self.items = Side.of(self.ratings.by_user), Side.of(self.ratings.by_item)
         rng, width = np.random.default_rng([solver.seed, 1]), padded(solver.factors)
         self.at: dict[str, Floats] = {}
@@ -82,7 +84,7 @@ class Preferences:
         everything = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
-        confidence = values if solver.confidence else np.ones_like(values)
+        confidence = values * np.float32(self.share) if self.share else np.ones_like(values)
         given = indptr, indices, confidence, other, everything, ridge
         side.solve(self.session.run, lambda part: int(solve_confident_rows(*given, *part, mine)))
 
@@ -114,7 +116,7 @@ class Preferences:
                 by_count=True,
                 unobserved=solver.unobserved,
                 exponent=solver.exponent,
-                confidence=solver.confidence,
+                confidence=self.share,
             ),
             solver={"name": "implicit", **dataclasses.asdict(solver)},
             training={
