@@ -56,3 +56,59 @@ def solve_row(ratings, other, offset, weights, precision, linear):
         gram = gram + weight * np.outer(x, x)
         right = right + weight * (value - offset[i]) * x
     return np.linalg.solve(gram, right), np.linalg.inv(gram)
+
+
+def als_objective(rows, users, items, penalty, weighted):
+    """The objective of ALS; rows are (user, item, scaled rating), each side's last column is the bias."""
+    total = 0.0
+    for u, i, r in rows:
+        total += (r - users[u, :-1] @ items[i, :-1] - users[u, -1] - items[i, -1]) ** 2
+    for place, side in ((0, users), (1, items)):
+        counts = np.bincount([row[place] for row in rows], minlength=len(side))
+        total += penalty * ((counts if weighted else 1) * (side**2).sum(1)).sum()
+    return total
+
+
+def als_half(rows, items, penalty, weighted, users):
+    """The users of ALS given the items, by their normal equations."""
+    found = np.zeros((users, items.shape[1]))
+    for user in range(users):
+        own = [(i, r) for u, i, r in rows if u == user]
+        design = np.array([np.append(items[i, :-1], 1) for i, _ in own])
+        target = np.array([r - items[i, -1] for i, r in own])
+        pull = penalty * (len(own) if weighted else 1) * np.eye(items.shape[1])
+        found[user] = np.linalg.solve(design.T @ design + pull, design.T @ target)
+    return found
+
+
+def nonnegative_row(gram, right, bounded):
+    """Minimize x'Gx/2 - x.right with the first `bounded` of x not below zero, by trying which of them are zero."""
+    best, least = None, np.inf
+    for zeros in range(2**bounded):
+        free = [j for j in range(len(right)) if j >= bounded or not zeros >> j & 1]
+        x = np.zeros(len(right))
+        if free:
+            x[free] = np.linalg.solve(gram[np.ix_(free, free)], right[free])
+        value = x @ gram @ x / 2 - x @ right
+        if (x[:bounded] >= 0).all() and value < least:
+            best, least = x, value
+    return best
+
+
+def implicit_objective(confidence, users, items, penalty, unobserved, exponent):
+    """The objective of implicit ALS from dense tables; confidence is 0 where there is no rating."""
+    scores, rated = users @ items.T, confidence > 0
+    total = (confidence * (1 - scores) ** 2).sum() + unobserved * (scores**2).sum()
+    for counts, others, side in ((rated.sum(1), len(items), users), (rated.sum(0), len(users), items)):
+        total += penalty * ((counts + unobserved * others) ** exponent * (side**2).sum(1)).sum()
+    return total
+
+
+def implicit_half(confidence, items, penalty, unobserved, exponent):
+    """The users of implicit ALS given the items, from a dense table."""
+    found = []
+    for row in confidence:
+        pull = penalty * ((row > 0).sum() + unobserved * len(items)) ** exponent
+        gram = items.T @ (row[:, None] * items) + unobserved * items.T @ items + pull * np.eye(items.shape[1])
+        found.append(np.linalg.solve(gram, items.T @ row))
+    return np.array(found)

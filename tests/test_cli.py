@@ -106,6 +106,14 @@ def test_the_article_is_a_solver(answer, folder, tmp_path):
     assert (found["solver"]["batch_size"], found["solver"]["epochs"]) == (64, 2)
 
 
+def test_a_model_of_choices_recommends_and_has_no_errors(palate, answer, folder, tmp_path):
+    found = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "implicit", "--factors", 3)
+    assert (found["solver"]["name"], found["scale"], found["training"]["sweeps"]) == ("implicit", [0, 1], 15)
+    assert answer("recommend", tmp_path / "m", "--rated", "101=5")
+    code, _, err = palate("evaluate", tmp_path / "m", folder / "ratings.csv")
+    assert (code, "not ratings" in err) == (2, True)
+
+
 def test_the_questions_of_the_article(answer, model):
     found = answer("predict", model, "--user", 5, "--item", 107)
     assert 1 <= found["prediction"] <= 5
@@ -316,6 +324,8 @@ FAILURES = [
     ("bad items", ["fit", "{table}", "--items", "{model}", "-o", "x.palate"], ""),
     ("missing items", ["fit", "{table}", "--items", "nothing.dat", "-o", "x.palate"], "nothing.dat"),
     ("url without query", ["fit", "sqlite:///x.db", "-o", "x.palate"], "--query"),
+    ("errors of scores", ["fit", "{table}", "-o", "x.palate", "--solver", "implicit", "--holdout", 0.1], "not ratings"),
+    ("folds of scores", ["cross-validate", "{table}", "--solver", "implicit"], "not ratings"),
     ("no such command", ["frobnicate"], "frobnicate"),
     ("bad columns", ["fit", "{table}", "-o", "x.palate", "--columns", "a,b"], "columns"),
     ("unknown column", ["fit", "{table}", "-o", "x.palate", "--columns", "user,item,stars"], "stars"),

@@ -192,7 +192,7 @@ def test_the_model_gives_its_training_table_back(model, ratings):
 def test_ridge_without_bias_matches_numpy():
     rng = np.random.default_rng(0)
     q, e = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=9)
-    given = Penalty(0.5, None, by_count=False).given(np.arange(9, dtype=np.int32), 3)
+    given = Penalty(0.5, None, by_count=False).given(np.zeros(9, np.float32), 3, None)
     bias, factors, _ = solve(q, e, given)
     assert bias == 0
     np.testing.assert_allclose(factors, np.linalg.solve(q.T @ q + 0.5 * np.eye(3), q.T @ e), atol=1e-5)

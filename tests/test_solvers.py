@@ -10,7 +10,7 @@ import pytest
 from palate.errors import DataError, SettingsError, StorageError
 from palate.evaluation import evaluate
 from palate.ratings import RatingScale
-from palate.solvers import BASELINES, SGD, SOLVERS, settings
+from palate.solvers import BASELINES, SGD, SOLVERS, ImplicitALS, settings
 from palate.splits import holdout
 from tables import random_table, table
 
@@ -19,7 +19,8 @@ PARAMETERS = ("user_factors", "item_factors", "user_bias", "item_bias")
 
 @pytest.fixture(params=sorted(SOLVERS))
 def solver(request):
-    rounds = {"sweeps": 8} if request.param == "bayes" else {"epochs": 6}
+    known = {setting.name for setting in settings(SOLVERS[request.param])}
+    rounds = {"sweeps": 8} if "sweeps" in known else {"epochs": 6}
     return dataclasses.replace(SOLVERS[request.param], factors=5, **rounds)
 
 
@@ -73,8 +74,11 @@ def test_odd_tables_fit_and_predict_on_their_scale(solver, rows):
     model = solver.fit(ratings)
     predictions = model.predict_table(ratings)
     assert np.isfinite(predictions).all()
+    # What is learnt from choices alone are scores, not ratings.
+    scale = RatingScale(0, 1) if isinstance(solver, ImplicitALS) else ratings.scale
+    assert model.scale == scale
     # Ends of the scale are rounded to float32 like the ratings.
-    low, high = np.float32(ratings.scale.low), np.float32(ratings.scale.high)
+    low, high = np.float32(scale.low), np.float32(scale.high)
     assert ((predictions >= low) & (predictions <= high)).all()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from palate.model import Model
     from palate.ratings import Ratings, RatingScale, Vocabulary
     from palate.reading import read_catalogue, read_ratings, read_table
-    from palate.solvers import BASELINES, SGD, SOLVERS, BayesianMF
+    from palate.solvers import ALS, BASELINES, SGD, SOLVERS, BayesianMF, ImplicitALS
     from palate.splits import Split, holdout, k_fold
     from palate.storage import load, save
 
@@ -40,18 +40,20 @@ _HOMES = {
     "model": ["Model"],
     "ratings": ["RatingScale", "Ratings", "Vocabulary"],
     "reading": ["read_catalogue", "read_ratings", "read_table"],
-    "solvers": ["BASELINES", "SGD", "SOLVERS", "BayesianMF"],
+    "solvers": ["ALS", "BASELINES", "SGD", "SOLVERS", "BayesianMF", "ImplicitALS"],
     "splits": ["Split", "holdout", "k_fold"],
     "storage": ["load", "save"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ALS",
     "BASELINES",
     "SGD",
     "SOLVERS",
     "BayesianMF",
     "Catalogue",
+    "ImplicitALS",
     "Model",
     "PalateError",
     "RatingScale",

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.posterior import Posterior, Prediction
-from palate.profiles import Contribution, Penalty, Profile, SidePrior, contributions, design, solve
+from palate.profiles import Contribution, Given, Penalty, Profile, Unobserved, contributions, design, solve
 from palate.ranking import best, telling
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
@@ -384,8 +384,8 @@ class Model:
         covariance = profile.covariance
         if covariance is None:
             residuals = self._residuals(profile.items, profile.ratings)
-            given = prior.given(profile.items, self.factors)
-            _, _, covariance = solve(self.item_factors[profile.items], residuals, given)
+            given = self._given(profile.items, profile.ratings)
+            covariance = solve(self.item_factors[profile.items], residuals, given)[-1]
         share = telling(design(self.item_factors), covariance, prior.noise, np.maximum(1, self.item_counts))
         allowed = np.ones(len(self.items), dtype=bool)
         allowed[profile.items] = False
@@ -507,10 +507,11 @@ class Model:
         UnknownIdError
             If an item has no factors.
         DataError
-            If a rating is not a finite number, or off the scale.
+            If a rating is not a finite number, or off the scale, or not above zero where it is a confidence.
         """
-        items, values = self._given(self.items, ratings)
-        return self._folded(self._user_prior(), self.item_factors, items, self._residuals(items, values), values)
+        items, values = self._rated(self.items, ratings)
+        given = self._given(items, values)
+        return self._folded(given, self.item_factors[items], self._residuals(items, values), items, values)
 
     def fold_in_item(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new item from its first ratings: user id → rating. See `fold_in`.
@@ -520,36 +521,47 @@ class Model:
         SettingsError
             If the model has no posterior, and so no prior for items.
         """
-        users, values = self._given(self.users, ratings)
+        users, values = self._rated(self.users, ratings)
         residuals = values.astype(np.float64) - self.intercept - self.user_bias[users]
-        return self._folded(self.certain().items, self.user_factors, users, residuals, values)
+        given = self.certain().items.given(users, self.factors)
+        return self._folded(given, self.user_factors[users], residuals, users, values)
 
-    def _given(self, vocabulary: Vocabulary, ratings: Mapping[Id, float]) -> tuple[NDArray[np.int32], Floats]:
+    def _rated(self, vocabulary: Vocabulary, ratings: Mapping[Id, float]) -> tuple[NDArray[np.int32], Floats]:
         index = self._index(vocabulary, list(ratings), "error")
         if len(set(index.tolist())) < len(index):
             raise DataError(f"{'an item is' if vocabulary is self.items else 'a user has'} rated twice: give each once")
         values = np.array(list(ratings.values()), np.float32)
         for id, value in zip(ratings, values, strict=True):
-            if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
-                raise DataError(f"rating {value:g} of {vocabulary.kind} {id!r} is off the model's scale, {self.scale}")
+            self._check_rating(f"{vocabulary.kind} {id!r}", value)
         return index, values
 
-    def _user_prior(self) -> SidePrior:
-        return self.penalty if self.posterior is None else self.posterior.users
+    def _check_rating(self, of: str, value: np.float32) -> None:
+        if not self.penalty.unobserved:
+            if not np.float32(self.scale.low) <= value <= np.float32(self.scale.high):
+                raise DataError(f"rating {value:g} of {of} is off the model's scale, {self.scale}")
+        elif not np.isfinite(value) or (self.penalty.confidence and value <= 0):
+            allowed = "a number above zero, as it is a confidence" if self.penalty.confidence else "a finite number"
+            raise DataError(f"rating {value:g} of {of} must be {allowed}")
 
-    def _folded(
-        self,
-        prior: SidePrior,
-        factors: Floats,
-        rated: NDArray[np.int32],
-        residuals: NDArray[np.float64],
-        values: Floats,
-    ) -> Profile:
-        bias, found, covariance = solve(factors[rated], residuals, prior.given(rated, self.factors))
-        return Profile(bias, found, rated, values, covariance if self.posterior else None)
+    @cached_property
+    def _unobserved(self) -> Unobserved | None:
+        # Of a model of choices, every item is part of a user's equations.
+        weight, factors = self.penalty.unobserved, self.item_factors.astype(np.float64)
+        return Unobserved(weight * (factors.T @ factors), weight * len(factors)) if weight else None
+
+    def _given(self, items: NDArray[np.int32], ratings: Floats) -> Given:
+        if self.posterior is not None:
+            return self.posterior.users.given(items, self.factors)
+        return self.penalty.given(ratings, self.factors, self._unobserved)
 
     def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
+        if self.penalty.unobserved:
+            return np.ones(len(items))
         return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
+
+    def _folded(self, given: Given, partners: Floats, residuals: NDArray[np.float64], *rated: Any) -> Profile:
+        bias, factors, covariance = solve(partners, residuals, given)
+        return Profile(bias, factors, *rated, covariance if self.posterior else None)
 
     def explain(self, user: Id | Profile, item: Id) -> Explanation:
         """Say how much each rated item speaks for a prediction.
@@ -565,7 +577,7 @@ class Model:
             raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
         profile, index = self._profile(user), int(self._index(self.items, item, "error"))
         residuals = self._residuals(profile.items, profile.ratings)
-        given = self._user_prior().given(profile.items, self.factors)
+        given = self._given(profile.items, profile.ratings)
         parts, before, remainder = contributions(
             profile, self.item_factors[profile.items], residuals, self.item_factors[index], given
         )

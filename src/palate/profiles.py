@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contribution", "Given", "Penalty", "Prior", "Profile", "SidePrior", "contributions", "design", "solve"]
+__all__ = ["Contribution", "Given", "Penalty", "Prior", "Profile", "Unobserved", "contributions", "design", "solve"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+
+# A non-negative profile is done when no number moves by more than this share of the largest, or after so many passes.
+_STILL = 1e-9
+_PASSES = 1000
 
 
 class Given(NamedTuple):
@@ -30,23 +34,41 @@ class Given(NamedTuple):
         (n,): the precision of each rating.
     biased
         Whether there is a bias.
+    nonnegative
+        Whether factors must not be below zero; the mean and the parts are zero then.
     """
 
     mean: Doubles
     parts: Doubles
     precision: Doubles
     weights: Doubles
-    biased: bool
+    biased: bool = True
+    nonnegative: bool = False
+
+    def free(self, factors: Floats) -> Given:
+        """Leave out the factors that the bound holds at zero."""
+        keep = np.append(factors > 0, True)
+        left = self.precision[np.ix_(keep, keep)]
+        return self._replace(mean=self.mean[keep], parts=self.parts[:, keep], precision=left, nonnegative=False)
 
 
-class SidePrior(Protocol):
-    """Tells what is known of a user who has rated these items."""
+class Unobserved(NamedTuple):
+    """What a user's equations owe to all items, whether chosen or not.
 
-    def given(self, others: NDArray[np.int32], k: int) -> Given: ...  # noqa: D102
+    Attributes
+    ----------
+    gram
+        float64 (k, k): the weighted sum of q q' over all items.
+    weight
+        The sum of their weights.
+    """
+
+    gram: Doubles
+    weight: float
 
 
 class Penalty(NamedTuple):
-    """The ridge penalty of a fold-in, on the rating scale.
+    """The ridge penalty of a fold-in, on the rating scale, and what else its equations depend on.
 
     Attributes
     ----------
@@ -56,18 +78,37 @@ class Penalty(NamedTuple):
         On the squared bias; None where the model has no user biases.
     by_count
         Whether both grow with the number of ratings (as they do when a solver applies them at each rating).
+    nonnegative
+        Whether factors, but not the bias, must not be below zero.
+    unobserved
+        What each item counts as not chosen, whether it was or not; 0 where ratings are all that counts. Above 0 every
+        rated item has the target 1, all items have the target 0 with this weight, and the penalty grows with the sum of
+        ratings and weights to the power of `exponent`: see `palate.ImplicitALS`.
+    confidence
+        The weight of the target 1 is then the rating times this; 0 for 1, whatever the rating.
     """
 
     factors: float
     bias: float | None
     by_count: bool
+    nonnegative: bool = False
+    unobserved: float = 0.0
+    exponent: float = 1.0
+    confidence: float = 0.0
 
-    def given(self, others: NDArray[np.int32], k: int) -> Given:
-        """Return the prior that amounts to the penalty."""
+    def given(self, ratings: Floats, k: int, rest: Unobserved | None) -> Given:
+        """Return the prior that amounts to the penalty, for a user with these ratings."""
+        count = float(max(1, len(ratings)) if self.by_count else 1)
         diagonal = np.full(k + 1, self.factors)
         diagonal[k] = 1.0 if self.bias is None else self.bias
-        scaled = np.diag(diagonal * (max(1, len(others)) if self.by_count else 1))
-        return Given(np.zeros(k + 1), np.zeros((1, k + 1)), scaled, np.ones(len(others)), self.bias is not None)
+        weights, precision = np.ones(len(ratings)), np.zeros((k + 1, k + 1))
+        if rest is not None:
+            count = (len(ratings) + rest.weight) ** self.exponent
+            precision[:k, :k] = rest.gram
+            weights = ratings.astype(np.float64) * self.confidence if self.confidence else weights
+        precision += np.diag(diagonal * count)
+        empty = np.zeros(k + 1), np.zeros((1, k + 1))
+        return Given(*empty, precision, weights, self.bias is not None, self.nonnegative)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +144,7 @@ class Prior:
         parts = np.zeros((1, k + 1))
         if len(self.sets) and len(others):
             parts = self.sets[others].astype(np.float64) / np.sqrt(len(others))
-        return Given(self.mean, parts, self.precision, 1 / self.noise[others], True)
+        return Given(self.mean, parts, self.precision, 1 / self.noise[others])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +185,20 @@ def design(factors: Floats, biased: bool = True) -> Doubles:
     return np.column_stack([factors.astype(np.float64), np.full(len(factors), float(biased))])
 
 
+def _minimum(matrix: Doubles, right: Doubles, bounded: int) -> Doubles:
+    """Minimize x'Mx - 2x.right with the first `bounded` of x at or above zero, by turns (Franc et al. 2005)."""
+    found = np.zeros(len(right))
+    for _ in range(_PASSES):
+        before = found.copy()
+        for j in range(len(right)):
+            found[j] += (right[j] - matrix[j] @ found) / matrix[j, j]
+            if j < bounded:
+                found[j] = max(found[j], 0.0)
+        if np.abs(found - before).max(initial=0) <= _STILL * np.abs(found).max(initial=0):
+            break
+    return found
+
+
 def solve(factors: Floats, residuals: Doubles, given: Given) -> tuple[float, Floats, Doubles]:
     r"""Solve for the bias and factors of one user.
 
@@ -170,8 +225,12 @@ def solve(factors: Floats, residuals: Doubles, given: Given) -> tuple[float, Flo
     known = design(factors, given.biased)
     mean = given.mean + given.parts.sum(axis=0)
     weighted = known.T * given.weights
-    covariance = np.asarray(np.linalg.inv(weighted @ known + given.precision), np.float64)
-    solution = mean + covariance @ (weighted @ (residuals - known @ mean))
+    matrix = weighted @ known + given.precision
+    covariance = np.asarray(np.linalg.inv(matrix), np.float64)
+    if given.nonnegative:
+        solution = _minimum(matrix, weighted @ residuals, len(matrix) - 1)
+    else:
+        solution = mean + covariance @ (weighted @ (residuals - known @ mean))
     k = factors.shape[1]
     found: Floats = solution[:k].astype(np.float32)
     return float(solution[k]) * given.biased, found, covariance
@@ -191,12 +250,16 @@ def contributions(
     tuple
         The parts (n,), what the prior's mean alone says, and the remainder; their sum is ``bias + factors @ target``.
     """
+    own = profile.factors
+    if given.nonnegative:
+        free = own > 0
+        given, factors, target, own = given.free(own), factors[:, free], target[free], own[free]
     known = design(factors, given.biased)
     toward = design(target[None, :], given.biased)[0]
     weighted = known.T * given.weights
     gains = np.linalg.solve(weighted @ known + given.precision, weighted)
     mean = given.mean + given.parts.sum(axis=0)
-    held = np.append(profile.factors.astype(np.float64), profile.bias)
+    held = np.append(own.astype(np.float64), profile.bias)
     surprise = residuals - known @ mean
     change = np.linalg.lstsq(gains, held - mean - gains @ surprise, rcond=None)[0]
     parts = (toward @ gains) * (surprise + change) + given.parts @ toward

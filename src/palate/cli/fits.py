@@ -37,6 +37,11 @@ _INTERRUPTED = 130
 _READING = ("columns", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder")
 
 
+def _require_ratings(solver: str) -> None:
+    if solver == "implicit":
+        raise click.UsageError("the solver 'implicit' learns scores, not ratings: it has no errors to report")
+
+
 def _separate(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     reading = {name: options.pop(name) for name in _READING}
     return reading, options
@@ -84,6 +89,8 @@ def fit(
     from palate.splits import holdout as hold_out
     from palate.storage import save
 
+    if holdout is not None:
+        _require_ratings(solver)
     checkpoint = output.with_name(output.name + ".checkpoint")
     check_output(output, source, items)
     check_output(checkpoint, source, items)
@@ -174,6 +181,7 @@ def evaluate(model: str, test: str, as_json: bool, **reading: Any) -> None:
     from palate.storage import load
 
     fitted = load(model)
+    _require_ratings(str(fitted.solver.get("name", "model")))
     evaluation = judge(fitted, load_ratings(test, **reading)[0])
     if as_json:
         show.json_text(evaluation.as_dict())
@@ -223,6 +231,7 @@ def cross_validate(
 
     if (source is None) == (not files):
         raise click.UsageError("give either RATINGS or --fold TRAIN TEST")
+    _require_ratings(solver)
     reading, given = _separate(options)
     chosen = make_solver(solver, given)
 

@@ -171,37 +171,59 @@ class SolverCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters and those of the solvers."""
         own = super().get_params(ctx)
-        return own[:-1] + [_solver_parameter(*entry) for entry in _all_settings().values()] + own[-1:]
+        return own[:-1] + [_solver_parameter(entry) for entry in _all_settings().values()] + own[-1:]
 
 
 solver_option = click.option(
     "--solver",
-    type=click.Choice(["sgd", "bayes", "article"]),
+    type=click.Choice(["sgd", "bayes", "als", "implicit", "article"]),
     default="sgd",
     show_default=True,
-    help="How to fit: quickly, most accurately, or by sgd as in the 2018 article.",
+    help="How to fit: quickly, most accurately, by least squares, from choices alone, or as in the 2018 article.",
 )
 
 
-def _all_settings() -> dict[str, tuple[Setting, list[str]]]:
-    """Return each setting by name, with the solvers that have it. The article's are those of sgd."""
+# The article's settings are those of sgd.
+_SOLVERS = ("sgd", "bayes", "als", "implicit")
+
+
+def _all_settings() -> dict[str, dict[str, Setting]]:
+    """Return each setting by name, as it is in each solver that has it."""
     from palate.solvers import SOLVERS, settings
 
-    found: dict[str, tuple[Setting, list[str]]] = {}
-    for name in ("sgd", "bayes"):
+    found: dict[str, dict[str, Setting]] = {}
+    for name in _SOLVERS:
         for setting in settings(SOLVERS[name]):
-            found.setdefault(setting.name, (setting, []))[1].append(name)
+            found.setdefault(setting.name, {})[name] = setting
     return found
 
 
-def _solver_parameter(setting: Setting, solvers: list[str]) -> click.Option:
+def _solver_parameter(solvers: dict[str, Setting]) -> click.Option:
     # The default stays None, so that a named solver keeps its own settings where none is given.
+    setting = next(iter(solvers.values()))
     name = setting.name.replace("_", "-")
     flag = f"--{name}/--no-{name}" if setting.type is bool else f"--{name}"
     kind = click.Choice(setting.choices) if setting.choices else setting.type
-    default = "chosen" if setting.default is None else setting.default
-    only = f"{solvers[0]}: " if len(solvers) == 1 else ""
-    return click.Option([flag, setting.name], type=kind, default=None, help=f"{only}{setting.help}. [{default}]")
+    return click.Option([flag, setting.name], type=kind, default=None, help=_explain(solvers))
+
+
+def _explain(solvers: dict[str, Setting]) -> str:
+    """Say what a setting means and what its default is, for each solver where they differ."""
+    meanings = _by_solver({name: setting.help for name, setting in solvers.items()})
+    shown = {name: "chosen" if setting.default is None else f"{setting.default}" for name, setting in solvers.items()}
+    said = [f"{', '.join(names)}: {text}" if len(names) < len(_SOLVERS) else text for text, names in meanings.items()]
+    defaults = _by_solver(shown)
+    if len(defaults) == 1:
+        return f"{'; '.join(said)}. [{next(iter(defaults))}]"
+    each = [f"{', '.join(names)}: {text}" for text, names in defaults.items()]
+    return f"{'; '.join(said)}. [{'; '.join(each)}]"
+
+
+def _by_solver(texts: dict[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        found.setdefault(text, []).append(name)
+    return found
 
 
 def make_solver(name: str, given: dict[str, Any]) -> Solver:

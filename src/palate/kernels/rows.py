@@ -1,4 +1,8 @@
-"""The row solver: one user's (or item's) factors given those of the other side, as a solution or as a draw."""
+"""The row solver: one user's (or item's) factors given those of the other side, as a solution or as a draw.
+
+Variants share the gram matrix of a row's ratings: `solve_rows` for the minimum or a draw, `solve_nonnegative_rows` for
+the minimum among non-negative factors, `solve_confident_rows` where every pair counts and rated ones count more.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,23 @@ import numpy as np
 from palate.kernels.jit import jit
 from palate.kernels.simd import LANES, add, fma, load, mul, splat, store, total
 
-__all__ = ["pair_products", "row_errors", "solve_rows", "weigh_sets"]
+__all__ = [
+    "pair_products",
+    "row_errors",
+    "solve_confident_rows",
+    "solve_nonnegative_rows",
+    "solve_rows",
+    "weigh_sets",
+]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
 SIMD = "1de28a60c256"
 
 # Ratings that are gathered at once: their factors stay in the first-level cache.
 _TILE = 128
+# A non-negative row is done when no coordinate moves by more than this share of the largest, or after so many passes.
+_STILL = 1e-5
+_PASSES = 200
 
 
 @jit
@@ -42,6 +56,31 @@ def _add_products(tile, size, row, column, gram):
     store(gram, row + five, column, add(load(gram, row + five, column), r5))
     store(gram, row + six, column, add(load(gram, row + six, column), r6))
     store(gram, row + seven, column, add(load(gram, row + seven, column), r7))
+
+
+@jit
+def _add_tile(tile, members, gram):
+    """Add tile[:members]' tile[:members] to gram (upper blocks only)."""
+    for line in range(0, gram.shape[0], LANES):
+        for column in range(line, gram.shape[0], LANES):
+            _add_products(tile, members, np.uint64(line), np.uint64(column), gram)
+
+
+@jit
+def _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, right):
+    """Add the normal equations of one row's ratings to gram (upper blocks only) and right."""
+    size = other.shape[1]
+    for first in range(indptr[row], indptr[row + 1], _TILE):
+        members = min(_TILE, indptr[row + 1] - first)
+        for member in range(members):
+            i = np.uint64(indices[first + member])
+            root = np.sqrt(row_weight[row] * other_weight[i])
+            target = splat(root * (values[first + member] - offset[i]))
+            for column in range(0, size, LANES):
+                x = mul(splat(root), load(other, i, column))
+                store(tile, member, column, x)
+                store(right, 0, column, fma(target, x, load(right, 0, column)))
+        _add_tile(tile, members, gram)
 
 
 @jit
@@ -84,6 +123,30 @@ def _factorize(gram, size):
 
 
 @jit
+def _substitute(gram, right, found):
+    """Solve U'y = right for y, put into found; U are the upper blocks of gram. Uses right up."""
+    for pivot in range(found.size):
+        found[pivot] = right[0, pivot] / gram[pivot, pivot]
+        factor = splat(-found[pivot])
+        for column in range(pivot // LANES * LANES, found.size, LANES):
+            store(right, 0, column, fma(factor, load(gram, pivot, column), load(right, 0, column)))
+
+
+@jit
+def _substitute_back(gram, right, work, row, out):
+    """Solve Ux = right for x, put into out[row]."""
+    for column in range(0, right.size, LANES):
+        store(work, 0, column, splat(np.float32(0)))
+    for pivot in range(right.size - 1, -1, -1):
+        done = splat(np.float32(0))
+        for column in range(pivot // LANES * LANES, right.size, LANES):
+            done = fma(load(gram, pivot, column), load(work, 0, column), done)
+        work[0, pivot] = (right[pivot] - total(done)) / gram[pivot, pivot]
+    for column in range(0, right.size, LANES):
+        store(out, row, column, load(work, 0, column))
+
+
+@jit
 def solve_rows(
     indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, draws, key, out
 ):  # fmt: skip
@@ -107,39 +170,104 @@ def solve_rows(
             store(right, 0, column, load(linear, row, column))
             for line in range(size):
                 store(gram, line, column, load(precision, line, column))
-        for first in range(indptr[row], indptr[row + 1], _TILE):
-            members = min(_TILE, indptr[row + 1] - first)
-            for member in range(members):
-                i = np.uint64(indices[first + member])
-                root = np.sqrt(row_weight[row] * other_weight[i])
-                target = splat(root * (values[first + member] - offset[i]))
-                for column in range(0, size, LANES):
-                    x = mul(splat(root), load(other, i, column))
-                    store(tile, member, column, x)
-                    store(right, 0, column, fma(target, x, load(right, 0, column)))
-            for line in range(0, size, LANES):
-                for column in range(line, size, LANES):
-                    _add_products(tile, members, np.uint64(line), np.uint64(column), gram)
+        _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, right)
         if not _factorize(gram, size):
             return row
-        for pivot in range(size):  # U'y = right, with y in noise
-            noise[pivot] = right[0, pivot] / gram[pivot, pivot]
-            factor = splat(-noise[pivot])
-            for column in range(pivot // LANES * LANES, size, LANES):
-                store(right, 0, column, fma(factor, load(gram, pivot, column), load(right, 0, column)))
+        _substitute(gram, right, noise)
         if draws > 0:
             _draw_normals(key, row, draws, tile[0])
             for column in range(draws):
                 noise[column] += tile[0, column]
+        _substitute_back(gram, noise, right, row, out)
+    return -1
+
+
+@jit
+def solve_nonnegative_rows(
+    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, bounded, out
+):  # fmt: skip
+    """Solve for the rows start..stop as `solve_rows` does, but with the first `bounded` columns of x not below zero.
+
+    Coordinate descent on the row's normal equations, from where out stands: each coordinate in turn goes to its minimum
+    given the others, or to zero if that is negative, until none moves any more (Franc, Hlavac, Navara 2005, "Sequential
+    coordinate-wise algorithm for the non-negative least squares problem").
+    No step lets the objective rise, so a row that has not come to rest is still better than before.
+
+    Returns -1, or the first row whose matrix has a diagonal that is not positive.
+    """
+    size = other.shape[1]
+    tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
+    slope = np.empty((1, size), np.float32)
+    for row in range(start, stop):
+        for column in range(0, size, LANES):
+            store(slope, 0, column, load(linear, row, column))
+            for line in range(size):
+                store(gram, line, column, load(precision, line, column))
+        _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, slope)
+        for line in range(size):
+            if not gram[line, line] > 0:
+                return row
+            for column in range(line):
+                gram[line, column] = gram[column, line]
+        for line in range(size):  # what is still lacking on the right: right - gram x
+            factor = splat(-out[row, line])
+            for column in range(0, size, LANES):
+                store(slope, 0, column, fma(factor, load(gram, line, column), load(slope, 0, column)))
+        for _ in range(_PASSES):
+            farthest, largest = np.float32(0), np.float32(0)
+            for line in range(size):
+                after = out[row, line] + slope[0, line] / gram[line, line]
+                if line < bounded:
+                    after = max(after, np.float32(0))
+                change = after - out[row, line]
+                if change != 0:
+                    out[row, line] = after
+                    for column in range(0, size, LANES):
+                        moved = fma(splat(-change), load(gram, line, column), load(slope, 0, column))
+                        store(slope, 0, column, moved)
+                farthest, largest = max(farthest, abs(change)), max(largest, abs(after))
+            if farthest <= np.float32(_STILL) * largest:
+                break
+    return -1
+
+
+@jit
+def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, start, stop, out):
+    """Solve for the rows start..stop where every pair counts, and rated ones more (Hu, Koren, Volinsky 2008).
+
+    Row r minimizes, with c the confidence of its ratings,
+
+        sum c (1 - x . other[i])^2 + x' everything x + ridge[r] |x|^2
+
+    where everything (d, d) is the weighted gram matrix of all of other: it is the same for all rows. Padding columns of
+    other are zero, and so are those of out.
+
+    Returns -1, or the first row whose matrix was not positive definite.
+    """
+    size = other.shape[1]
+    tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
+    right, solved = np.empty((1, size), np.float32), np.empty(size, np.float32)
+    for row in range(start, stop):
         for column in range(0, size, LANES):
             store(right, 0, column, splat(np.float32(0)))
-        for pivot in range(size - 1, -1, -1):  # Ux = y + noise
-            done = splat(np.float32(0))
-            for column in range(pivot // LANES * LANES, size, LANES):
-                done = fma(load(gram, pivot, column), load(right, 0, column), done)
-            right[0, pivot] = (noise[pivot] - total(done)) / gram[pivot, pivot]
-        for column in range(0, size, LANES):
-            store(out, row, column, load(right, 0, column))
+            for line in range(size):
+                store(gram, line, column, load(everything, line, column))
+        for line in range(size):
+            gram[line, line] += ridge[row]
+        for first in range(indptr[row], indptr[row + 1], _TILE):
+            members = min(_TILE, indptr[row + 1] - first)
+            for member in range(members):
+                i = np.uint64(indices[first + member])
+                root = splat(np.sqrt(confidence[first + member]))
+                for column in range(0, size, LANES):
+                    x = mul(root, load(other, i, column))
+                    store(tile, member, column, x)
+                    store(right, 0, column, fma(root, x, load(right, 0, column)))
+            _add_tile(tile, members, gram)
+        if not _factorize(gram, size):
+            return row
+        _substitute(gram, right, solved)
+        _substitute_back(gram, solved, right, row, out)
     return -1
 
 

@@ -1,0 +1,138 @@
+"""Implicit alternating least squares at work."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import DataError
+from palate.kernels.rows import row_errors, solve_confident_rows
+from palate.model import Model
+from palate.profiles import Penalty
+from palate.ratings import Ratings, RatingScale
+from palate.solvers.sides import Side, padded
+from palate.solvers.training import Epoch, Session
+
+if TYPE_CHECKING:
+    from palate.solvers.implicit import ImplicitALS
+
+__all__ = ["Preferences"]
+
+Floats = NDArray[np.float32]
+
+# Scores are of the size of one whatever the number of factors.
+_INITIAL_SPREAD = 0.1
+
+
+class Preferences:
+    """One fit."""
+
+    def __init__(self, solver: ImplicitALS, session: Session) -> None:
+        self.solver, self.session, self.ratings = solver, session, session.ratings
+        _require_confidence(solver, self.ratings)
+        # Confidences have the mean 1, so that the settings mean the same whatever ratings count.
+        self.share = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
+        self.users, self.items = Side.of(self.ratings.by_user), Side.of(self.ratings.by_item)
+        rng, width = np.random.default_rng([solver.seed, 1]), padded(solver.factors)
+        self.at: dict[str, Floats] = {}
+        for name, side in (("users", self.users), ("items", self.items)):
+            self.at[name] = np.zeros((len(side.counts), width), np.float32)
+            first = rng.normal(0, _INITIAL_SPREAD / sqrt(solver.factors), (len(side.counts), solver.factors))
+            self.at[name][:, : solver.factors] = first
+        self.done = 0
+
+    def go(self, resume: bool) -> Model:
+        """Run the sweeps that are still to be run; return the model."""
+        loaded = self.session.checkpoint.load() if resume else None
+        if loaded:
+            self.at, state = loaded
+            self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
+        while self.done < self.solver.sweeps and not self.session.interrupted():
+            started = time.perf_counter()
+            self.sweep()
+            self.session.report(
+                Epoch(
+                    stage="fit",
+                    setting=f"λ = {self.solver.regularization:g}",
+                    number=self.done,
+                    of=self.solver.sweeps,
+                    rows=len(self.ratings),
+                    training_rmse=sqrt(self._squares() / len(self.ratings)),
+                    validation_rmse=None,
+                    seconds=time.perf_counter() - started,
+                )
+            )
+            state = {"done": self.done, "history": self.session.plain_history()}
+            self.session.checkpoint.save(self.at, state, now=self.session.interrupted())
+        return self._model()
+
+    def sweep(self) -> None:
+        """Solve for the items, then for the users, who so are what a fold-in finds."""
+        self.half(self.items, self.at["items"], self.at["users"])
+        self.half(self.users, self.at["users"], self.at["items"])
+        self.done += 1
+
+    def half(self, side: Side, mine: Floats, other: Floats) -> None:
+        """Solve for one side, in place."""
+        solver, (indptr, indices, values) = self.solver, side.table
+        doubles = other.astype(np.float64)
+        everything = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
+        weights = side.counts + solver.unobserved * len(other)
+        ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
+        confidence = values * np.float32(self.share) if self.share else np.ones_like(values)
+        given = indptr, indices, confidence, other, everything, ridge
+        side.solve(self.session.run, lambda part: int(solve_confident_rows(*given, *part, mine)))
+
+    def _squares(self) -> float:
+        indptr, indices, values = self.users.table
+        users, items = self.at["users"], self.at["items"]
+        plain, weighted = np.empty(len(users)), np.empty(len(users))
+        none, same = np.zeros(len(items), np.float32), np.ones(len(items), np.float32)
+        given = indptr, indices, np.ones_like(values), users, items, none, same
+        self.session.run(lambda part: row_errors(*given, *part, plain, weighted), self.users.tasks)
+        return float(plain.sum())
+
+    def _model(self) -> Model:
+        solver, ratings = self.solver, self.ratings
+        return Model(
+            users=ratings.users,
+            items=ratings.items,
+            intercept=0.0,
+            mean=ratings.density,
+            user_bias=np.zeros(len(ratings.users), np.float32),
+            item_bias=np.zeros(len(ratings.items), np.float32),
+            user_factors=np.ascontiguousarray(self.at["users"][:, : solver.factors]),
+            item_factors=np.ascontiguousarray(self.at["items"][:, : solver.factors]),
+            scale=RatingScale(0, 1),
+            seen=ratings.by_user,
+            penalty=Penalty(
+                solver.regularization,
+                None,
+                by_count=True,
+                unobserved=solver.unobserved,
+                exponent=solver.exponent,
+                confidence=self.share,
+            ),
+            solver={"name": "implicit", **dataclasses.asdict(solver)},
+            training={
+                "sweeps": self.done,
+                "interrupted": self.session.interrupted(),
+                "notes": [*ratings.notes, "scores say how likely an item is to be chosen: they are not ratings"],
+                "history": self.session.plain_history(),
+            },
+        )
+
+
+def _require_confidence(solver: ImplicitALS, ratings: Ratings) -> None:
+    wrong = np.flatnonzero(ratings.rating <= 0)
+    if solver.confidence and len(wrong):
+        user, item = ratings.users[ratings.user[wrong[0]]], ratings.items[ratings.item[wrong[0]]]
+        raise DataError(
+            f"{len(wrong):,} of {len(ratings):,} ratings are no confidence above zero, such as "
+            f"{ratings.rating[wrong[0]]:g} of user {user!r} for item {item!r}: leave them out, or set no confidence"
+        )

@@ -1,0 +1,303 @@
+"""Alternating least squares, of ratings and of choices, against slow twins."""
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import naive
+from palate.errors import DataError, SettingsError
+from palate.evaluation import evaluate
+from palate.kernels import rows as kernels
+from palate.ratings import Ratings, RatingScale
+from palate.reading import read_ratings
+from palate.solvers import ALS, SGD, ImplicitALS
+from palate.solvers.alternating import Sweeps
+from palate.solvers.preferences import Preferences
+from palate.solvers.training import fitting
+from palate.splits import Split, holdout
+from palate.storage import load, save
+from tables import random_table, table
+
+K, PENALTY = 4, 0.05
+VARIANTS = [{}, {"weighted": False}, {"nonnegative": True}, {"weighted": False, "nonnegative": True}]
+NAMES = ["weighted", "plain", "non-negative", "plain non-negative"]
+
+
+def doubles(at):
+    return {name: side[:, : K + 1].astype(float) for name, side in at.items()}
+
+
+def scaled_rows(part, ratings):
+    values = (ratings.rating.astype(float) - part.center) / part.spread
+    return list(zip(ratings.user.tolist(), ratings.item.tolist(), values.tolist(), strict=True))
+
+
+def sweeps(ratings, **settings):
+    return Sweeps(ALS(factors=K, **settings), ratings, None, lambda work, tasks: [work(task) for task in tasks])
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_half_a_sweep_solves_the_normal_equations(weighted):
+    ratings = random_table()
+    part = sweeps(ratings, weighted=weighted)
+    at = part.begin()
+    part.half(part.items, at["items"], at["users"], PENALTY)
+    part.half(part.users, at["users"], at["items"], PENALTY)
+    found = doubles(at)
+    expected = naive.als_half(scaled_rows(part, ratings), found["items"], PENALTY, weighted, 60)
+    np.testing.assert_allclose(found["users"], expected, atol=2e-4)
+    assert not at["users"][:, K + 1 :].any()
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)
+def test_no_half_sweep_lets_the_objective_rise(settings):
+    ratings = random_table()
+    part = sweeps(ratings, **settings)
+    at, rows = part.begin(), scaled_rows(part, ratings)
+    values = []
+    for _ in range(12):
+        for side, mine, other in ((part.items, "items", "users"), (part.users, "users", "items")):
+            part.half(side, at[mine], at[other], PENALTY)
+            found = doubles(at)
+            values.append(
+                naive.als_objective(rows, found["users"], found["items"], PENALTY, settings.get("weighted", True))
+            )
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(values))
+    assert values[-1] < 0.9 * values[0]
+
+
+def gradient(part, ratings, found, weighted):
+    rows = scaled_rows(part, ratings)
+    slope = {name: np.zeros_like(side) for name, side in found.items()}
+    for u, i, r in rows:
+        p, q = found["users"][u], found["items"][i]
+        error = r - p[:-1] @ q[:-1] - p[-1] - q[-1]
+        slope["users"][u] -= error * np.append(q[:-1], 1)
+        slope["items"][i] -= error * np.append(p[:-1], 1)
+    for name, counts in (("users", ratings.user_counts), ("items", ratings.item_counts)):
+        slope[name] += PENALTY * (counts[:, None] if weighted else 1) * found[name]
+    return slope
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_at_rest_the_gradient_vanishes(weighted):
+    ratings = random_table()
+    part = sweeps(ratings, weighted=weighted)
+    at = part.begin()
+    first = gradient(part, ratings, doubles(at), weighted)
+    for number in range(400):
+        part.epoch(at, PENALTY, number)
+    last = gradient(part, ratings, doubles(at), weighted)
+    for name in ("users", "items"):
+        assert np.abs(last[name]).max() < 2e-3 * np.abs(first[name]).max()
+
+
+def test_at_rest_non_negative_factors_meet_the_conditions_of_a_minimum():
+    # Nothing below zero; where a factor is positive the slope is zero, elsewhere it points out of the allowed.
+    ratings = random_table()
+    part = sweeps(ratings, nonnegative=True)
+    at = part.begin()
+    first = gradient(part, ratings, doubles(at), True)
+    for number in range(400):
+        part.epoch(at, PENALTY, number)
+    found = doubles(at)
+    last = gradient(part, ratings, found, True)
+    for name in ("users", "items"):
+        factors, slope = found[name][:, :K], last[name][:, :K] / np.abs(first[name]).max()
+        assert (factors >= 0).all()
+        assert 0.05 < (factors == 0).mean() < 0.95
+        assert np.abs(slope[factors > 0]).max() < 5e-3
+        assert slope[factors == 0].min() > -5e-3
+        assert np.abs(last[name][:, K]).max() < 5e-3 * np.abs(first[name]).max()
+
+
+def test_non_negative_rows_are_those_of_their_slow_twin():
+    rng = np.random.default_rng(0)
+    given, width, bounded = random_table(users=30, items=200, density=0.8, seed=1).by_user, 16, 6
+    other = np.zeros((200, width), np.float32)
+    other[:, : bounded + 1] = rng.normal(0, 0.5, (200, bounded + 1))
+    offset, others = rng.normal(size=200).astype(np.float32), rng.random(200).astype(np.float32) + 0.5
+    weight = rng.random(30).astype(np.float32) + 0.5
+    precision, linear = np.eye(width, dtype=np.float32), np.zeros((30, width), np.float32)
+    linear[:, : bounded + 1] = rng.normal(size=(30, bounded + 1))
+    found = np.zeros((30, width), np.float32)
+    parts = other, offset, weight, others, precision, linear
+    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found) == -1
+    zeros = 0
+    for row in range(30):
+        items, values = given[row]
+        design = other[items, : bounded + 1].astype(float)
+        weights = weight[row] * others[items].astype(float)
+        gram = design.T @ (weights[:, None] * design) + np.eye(bounded + 1)
+        right = design.T @ (weights * (values - offset[items])) + linear[row, : bounded + 1]
+        expected = naive.nonnegative_row(gram, right, bounded)
+        np.testing.assert_allclose(found[row, : bounded + 1], expected, atol=1e-3)
+        zeros += (expected[:bounded] == 0).sum()
+    assert 30 < zeros < 150
+    precision[:] = -1e6 * np.eye(width)
+    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found) == 4
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)
+def test_folding_in_a_training_row_gives_that_row(settings):
+    ratings = random_table()
+    model = ALS(factors=K, regularization=PENALTY if settings.get("weighted", True) else 2.0, **settings).fit(ratings)
+    for user in (0, 7, 33):
+        items, values = model.seen[user]
+        profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
+        np.testing.assert_allclose(profile.factors, model.user_factors[user], atol=2e-3)
+        assert profile.bias == pytest.approx(model.user_bias[user], abs=2e-3)
+        for who in (profile, model.users[user]):
+            found = model.explain(who, 102)
+            total = found.intercept + sum(part.contribution for part in found.contributions) + found.remainder
+            assert found.prediction == pytest.approx(total)
+            assert abs(found.remainder) < 2e-3
+
+
+def test_non_negative_models_have_no_factor_below_zero(tmp_path):
+    ratings = random_table()
+    model = ALS(factors=K, nonnegative=True).fit(ratings)
+    assert (model.user_factors >= 0).all()
+    assert (model.item_factors >= 0).all()
+    assert (model.user_factors > 0).any()
+    save(model, tmp_path / "m.palate")
+    back = load(tmp_path / "m.palate")
+    assert back.penalty == model.penalty
+    profile = back.fold_in({100: 1.0, 101: 1.0, 110: 5.0})
+    assert (profile.factors >= 0).all()
+
+
+def test_pilots_choose_the_regularization_and_the_sweeps():
+    train, test = holdout(random_table(users=300, items=100, density=0.4), 0.1)
+    model = ALS(factors=K).fit(train)
+    history = model.training["history"]
+    pilots = {}
+    for epoch in history:
+        if epoch["stage"] == "pilot":
+            pilots.setdefault(epoch["setting"], []).append(epoch["validation_rmse"])
+    assert len(pilots) > 3
+    best = min(pilots, key=lambda setting: min(pilots[setting]))
+    assert best == f"λ = {model.training['regularization']:g}"
+    assert model.training["sweeps"] == int(np.argmin(pilots[best])) + 1
+    result = evaluate(model, test)
+    assert result.scores["rmse"] < 0.75 * result.baselines["bias only"]["rmse"]
+
+
+def test_a_pull_too_weak_for_float32_says_so():
+    ratings = table([(user, item, float(user % 2)) for user in range(4) for item in range(3)])
+    with pytest.raises(SettingsError, match=r"raise regularization \(--regularization\)"):
+        ALS(factors=40, regularization=1e-30, validation=0.0).fit(ratings)
+
+
+# Choices
+
+
+def confident(seed=0, users=30, items=20):
+    rng = np.random.default_rng(seed)
+    full = rng.integers(0, 6, (users, items)) * (rng.random((users, items)) < 0.4)
+    full[full.sum(1) == 0, 0] = 1
+    full[0, full.sum(0) == 0] = 1
+    user, item = np.nonzero(full)
+    blank = random_table(users=users, items=items, density=1.0)
+    columns = user.astype(np.int32), item.astype(np.int32), full[user, item].astype(np.float32)
+    return Ratings(blank.users, blank.items, *columns), full.astype(float)
+
+
+@pytest.mark.parametrize("confidence", [False, True])
+@pytest.mark.parametrize("exponent", [1.0, 0.5])
+def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls(confidence, exponent):
+    ratings, full = confident()
+    dense = full / full[full > 0].mean() if confidence else (full > 0).astype(float)
+    settings = 0.02, 0.1, exponent
+    solver = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, exponent=exponent, confidence=confidence)
+    values = []
+    with fitting(solver, ratings, 1, None, None) as session:
+        work = Preferences(solver, session)
+        at = work.at
+        for _ in range(8):
+            work.half(work.items, at["items"], at["users"])
+            users, items = (at[name][:, :K].astype(float) for name in ("users", "items"))
+            np.testing.assert_allclose(items, naive.implicit_half(dense.T, users, *settings), atol=1e-4)
+            values.append(naive.implicit_objective(dense, users, items, *settings))
+            work.half(work.users, at["users"], at["items"])
+            users = at["users"][:, :K].astype(float)
+            np.testing.assert_allclose(users, naive.implicit_half(dense, items, *settings), atol=1e-4)
+            values.append(naive.implicit_objective(dense, users, items, *settings))
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(values))
+    assert not at["users"][:, K:].any()
+
+
+@pytest.mark.parametrize("confidence", [False, True])
+def test_implicit_models_answer_like_others(confidence, tmp_path):
+    ratings, full = confident()
+    model = ImplicitALS(factors=K, confidence=confidence).fit(ratings)
+    save(model, tmp_path / "m.palate")
+    model = load(tmp_path / "m.palate")
+    assert model.scale == RatingScale(0, 1)
+    items, values = model.seen[3]
+    np.testing.assert_array_equal(values, full[3, items])
+    profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
+    np.testing.assert_allclose(profile.factors, model.user_factors[3], atol=1e-4)
+    assert [one.id for one in model.recommend(profile, 5)] == [one.id for one in model.recommend(model.users[3], 5)]
+    found = model.explain(profile, 105)
+    assert found.prediction == pytest.approx(float(model.item_factors[5] @ profile.factors), abs=1e-5)
+    assert found.prediction == pytest.approx(sum(part.contribution for part in found.contributions), abs=1e-5)
+    assert model.predict(999, 100, unknown="mean") == pytest.approx(len(ratings) / full.size)
+    assert not model.fold_in({}).factors.any()
+    with pytest.raises(DataError, match="finite" if not confidence else "above zero"):
+        model.fold_in({100: float("nan")})
+
+
+def test_what_is_no_confidence_is_refused():
+    ratings = table([("a", "x", 2.0), ("a", "y", -1.0), ("b", "x", 0.0)])
+    with pytest.raises(
+        DataError, match="2 of 3 ratings are no confidence above zero, such as -1 of user 'a' for item 'y'"
+    ):
+        ImplicitALS(factors=2, confidence=True).fit(ratings)
+    model = ImplicitALS(factors=2, confidence=True).fit(ratings.take(ratings.rating > 0))
+    with pytest.raises(DataError, match="rating 0 of item 'x' must be a number above zero"):
+        model.fold_in({"x": 0})
+    assert ImplicitALS(factors=2).fit(ratings).fold_in({"x": -3, "y": 0}).factors.any()
+
+
+def test_a_higher_confidence_draws_the_score_to_one():
+    ratings, _ = confident()
+    heavy = dataclasses.replace(ratings, rating=np.where(ratings.rating == 5, 500, ratings.rating).astype(np.float32))
+    scores = [ImplicitALS(factors=K, confidence=True).fit(one).predict_table(ratings) for one in (ratings, heavy)]
+    most = ratings.rating == 5
+    assert (1 - scores[1][most]).mean() < 0.7 * (1 - scores[0][most]).mean()
+
+
+def hits(scores, train, test, n=10):
+    """The share of users with one of their test items among their n best, training items left out."""
+    scores = scores.copy()
+    scores[train.user, train.item] = -np.inf
+    held = np.zeros(scores.shape, bool)
+    held[test.user, test.item] = True
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
+    return np.take_along_axis(held, best, 1).any(1)[held.any(1)].mean()
+
+
+def test_choices_are_ranked_better_than_by_popularity(data):
+    whole = read_ratings(data / "ml-100k" / "u.data", scale=(1, 5))
+    train, test = holdout(whole, 0.2, seed=0)
+    model = ImplicitALS().fit(train)
+    scores = np.full((len(whole.users), len(whole.items)), -1.0, np.float32)
+    known = np.ix_(whole.users.index(model.users.ids), whole.items.index(model.items.ids))
+    scores[known] = model.user_factors @ model.item_factors.T
+    popular = np.tile(train.item_counts.astype(float), (len(whole.users), 1))
+    assert hits(scores, train, test) > hits(popular, train, test) + 0.1
+
+
+def test_als_is_as_accurate_as_sgd_on_real_ratings(data):
+    folder = data / "ml-100k"
+    split = Split(*(read_ratings(folder / f"u1.{part}", scale=(1, 5)) for part in ("base", "test")))
+    found = {
+        solver: evaluate(solver.fit(split.train), split.test).scores["rmse"]
+        for solver in (ALS(regularization=0.13, validation=0.0), SGD(regularization=0.1, validation=0.0))
+    }
+    als, sgd = found.values()
+    assert als < 0.93
+    assert als < sgd * 1.02
