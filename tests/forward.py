@@ -9,8 +9,9 @@ from tables import table
 
 K = 2
 COLUMNS = K + 1
-# Who rated what: six users, five items.
+# Who rated what: six users, five items, and the user and the item without ratings that a chain adds.
 RATED = np.array([[0, 1, 1, 1, 0], [1, 0, 1, 1, 1], [1, 1, 0, 1, 1], [1, 1, 1, 0, 0], [0, 1, 1, 1, 1], [1, 1, 0, 0, 1]])
+RATED = np.pad(RATED, ((0, 1), (0, 1)))
 USER, ITEM = np.nonzero(RATED)
 _BY_ITEM = np.lexsort((USER, ITEM))
 
@@ -48,7 +49,7 @@ def draw_state(rng, parts, freedom, noise_shape, noise_rate):
 
 
 def design(rated):
-    return rated / np.sqrt(rated.sum(axis=1, keepdims=True))
+    return rated / np.sqrt(np.maximum(1, rated.sum(axis=1, keepdims=True)))
 
 
 def expected(state):

@@ -511,7 +511,7 @@ class Model:
         """
         items, values = self._rated(self.items, ratings)
         given = self._given(items, values)
-        return self._folded(given, self.item_factors[items], self._residuals(items, values), items, values)
+        return self._folded(solve(self.item_factors[items], self._residuals(items, values), given), items, values)
 
     def fold_in_item(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new item from its first ratings: user id → rating. See `fold_in`.
@@ -524,7 +524,7 @@ class Model:
         users, values = self._rated(self.users, ratings)
         residuals = values.astype(np.float64) - self.intercept - self.user_bias[users]
         given = self.certain().items.given(users, self.factors)
-        return self._folded(given, self.user_factors[users], residuals, users, values)
+        return self._folded(solve(self.user_factors[users], residuals, given), users, values)
 
     def _rated(self, vocabulary: Vocabulary, ratings: Mapping[Id, float]) -> tuple[NDArray[np.int32], Floats]:
         index = self._index(vocabulary, list(ratings), "error")
@@ -559,9 +559,11 @@ class Model:
             return np.ones(len(items))
         return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
 
-    def _folded(self, given: Given, partners: Floats, residuals: NDArray[np.float64], *rated: Any) -> Profile:
-        bias, factors, covariance = solve(partners, residuals, given)
-        return Profile(bias, factors, *rated, covariance if self.posterior else None)
+    def _folded(
+        self, found: tuple[float, Floats, NDArray[np.float64]], rated: NDArray[np.int32], values: Floats
+    ) -> Profile:
+        bias, factors, covariance = found
+        return Profile(bias, factors, rated, values, covariance if self.posterior else None)
 
     def explain(self, user: Id | Profile, item: Id) -> Explanation:
         """Say how much each rated item speaks for a prediction.
