@@ -11,14 +11,23 @@ from palate.cli import show
 from palate.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from palate.model import Model, Scored
     from palate.profiles import Profile
     from palate.ratings import Vocabulary
 
-__all__ = ["explain", "info", "predict", "recommend", "similar"]
+__all__ = ["ask", "explain", "info", "predict", "recommend", "similar"]
 
 model_argument = click.argument("model", metavar="MODEL")
 user_option = click.option("--user", metavar="ID", help="A user of the model.")
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="How probable it is that the rating lies in the interval.",
+)
 rated_option = click.option(
     "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
 )
@@ -72,21 +81,42 @@ def _named(scored: Scored, score: str, model: Model, *, items: bool = True) -> d
 @rated_option
 @click.option("--item", required=True, metavar="ID", help="An item of the model.")
 @click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
+@level_option
 @json_option
-def predict(model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, as_json: bool) -> None:
-    """Predict one rating."""
+def predict(
+    model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, level: float, as_json: bool
+) -> None:
+    """Predict one rating, and between which ratings it lies where the model knows how sure it is."""
     fitted = _load(model)
     who = _who(fitted, user, rated)
-    prediction = fitted.predict(who, item, unknown=unknown)
+    prediction, *ends = _with_ends(fitted, who, item, level, unknown)
     if as_json:
         answer = {"user": _own(fitted.users, user), "item": _own(fitted.items, item), "prediction": prediction}
         scale = [fitted.scale.low, fitted.scale.high]
-        show.json_text({**answer, "scale": scale, **_described(fitted, item)})
+        show.json_text({**answer, **_interval(ends, level), "scale": scale, **_described(fitted, item)})
         return
-    click.echo(
-        f"{prediction:.2f} on a scale from {fitted.scale}: {'user ' + user if user else 'the new user'} on item {item}"
-    )
+    between = f" ({ends[0]:.2f} to {ends[1]:.2f} with {level:.0%})" if ends else ""
+    whose = "user " + user if user else "the new user"
+    click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
+    _say_unknown(fitted, user, item)
     _show_text(fitted, item)
+
+
+def _with_ends(model: Model, who: Any, item: Any, level: float, unknown: Any = "error") -> tuple[Any, ...]:
+    """Return the prediction, and the ends of its interval where the model knows them."""
+    if model.posterior is None:
+        return (model.predict(who, item, unknown=unknown),)
+    return tuple(model.predict(who, item, unknown=unknown, interval=level))
+
+
+def _interval(ends: Sequence[float], level: float) -> dict[str, float]:
+    return {"low": ends[0], "high": ends[1], "level": level} if ends else {}
+
+
+def _say_unknown(model: Model, user: str | None, item: str) -> None:
+    for vocabulary, id in ((model.users, user), (model.items, item)):
+        if id is not None and vocabulary.index([id])[0] < 0:
+            click.echo(f"The model does not know {vocabulary.kind} {id}: this is what it expects of any.")
 
 
 def _show_text(model: Model, item: int | str) -> None:
@@ -104,6 +134,14 @@ def _show_text(model: Model, item: int | str) -> None:
 @click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
 @click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
 @click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with so many ratings at least.")
+@click.option(
+    "--by",
+    type=click.Choice(["prediction", "lower bound", "chance"]),
+    default="prediction",
+    show_default=True,
+    help="Rank by the prediction, by what is surely reached, or by a draw from what it may be.",
+)
+@level_option
 @click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
 @json_option
 def recommend(
@@ -116,25 +154,80 @@ def recommend(
     only: tuple[str, ...],
     exclude: tuple[str, ...],
     least: int,
+    by: Any,
+    level: float,
     texts: bool,
     as_json: bool,
 ) -> None:
     """Recommend items that a user has not rated."""
     fitted = _load(model)
     who = _who(fitted, user, rated)
-    found = fitted.recommend(who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude, least=least)
+    found = fitted.recommend(
+        who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude, least=least, by=by, level=level
+    )
+    score = {"prediction": "predicted", "lower bound": "at least", "chance": "drawn"}[by]
+    intervals: list[dict[str, float]] = [{} for _ in found]
+    if found and fitted.posterior is not None:
+        ends = fitted.predict(who, [one.id for one in found], interval=level)
+        intervals = [_interval(pair, level) for pair in zip(ends.low.tolist(), ends.high.tolist(), strict=True)]
     if as_json:
-        show.json_text(
-            {"user": _own(fitted.users, user), "recommendations": [_named(one, "prediction", fitted) for one in found]}
-        )
+        key = "prediction" if by == "prediction" else score.replace(" ", "_")
+        recommendations = [
+            {**_named(one, key, fitted), **interval} for one, interval in zip(found, intervals, strict=True)
+        ]
+        show.json_text({"user": _own(fitted.users, user), "recommendations": recommendations})
         return
     what = "Lowest" if lowest else "Best"
     who = f"user {user}" if user else "the new user"
     title = f"{what} {'' if seen else 'unseen '}items for {who}"
-    _show_scored(title, "predicted", found, fitted, items=True, texts=texts)
+    more = {f"{level:.0%} from": "low", "to": "high"} if any(intervals) else {}
+    columns = {name: [f"{interval[end]:.2f}" for interval in intervals] for name, end in more.items()}
+    _show_scored(title, score, found, fitted, items=True, texts=texts, more=columns)
 
 
-def _show_scored(title: str, score: str, found: list[Scored], model: Model, *, items: bool, texts: bool) -> None:
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many items.")
+@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+@json_option
+def ask(
+    model: str,
+    user: str | None,
+    rated: tuple[str, ...],
+    count: int,
+    exclude: tuple[str, ...],
+    texts: bool,
+    as_json: bool,
+) -> None:
+    """Name the items whose ratings would tell most about a user.
+
+    Without --user and --rated: about somebody of whom nothing is known. The score is the share of the uncertainty about
+    all of the user's ratings that one rating would take away.
+    """
+    fitted = _load(model)
+    who = _who(fitted, user, rated) if user or rated else fitted.fold_in({})
+    found = fitted.ask(who, count, exclude=exclude)
+    if as_json:
+        questions = [_named(one, "tells", fitted) for one in found]
+        show.json_text({"user": _own(fitted.users, user), "questions": questions})
+        return
+    about = f"user {user}" if user else "the new user"
+    _show_scored(f"What to ask {about}", "tells", found, fitted, items=True, texts=texts)
+
+
+def _show_scored(
+    title: str,
+    score: str,
+    found: list[Scored],
+    model: Model,
+    *,
+    items: bool,
+    texts: bool,
+    more: Mapping[str, list[str]] | None = None,
+) -> None:
     if not found:
         click.echo(f"{title}: none are left")
         return
@@ -145,6 +238,10 @@ def _show_scored(title: str, score: str, found: list[Scored], model: Model, *, i
             show.paragraph(model.catalogue.text(one.id))
         return
     columns, rows = ["id", score], [[str(one.id), f"{one.score:.2f}"] for one in found]
+    for name, cells in (more or {}).items():
+        columns.append(name)
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(cell)
     if items and model.seen:
         columns.append("ratings")
         for row, one in zip(rows, found, strict=True):
@@ -265,6 +362,11 @@ def info(model: str, as_json: bool) -> None:
         ["solver", f"{fitted.solver.get('name')}: " + ", ".join(f"{name} {value}" for name, value in given.items())],
         ["fit", show.outcome(fitted.training)],
         ["training RMSE", f"{told['training_rmse']:.4f}" if history else "–"],
+        *(["chosen", text] for text in fitted.training.get("choices", [])),
+        *(
+            [trace["name"], f"effective sample size {trace['effective_size']:.0f}, split-R̂ {trace['split_rhat']:.2f}"]
+            for trace in fitted.training.get("traces", [])
+        ),
     ]
     show.table("", ["", ""], rows, left=2)
     show.paragraph(arithmetic(fitted), "")

@@ -10,7 +10,7 @@ import sys
 import click
 
 import palate
-from palate.cli.answers import explain, info, predict, recommend, similar
+from palate.cli.answers import ask, explain, info, predict, recommend, similar
 from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
@@ -63,6 +63,7 @@ for _command in (
     recommend,
     similar,
     explain,
+    ask,
     info,
     datasets,
     fetch,

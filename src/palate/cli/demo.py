@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
+_LEVEL = 0.9
+
 
 @click.command()
 @click.option(
@@ -66,7 +68,7 @@ def demo(
             show.paragraph(line, "")
         _heading("2. The fit, with 10% of the ratings held out")
     with show.epochs(as_json) as progress:
-        model = SOLVERS["sgd"].fit(train, progress=progress)
+        model = SOLVERS["bayes"].fit(train, progress=progress)
     if model.training["interrupted"]:
         raise click.Abort
     model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
@@ -79,7 +81,7 @@ def demo(
         show.json_text({"notes": looked, **story.as_dict(), "model": str(output)})
         return
     story.tell()
-    _heading("7. The model file")
+    _heading("8. The model file")
     click.echo(f"{output.resolve()} ({show.size(output.stat().st_size)}). Ask it more:\n")
     click.echo(f"  palate recommend {output} --user {story.user}")
     click.echo(f"  palate explain {output} --user {story.user} --item {story.best[0].id if story.best else story.item}")
@@ -110,8 +112,9 @@ class _Story:
         self.model, self.result, self.item, self.user = model, result, item, user
         self.similar = model.similar_items(item, 3)
         self.best = model.recommend(user, 3)
+        self.telling = model.ask(model.fold_in({}), 1)
         self.worst = model.recommend(user, 3, lowest=True)
-        self.prediction = model.predict(user, item)
+        self.prediction = model.predict(user, item, interval=_LEVEL)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -121,14 +124,15 @@ class _Story:
             "similar": [one._asdict() for one in self.similar],
             "best": [one._asdict() for one in self.best],
             "worst": [one._asdict() for one in self.worst],
-            "prediction": self.prediction,
+            "prediction": self.prediction._asdict(),
+            "ask": [one._asdict() for one in self.telling],
             "numbers": self.model.size,
         }
 
     def tell(self) -> None:
         training = self.model.training
         click.echo(f"Fitted: {show.outcome(training)}.")
-        named = {"sgd": self.result.scores, **self.result.baselines}
+        named = {"bayes": self.result.scores, **self.result.baselines}
         show.errors(f"Errors on {self.result.ratings:,} held-out ratings", named)
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
@@ -139,8 +143,12 @@ class _Story:
         click.echo("\n… and what to avoid:")
         self._texts(self.worst, "predicted")
         _heading("5. A predicted rating")
-        click.echo(f"user {self.user} on item {self.item}: {self.prediction:.2f}, on a scale from {self.model.scale}.")
-        _heading("6. The storage argument")
+        rating, low, high = self.prediction
+        click.echo(f"user {self.user} on item {self.item}: {rating:.2f}, on a scale from {self.model.scale};")
+        click.echo(f"with {_LEVEL:.0%} between {low:.2f} and {high:.2f}.")
+        _heading("6. What to ask somebody new: the rating that tells most")
+        self._texts(self.telling, "tells")
+        _heading("7. The storage argument")
         show.paragraph(arithmetic(self.model), "")
 
     def _texts(self, found: list[Scored], score: str) -> None:

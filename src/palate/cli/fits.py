@@ -164,6 +164,8 @@ def _in_pilot(model: Model) -> bool:
 def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:
     part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
     show.paragraph(f"Fitted {model.factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.", "")
+    for line in [*model.training.get("choices", []), *model.training.get("warnings", [])]:
+        show.paragraph(line, "")
     click.echo(f"Saved {output} ({show.size(output.stat().st_size)}).")
 
 

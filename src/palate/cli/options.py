@@ -176,10 +176,10 @@ class SolverCommand(click.Command):
 
 solver_option = click.option(
     "--solver",
-    type=click.Choice(["sgd", "bayes", "als", "implicit", "article"]),
-    default="sgd",
+    type=click.Choice(["bayes", "sgd", "als", "implicit", "article"]),
+    default="bayes",
     show_default=True,
-    help="How to fit: quickly, most accurately, by least squares, from choices alone, or as in the 2018 article.",
+    help="How to fit: most accurately, quickly, by least squares, from choices alone, or as in the 2018 article.",
 )
 
 

@@ -136,7 +136,7 @@ def outcome(training: Mapping[str, Any]) -> str:
     >>> outcome({"regularization": 0.055, "epochs": 37, "interrupted": False, "notes": []})
     'regularization 0.055, epochs 37'
     """
-    said = [f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float)]
+    said = [f"{name.replace('_', ' ')} {value:g}" for name, value in training.items() if type(value) in (int, float)]
     if training.get("stage") == "pilot":
         said.append("cut short in a pilot, which leaves the validation part of the ratings out")
     return ", ".join(said)

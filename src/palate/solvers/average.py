@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 # Columns that are kept, and that may gather before they are reduced to those, in units of the factors.
 _KEPT, _GATHERED = 4, 12
 # What may be lost at last: the root mean square over all cells, in units of the ratings' standard deviation.
-_LOST = 0.002
+_LOST = 0.01
 # Rows that one task works on.
 _ROWS = 4096
 

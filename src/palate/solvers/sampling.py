@@ -137,7 +137,7 @@ class Sampling:
         shown = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
         traces = [Trace.of(name, draws[:, place]) for place, (name, on) in enumerate(shown) if on]
         found: dict[str, Any] = {
-            "lost": lost if isfinite(lost) else None,
+            "error_left_percent": round(100 * lost, 3) if isfinite(lost) else None,
             "traces": [trace._asdict() for trace in traces],
             "warnings": [],
         }
