@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from palate import SGD, BayesianMF, Split, cross_validate, holdout, read_ratings
+from palate import ALS, SGD, BayesianMF, Split, cross_validate, holdout, read_ratings
 
 SOLVERS = {
     "BayesianMF, k = 16": BayesianMF(),
     "SGD, k = 16 (the default)": SGD(),
     "SGD, k = 64": SGD(factors=64),
+    "ALS, k = 15 (its default)": ALS(),
+    "ALS, k = 15, non-negative": ALS(nonnegative=True),
     "the article's configuration": SGD.article(),
 }
 

@@ -170,7 +170,18 @@ def solve_rows(
             store(right, 0, column, load(linear, row, column))
             for line in range(size):
                 store(gram, line, column, load(precision, line, column))
-        _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, right)
+        # Written out: as a call of _add_ratings the whole took a fifth longer (measured at d = 24, 100 ratings a row).
+        for first in range(indptr[row], indptr[row + 1], _TILE):
+            members = min(_TILE, indptr[row + 1] - first)
+            for member in range(members):
+                i = np.uint64(indices[first + member])
+                root = np.sqrt(row_weight[row] * other_weight[i])
+                target = splat(root * (values[first + member] - offset[i]))
+                for column in range(0, size, LANES):
+                    x = mul(splat(root), load(other, i, column))
+                    store(tile, member, column, x)
+                    store(right, 0, column, fma(target, x, load(right, 0, column)))
+            _add_tile(tile, members, gram)
         if not _factorize(gram, size):
             return row
         _substitute(gram, right, noise)
