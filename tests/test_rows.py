@@ -119,12 +119,12 @@ def test_the_average_of_products_is_that_of_all_samples():
     rng = np.random.default_rng(2)
     average, full = Average(40, 30, 3, lambda function, tasks: [function(task) for task in tasks]), np.zeros((40, 30))
     base = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))
-    for _ in range(50):
+    for number in range(50):
         p, q = (side + 0.01 * rng.normal(size=side.shape) for side in base)
-        average.add(p.astype(np.float32), q.astype(np.float32), 1.0)
-        full += p[:, :3] @ q[:, :3].T
+        average.add(p.astype(np.float32), q.astype(np.float32), number + 1.0)
+        full += (number + 1) * p[:, :3] @ q[:, :3].T
     p, q, user_bias, item_bias = average.mean()
     assert p.shape[1] <= 12
-    np.testing.assert_allclose(p @ q.T, full / 50, atol=0.01)
+    np.testing.assert_allclose(p @ q.T, full / 1275, atol=0.01)
     np.testing.assert_allclose(user_bias, base[0][:, 3], atol=0.01)
     np.testing.assert_allclose(item_bias, base[1][:, 3], atol=0.01)

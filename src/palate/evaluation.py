@@ -81,6 +81,8 @@ def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluati
     """
     if not len(test):
         raise DataError("there are no ratings to judge on")
+    if model.penalty.unobserved:
+        raise DataError("this model learnt scores of choices, not ratings: it has no errors to report")
     train = model.ratings() if baselines else None
     rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
     known = (model.users.index(test.users.ids)[test.user] >= 0) & (model.items.index(test.items.ids)[test.item] >= 0)
