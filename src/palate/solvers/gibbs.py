@@ -206,13 +206,15 @@ class Chain:
         drawn_precision = rng.gamma(_SETS_SHAPE + size / 2) / (_SETS_RATE + _dot(weights, weights) / 2)
         # Interweaving: the weights' scale and their precision move together, without which the chain crawls.
         quadratic, cross = _dot(linked, linked), _dot(linked, target)
-        stretched = drawn_precision / _STRETCHES**2
+        # Where the present scale lies on the grid is left to chance: a window around it would not be reversible.
+        stretches = _STRETCHES / rng.choice(_STRETCHES)
+        stretched = drawn_precision / stretches**2
         weighed = (
             _SETS_SHAPE * np.log(stretched)
             - _SETS_RATE * stretched
-            - (_STRETCHES**2 * quadratic - 2 * _STRETCHES * cross) / 2
+            - (stretches**2 * quadratic - 2 * stretches * cross) / 2
         )
-        stretch = _choose(_STRETCHES, weighed, rng)
+        stretch = _choose(stretches, weighed, rng)
         side.sets_precision = drawn_precision / stretch**2
         back = np.linalg.inv(root) * stretch
         side.weights[:, :d], side.prior[:, :d] = weights[:, :d] @ back, linked[:, :d] @ back

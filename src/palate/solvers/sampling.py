@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palate.model import Model
+from palate.ratings import RatingScale
+from palate.solvers.choice import Choice, choose_parts
 from palate.solvers.diagnostics import Trace
 from palate.solvers.gibbs import Chain, Parts
 from palate.solvers.kept import Kept
@@ -34,38 +36,60 @@ class Sampling:
         self.center = float(ratings.rating.mean(dtype=np.float64))
         self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
         scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
-        table = dataclasses.replace(ratings, rating=scaled)
-        parts = Parts(*(getattr(solver, name) for name in Parts._fields))
-        self.chain = Chain(table.by_user, table.by_item, solver.factors, parts, solver.seed, session.run)
-        self.kept = Kept(table, solver.factors, solver.seed, session.run)
+        # Its scale is not used, and would be found by a search over all ratings.
+        self.table = dataclasses.replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
+        self.kept = Kept(self.table, solver.factors, solver.seed, session.run)
         self.traces: list[list[float]] = []
         self.lost = inf
         self.started = time.perf_counter()
 
     def go(self, resume: bool) -> Model:
-        """Run the sweeps that are still to be run; return the model."""
-        chain = self.chain
-        if resume:
-            self._go_back()
+        """Run what is still to be run; return the model."""
+        loaded = self.session.checkpoint.load() if resume else None
+        if loaded is None:
+            self.choice = self._choose()
+        else:
+            self.choice = Choice.restored(loaded[1]["choice"])
+        given = self.solver.factors, self.choice.parts, self.solver.seed, self.session.run
+        self.chain = chain = Chain(self.table.by_user, self.table.by_item, *given)
+        if loaded is not None:
+            self._go_back(*loaded)
+        in_pilot = self.session.interrupted() and not chain.sweeps
         while not chain.sweeps or (self._wanted() > chain.sweeps and not self.session.interrupted()):
-            started = time.perf_counter()
-            chain.sweep()
-            self.kept.add(chain)
-            self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
-            self.session.report(
-                Epoch(
-                    stage="fit",
-                    setting=chain.parts.describe(),
-                    number=chain.sweeps,
-                    of=self._wanted(),
-                    rows=len(self.ratings),
-                    training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
-                    validation_rmse=None,
-                    seconds=time.perf_counter() - started,
-                )
+            self._sweep()
+        return self._model("pilot" if in_pilot else "fit")
+
+    def _choose(self) -> Choice:
+        budget = self.solver.time_budget
+        given = {name: getattr(self.solver, name) for name in Parts._fields}
+
+        def enough() -> bool:  # half of the time is for the fit
+            late = budget is not None and time.perf_counter() - self.started > budget / 2
+            return late or self.session.interrupted()
+
+        return choose_parts(
+            self.table, self.solver.factors, given, self.solver.seed, self.session.run,
+            spread=self.spread, report=self.session.report, interrupted=enough,
+        )  # fmt: skip
+
+    def _sweep(self) -> None:
+        started, chain = time.perf_counter(), self.chain
+        chain.sweep()
+        self.kept.add(chain)
+        self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
+        self.session.report(
+            Epoch(
+                stage="fit",
+                setting=chain.parts.describe(),
+                number=chain.sweeps,
+                of=max(self._wanted(), chain.sweeps),
+                rows=len(self.ratings),
+                training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
+                validation_rmse=None,
+                seconds=time.perf_counter() - started,
             )
-            self._save()
-        return self._model()
+        )
+        self._save()
 
     def _wanted(self) -> int:
         """How many sweeps there should be, as far as can be told now."""
@@ -85,6 +109,7 @@ class Sampling:
         arrays, numbers = self.chain.state()
         kept, counts = self.kept.state()
         state = {
+            "choice": self.choice.plain(),
             "numbers": numbers,
             "counts": counts,
             "traces": self.traces,
@@ -93,19 +118,15 @@ class Sampling:
         }
         self.session.checkpoint.save(arrays | kept, state, now=self.session.interrupted())
 
-    def _go_back(self) -> None:
-        loaded = self.session.checkpoint.load()
-        if loaded is None:
-            return
-        arrays, state = loaded
+    def _go_back(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
         self.kept.restore(arrays, state["counts"])
         self.traces, self.lost = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
-    def _model(self) -> Model:
+    def _model(self, stage: str) -> Model:
         sides, parts = self.kept.sides(), self.chain.parts
-        posterior = self.kept.posterior(sides, (parts.user_sets, parts.item_sets), np.empty(0, np.float32))
+        posterior = self.kept.posterior(sides, (parts.user_sets, parts.item_sets), self.choice.calibration)
         (user_factors, user_bias), (item_factors, item_bias) = sides
         spread, share = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -124,7 +145,10 @@ class Sampling:
             training={
                 "sweeps": self.chain.sweeps,
                 "rank": user_factors.shape[1],
+                "parts": parts.describe(),
+                "choices": list(self.choice.records),
                 **self._diagnostics(),
+                "stage": stage,
                 "interrupted": self.session.interrupted(),
                 "notes": list(self.ratings.notes),
                 "history": self.session.plain_history(),

@@ -1,0 +1,156 @@
+"""Which parts of the Bayesian model are switched on, and that nothing but the ratings decides it."""
+
+from __future__ import annotations
+
+import dataclasses
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from palate.ratings import Ratings
+from palate.solvers.choice import choose_parts
+from palate.solvers.gibbs import Parts
+from palate.solvers.trials import Trials
+from palate.splits import holdout
+from palate.threads import pool
+from tables import random_table, vocabulary
+
+FREE = dict.fromkeys(Parts._fields)
+SETS = {"user_noise": False, "item_noise": False, "user_sets": None, "item_sets": None}
+
+
+def scaled(ratings):
+    ratings = ratings.compact()
+    return dataclasses.replace(ratings, rating=(ratings.rating - ratings.rating.mean()) / ratings.rating.std())
+
+
+def choose(ratings, given, k=3, threads=1, **more):
+    with pool(threads) as run:
+        return choose_parts(scaled(ratings), k, given, 0, run, **more)
+
+
+def told_by_sets(users=600, items=40, seed=0):
+    """Two kinds of people, who can be told apart by what they rate at once, and by their noisy ratings only slowly."""
+    rng = np.random.default_rng(seed)
+    kind, shelf, liked = rng.random(users) < 0.5, np.arange(items) < items // 2, np.arange(items) % 2 == 0
+    user, item = np.nonzero(rng.random((users, items)) < np.where(kind[:, None] == shelf, 0.4, 0.05))
+    values = np.where(kind[user] == liked[item], 1, -1) + rng.normal(0, 3, len(user))
+    ids = vocabulary(list(range(users)), "user"), vocabulary(list(range(items)), "item")
+    return Ratings(*ids, user.astype(np.int32), item.astype(np.int32), values.astype(np.float32))
+
+
+def uneven_noise(users=150, items=60, seed=0):
+    """Half of the users rate at random."""
+    table = random_table(users, items, density=0.4, noise=0.1, seed=seed)
+    rng = np.random.default_rng(seed)
+    noise = np.where(rng.random(users) < 0.5, 3, 0.1)[table.user] * rng.normal(size=len(table))
+    return dataclasses.replace(table, rating=(table.rating + noise).astype(np.float32), declared_scale=None)
+
+
+def test_sets_that_tell_taste_are_chosen():
+    choice = choose(told_by_sets(), SETS)
+    assert choice.parts.user_sets
+    assert ": on, RMSE" in choice.records[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sets_drawn_at_random_are_not_chosen(seed):
+    choice = choose(random_table(80, 50, density=0.3, noise=0.3, seed=seed), SETS)
+    assert choice.parts == Parts(False, False, False, False)
+    assert ": off, RMSE" in choice.records[0]
+
+
+def test_noise_of_users_is_chosen_where_it_differs():
+    choice = choose(uneven_noise(), {"user_noise": None, "item_noise": False, "user_sets": False, "item_sets": False})
+    assert choice.parts.user_noise
+
+
+@pytest.mark.parametrize("fixed", [Parts(True, False, True, False), Parts(False, True, False, True)])
+def test_what_a_person_fixed_is_kept(fixed):
+    for name in Parts._fields:
+        given = fixed._asdict() | {name: None}
+        tried = set()
+        choice = choose(random_table(40, 30), given, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023
+        assert choice.parts._replace(**{name: True}) == fixed._replace(**{name: True})
+        assert tried == {fixed._replace(**{name: on}).describe() for on in (True, False)}
+
+
+def test_there_are_no_pilots_if_everything_is_fixed():
+    choice = choose(random_table(), Parts(True, False, True, False)._asdict())
+    assert choice.parts == Parts(True, False, True, False)
+    assert choice.sweeps == len(choice.records) == len(choice.calibration) == 0
+
+
+def test_a_table_too_small_to_judge_gets_the_plain_model():
+    choice = choose(random_table(10, 8), FREE | {"item_sets": True})
+    assert choice.parts == Parts(False, False, False, True)
+    assert choice.sweeps == 0
+    assert "too few" in choice.records[0]
+
+
+def test_the_choice_is_the_same_for_any_number_of_threads():
+    one, three = (choose(random_table(), FREE, threads=threads) for threads in (1, 3))
+    assert one.parts == three.parts
+    assert one.records == three.records
+    assert np.array_equal(one.calibration, three.calibration)
+
+
+def test_ratings_of_one_value_are_no_trouble():
+    table = random_table()
+    same = dataclasses.replace(table.compact(), rating=np.zeros(len(table), np.float32))
+    with pool(1) as run:
+        choice = choose_parts(same, 3, FREE, 0, run)
+    assert choice.parts == Parts(False, False, False, False)
+    assert np.isfinite(choice.calibration).all()
+
+
+@pytest.mark.parametrize("stop", [1, 110, 200])
+def test_an_interrupt_ends_the_pilots_after_the_sweep(stop):
+    epochs = []
+    choice = choose(random_table(), FREE, report=epochs.append, interrupted=lambda: len(epochs) >= stop)
+    assert choice.sweeps == len(epochs) == stop
+    assert "interrupted" in choice.records[-1]
+    assert choice.parts == Parts(False, False, False, False) or stop == 200
+
+
+def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
+    monkeypatch.setattr("palate.solvers.choice._MOST_RATINGS", 500)
+    rows = []
+    choose(random_table(), FREE, report=lambda epoch: rows.append(epoch.rows))
+    assert 380 < rows[0] < 450
+
+
+def trials(ratings, seed=0):
+    split = holdout(scaled(ratings), 0.2, seed=seed)
+    return Trials(split, 3, seed, lambda function, tasks: [function(task) for task in tasks], 1.0, None, lambda: False)
+
+
+def test_ids_without_training_ratings_are_predicted_from_the_mean():
+    table = random_table(60, 40, density=0.05)
+    bench = trials(table)
+    cold = bench.user == -1
+    assert cold.any()
+    bench.settle(Parts(False, False, False, False))
+    chain = bench.settled
+    mean = (chain.users.factors - chain.users.prior).mean(axis=0)
+    predicted, variance = bench._predict(chain)
+    for row in np.flatnonzero(cold):
+        q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.factors.mean(axis=0)
+        assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
+    assert variance == pytest.approx(1 / chain.precision)
+
+
+def test_the_variance_of_draws_is_no_part_of_an_error():
+    rng = np.random.default_rng(0)
+    bench = trials(random_table(200, 100, density=0.5))
+    count, truth = len(bench.held), bench.held.rating - np.float32(0.3)
+    bench.limits = -np.inf, np.inf
+    blocks = (truth + rng.normal(0, 0.5, (4, count))).astype(np.float32)
+    assert sqrt(bench._squares(blocks).mean()) == pytest.approx(0.3, abs=0.02)
+
+
+def test_residuals_have_the_size_that_was_predicted():
+    table = random_table(150, 60, density=0.4, noise=0.5, seed=2)
+    choice = choose(dataclasses.replace(table, declared_scale=None), FREE)
+    assert 0.9 < np.sqrt(np.square(choice.calibration).mean()) < 1.1
