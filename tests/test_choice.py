@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from palate import BayesianMF
 from palate.ratings import Ratings
 from palate.solvers.choice import choose_parts
 from palate.solvers.gibbs import Parts
@@ -30,7 +31,7 @@ def choose(ratings, given, k=3, threads=1, **more):
         return choose_parts(scaled(ratings), k, given, 0, run, **more)
 
 
-def told_by_sets(users=600, items=40, seed=0):
+def told_by_sets(users=1500, items=40, seed=0):
     """Two kinds of people, who can be told apart by what they rate at once, and by their noisy ratings only slowly."""
     rng = np.random.default_rng(seed)
     kind, shelf, liked = rng.random(users) < 0.5, np.arange(items) < items // 2, np.arange(items) % 2 == 0
@@ -133,10 +134,10 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
     assert cold.any()
     bench.settle(Parts(False, False, False, False))
     chain = bench.settled
-    mean = (chain.users.factors - chain.users.prior).mean(axis=0)
+    mean = chain.users.mean
     predicted, variance = bench._predict(chain)
     for row in np.flatnonzero(cold):
-        q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.factors.mean(axis=0)
+        q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.mean
         assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
     assert variance == pytest.approx(1 / chain.precision)
 
@@ -154,3 +155,26 @@ def test_residuals_have_the_size_that_was_predicted():
     table = random_table(150, 60, density=0.4, noise=0.5, seed=2)
     choice = choose(dataclasses.replace(table, declared_scale=None), FREE)
     assert 0.9 < np.sqrt(np.square(choice.calibration).mean()) < 1.1
+
+
+def test_a_fit_goes_on_after_its_pilots(tmp_path, monkeypatch):
+    monkeypatch.setattr("palate.solvers.training._BETWEEN", 0)
+    solver, ratings, straight = BayesianMF(factors=3, sweeps=6), random_table(), []
+    model = solver.fit(ratings, progress=straight.append)
+    first = [epoch.stage for epoch in straight].index("fit")
+    assert first == model.training["pilot_sweeps"] > 200
+    seen = []
+
+    def stop(epoch):
+        seen.append(epoch)
+        if len(seen) == first + 3:
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        solver.fit(ratings, progress=stop, checkpoint=tmp_path / "c")
+    rest = []
+    resumed = solver.fit(ratings, progress=rest.append, checkpoint=tmp_path / "c", resume=True)
+    assert [epoch.number for epoch in rest] == [3, 4, 5, 6]
+    assert np.array_equal(resumed.user_factors, model.user_factors)
+    assert np.array_equal(resumed.posterior.calibration, model.posterior.calibration)
+    assert resumed.training["choices"] == model.training["choices"]

@@ -21,6 +21,8 @@ PARAMETERS = ("user_factors", "item_factors", "user_bias", "item_bias")
 def solver(request):
     known = {setting.name for setting in settings(SOLVERS[request.param])}
     rounds = {"sweeps": 8} if "sweeps" in known else {"epochs": 6}
+    # Without hundreds of sweeps of pilots: tests/test_choice.py is about these.
+    rounds |= dict.fromkeys(known & {"user_noise", "item_noise", "user_sets", "item_sets"}, True)
     return dataclasses.replace(SOLVERS[request.param], factors=5, **rounds)
 
 

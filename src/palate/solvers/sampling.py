@@ -144,6 +144,7 @@ class Sampling:
             solver={"name": "bayes", **dataclasses.asdict(self.solver)},
             training={
                 "sweeps": self.chain.sweeps,
+                "pilot_sweeps": self.choice.sweeps,
                 "rank": user_factors.shape[1],
                 "parts": parts.describe(),
                 "choices": list(self.choice.records),
