@@ -65,6 +65,8 @@ def palate_whole(table: Path, options: argparse.Namespace) -> float:
         "palate",
         "fit",
         table,
+        "--solver",
+        "sgd",
         "-o",
         table.with_suffix(".palate"),
         "--quiet",

@@ -67,6 +67,8 @@ def model(folder):
         folder / "items.csv",
         "-o",
         folder / "m.palate",
+        "--solver",
+        "sgd",
         "--epochs",
         "5",
     ]
@@ -78,7 +80,7 @@ def test_fit_reports_and_saves(answer, folder, tmp_path):
     output = tmp_path / "m.palate"
     found = answer(
         "fit", folder / "ratings.csv", "--items", folder / "items.csv", "-o", output, "--factors", 4, "--seed", 3,
-        "--threads", 2, "--holdout", 0.1, "--epochs", 8, "--no-biases",
+        "--threads", 2, "--holdout", 0.1, "--solver", "sgd", "--epochs", 8, "--no-biases",
     )  # fmt: skip
     assert output.stat().st_size == found["bytes"]
     assert found["solver"]["factors"] == 4
@@ -93,7 +95,9 @@ def test_fit_reports_and_saves(answer, folder, tmp_path):
 
 
 def test_fit_prints_tables_for_people(palate, folder, tmp_path):
-    code, out, err = palate("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--holdout", 0.2, "--epochs", 3)
+    code, out, err = palate(
+        "fit", folder / "ratings.csv", "-o", tmp_path / "m", "--holdout", 0.2, "--solver", "sgd", "--epochs", 3
+    )
     assert code == 0
     assert "60 users" in out
     assert "bias only" in out
@@ -357,7 +361,19 @@ def test_failures_are_one_line_and_exit_2(palate, model, folder, tmp_path, monke
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path, data):
     source = data / "jester" / "jester5k_ratings.dat"
-    options = ["--epochs", "200", "--factors", "64", "--regularization", "0.06", "--patience", "200", "--json"]
+    options = [
+        "--solver",
+        "sgd",
+        "--epochs",
+        "200",
+        "--factors",
+        "64",
+        "--regularization",
+        "0.06",
+        "--patience",
+        "200",
+        "--json",
+    ]
     command = [sys.executable, "-m", "palate", "fit", str(source), *options]
     process = subprocess.Popen([*command, "-o", str(tmp_path / "m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "m.checkpoint"
@@ -398,7 +414,7 @@ def test_an_output_never_replaces_an_input(palate, folder, tmp_path):
 def test_a_link_stays_a_link(palate, folder, tmp_path):
     target, link = tmp_path / "target.palate", tmp_path / "link.palate"
     link.symlink_to(target)
-    assert palate("fit", folder / "ratings.csv", "-o", link, "--epochs", 1)[0] == 0
+    assert palate("fit", folder / "ratings.csv", "-o", link, "--solver", "sgd", "--epochs", 1)[0] == 0
     assert link.is_symlink()
     assert palate("info", target)[0] == 0
 

@@ -202,7 +202,7 @@ def test_noise_is_drawn_from_its_posterior(chain):
         phi, drawn = chain.users.noise.astype(float), chain.items.noise.astype(float)
         by_user.append(phi * (freedoms[0] + alpha * squares @ psi) / 2)
         by_item.append(drawn * (freedoms[1] + alpha * phi @ squares) / 2)
-        common.append([chain.precision * (1e-6 + phi @ squares @ drawn / 2)])
+        common.append([chain.precision * (gibbs._NOISE_RATE + phi @ squares @ drawn / 2)])
         chosen.append([surprise(chain.users.freedom, phi), surprise(chain.items.freedom, drawn)])
     assert_gamma(np.array(by_user), (freedoms[0] + RATED.sum(axis=1)) / 2)
     assert_gamma(np.array(by_item), (freedoms[1] + RATED.sum(axis=0)) / 2)
@@ -267,8 +267,10 @@ def walk(chain, state, rng):
         fill(chain, values)
         before = chain.precision
         chain.sweep()
-        # The last draw of a sweep is exact under Gamma(1, 1e-6); a Metropolis step turns that prior into ours.
-        odds = (NOISE_SHAPE - 1) * np.log(chain.precision / before) - (NOISE_RATE - 1e-6) * (chain.precision - before)
+        # The last draw of a sweep is exact under the solver's Gamma prior; a Metropolis step turns that prior into ours.
+        odds = (NOISE_SHAPE - 1) * np.log(chain.precision / before) - (NOISE_RATE - gibbs._NOISE_RATE) * (
+            chain.precision - before
+        )
         if np.log(rng.random()) > odds:
             chain.precision = before
         state = get(chain, state)

@@ -36,11 +36,15 @@ _MEAN_WEIGHT = 2.0
 # Gamma prior of the precision of set weights, and the steps by which their scale may move at once.
 _SETS_SHAPE, _SETS_RATE = 0.5, 0.05
 _STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
+# Gamma prior of the noise's precision: so little noise that a table of equal ratings cannot drive it to infinity.
+_NOISE_SHAPE, _NOISE_RATE = 1.0, 1e-3
 # Degrees of freedom of the noise of single users and items.
 _FREEDOMS = np.exp(np.linspace(0, np.log(200), 60))
 _FREEDOM_TERMS = np.array([nu / 2 * np.log(nu / 2) - lgamma(nu / 2) for nu in _FREEDOMS])
-# Work is cut into so many parts, whatever the number of threads.
+# Work is cut into so many parts at most, whatever the number of threads.
 _PARTS = 64
+# So many ratings are worth handing over to another thread.
+_WORTH = 2048
 _INITIAL_SPREAD = 0.1
 
 
@@ -97,7 +101,8 @@ class Side:
     def __post_init__(self) -> None:
         self.counts = np.diff(self.table.indptr)
         self.share = (1 / np.sqrt(np.maximum(1, self.counts))).astype(np.float32)
-        cuts = np.searchsorted(self.table.indptr, np.linspace(0, self.table.indptr[-1], _PARTS + 1))
+        parts = min(_PARTS, 1 + int(self.table.indptr[-1]) // _WORTH)
+        cuts = np.searchsorted(self.table.indptr, np.linspace(0, self.table.indptr[-1], parts + 1))
         cuts[0], cuts[-1] = 0, len(self.counts)
         self.tasks = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
 
@@ -253,7 +258,9 @@ class Chain:
                 side.freedom = _choose(_FREEDOMS, weighed, rng)
         plain, weighted = self._errors(self.users, self.items)
         self.squares = float(plain.sum())
-        self.precision = rng.gamma(1 + self.users.counts.sum() / 2) / (1e-6 + float(weighted @ self.users.noise) / 2)
+        self.precision = rng.gamma(_NOISE_SHAPE + self.users.counts.sum() / 2) / (
+            _NOISE_RATE + float(weighted @ self.users.noise) / 2
+        )
 
     def _errors(self, side: Side, other: Side) -> tuple[Doubles, Doubles]:
         plain, weighted = np.empty(len(side.factors)), np.empty(len(side.factors))

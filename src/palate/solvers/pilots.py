@@ -207,4 +207,4 @@ class Piloted(ABC):
             "pilots": self.pilots,
             "history": self.session.plain_history(),
         }
-        self.session.checkpoint.save(parameters, state, now=self.session.interrupted())
+        self.session.checkpoint.save(lambda: (parameters, state), now=self.session.interrupted())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +67,11 @@ class Preferences:
                     seconds=time.perf_counter() - started,
                 )
             )
-            state = {"done": self.done, "history": self.session.plain_history()}
-            self.session.checkpoint.save(self.at, state, now=self.session.interrupted())
+            self.session.checkpoint.save(self._state, now=self.session.interrupted())
         return self._model()
+
+    def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+        return self.at, {"done": self.done, "history": self.session.plain_history()}
 
     def sweep(self) -> None:
         """Solve for the items, then for the users, who so are what a fold-in finds."""

@@ -38,7 +38,9 @@ class Sampling:
         scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
         # Its scale is not used, and would be found by a search over all ratings.
         self.table = dataclasses.replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
-        self.kept = Kept(self.table, solver.factors, solver.seed, session.run)
+        # More factors than rows could only repeat each other.
+        self.k = min(solver.factors, len(ratings.users), len(ratings.items))
+        self.kept = Kept(self.table, self.k, solver.seed, session.run)
         self.traces: list[list[float]] = []
         self.lost = inf
         self.started = time.perf_counter()
@@ -50,7 +52,7 @@ class Sampling:
             self.choice = self._choose()
         else:
             self.choice = Choice.restored(loaded[1]["choice"])
-        given = self.solver.factors, self.choice.parts, self.solver.seed, self.session.run
+        given = self.k, self.choice.parts, self.solver.seed, self.session.run
         self.chain = chain = Chain(self.table.by_user, self.table.by_item, *given)
         if loaded is not None:
             self._go_back(*loaded)
@@ -68,7 +70,7 @@ class Sampling:
             return late or self.session.interrupted()
 
         return choose_parts(
-            self.table, self.solver.factors, given, self.solver.seed, self.session.run,
+            self.table, self.k, given, self.solver.seed, self.session.run,
             spread=self.spread, report=self.session.report, interrupted=enough,
         )  # fmt: skip
 
@@ -89,7 +91,7 @@ class Sampling:
                 seconds=time.perf_counter() - started,
             )
         )
-        self._save()
+        self.session.checkpoint.save(self._state, now=self.session.interrupted())
 
     def _wanted(self) -> int:
         """How many sweeps there should be, as far as can be told now."""
@@ -105,7 +107,7 @@ class Sampling:
         # What is lost shrinks with the number of sweeps.
         return min(_MOST, done if self.lost <= _LOST else max(done, ceil(done * self.lost / _LOST / BLOCK) * BLOCK))
 
-    def _save(self) -> None:
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         arrays, numbers = self.chain.state()
         kept, counts = self.kept.state()
         state = {
@@ -116,7 +118,7 @@ class Sampling:
             "lost": self.lost if isfinite(self.lost) else None,
             "history": self.session.plain_history(),
         }
-        self.session.checkpoint.save(arrays | kept, state, now=self.session.interrupted())
+        return arrays | kept, state
 
     def _go_back(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
         self.kept.restore(arrays, state["counts"])

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,9 @@ from palate.threads import Run, pool
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "fitting", "require_ratings"]
 
 CHECKPOINT_FORMAT = 1
+#: Returns the arrays and the plain values that the rest of a fit depends on.
+State = Callable[[], tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]]
+
 # Seconds before the first checkpoint, and between two: fitting a small table takes less than writing one.
 _BETWEEN = 1.0
 
@@ -153,7 +156,7 @@ class Session:
 
     def plain_history(self) -> list[dict[str, Any]]:
         """Return the history as plain values."""
-        return [asdict(epoch) for epoch in self.history]
+        return [dict(vars(epoch)) for epoch in self.history]  # not asdict, which copies deeply
 
 
 @dataclass
@@ -178,13 +181,14 @@ class Checkpoint:
         """A text that is the same only for the same settings and the same table."""
         return _fingerprint(self.solver, self.ratings)
 
-    def save(self, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any], *, now: bool = False) -> None:
-        """Replace the file, if there is one and it is time, or at once if `now`.
+    def save(self, state: State, *, now: bool = False) -> None:
+        """Replace the file, if there is one and it is time, or at once if `now`; only then `state` is called.
 
         It is not flushed to the disk: losing some epochs in a power cut is cheaper than waiting.
         """
         if self.path is not None and (now or time.monotonic() - self.saved > _BETWEEN):
-            header = {"format": CHECKPOINT_FORMAT, "fingerprint": self.fingerprint, **state}
+            arrays, numbers = state()
+            header = {"format": CHECKPOINT_FORMAT, "fingerprint": self.fingerprint, **numbers}
             write_arrays(self.path, arrays, header, durable=False)
             self.saved = time.monotonic()
 
