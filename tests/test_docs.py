@@ -7,12 +7,14 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import palate
 from palate.cli.app import app, main
 from palate.solvers import SOLVERS, settings
 
@@ -32,8 +34,19 @@ def run(command, capfd, monkeypatch):
 
 
 def shape(text):
-    """A text without its numbers: they differ in time, and in the last digits between machines."""
-    return re.sub(r"[ ─━]+", " ", re.sub(r"[-+]?\d[\d,.]*(e-?\d+)?", "#", text)).strip()
+    """A text without its numbers, which differ in time, and between machines, and without lines of jokes.
+
+    Sums of BLAS differ in the last digits between processors; a chain makes whole numbers of that, and near ties swap.
+    """
+    lines = [line for line in text.splitlines() if not any(joke in line for joke in jokes())]
+    return re.sub(r"[ ─━]+", " ", re.sub(r"[-+]?\d[\d,.]*(e-?\d+)?", "#", "\n".join(lines))).strip()
+
+
+@cache
+def jokes():
+    _, catalogue = palate.datasets.load("sample")
+    entries = catalogue.entries.values()
+    return {entry.title for entry in entries} | {line for entry in entries for line in entry.text.splitlines()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -93,7 +106,5 @@ def test_the_manual_lists_every_setting():
 
 
 def test_every_public_name_is_in_the_manual():
-    import palate
-
     text = "".join(page.read_text() for page in PAGES)
     assert [name for name in palate.__all__ if not re.search(rf"\b{name}\b", text)] == []

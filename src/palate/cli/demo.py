@@ -132,6 +132,8 @@ class _Story:
     def tell(self) -> None:
         training = self.model.training
         click.echo(f"Fitted: {show.outcome(training)}.")
+        for line in training["choices"]:
+            show.paragraph(line, "")
         named = {"bayes": self.result.scores, **self.result.baselines}
         show.errors(f"Errors on {self.result.ratings:,} held-out ratings", named)
         _heading(f"3. People who liked item {self.item} also liked")

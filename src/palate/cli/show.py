@@ -136,7 +136,12 @@ def outcome(training: Mapping[str, Any]) -> str:
     >>> outcome({"regularization": 0.055, "epochs": 37, "interrupted": False, "notes": []})
     'regularization 0.055, epochs 37'
     """
-    said = [f"{name.replace('_', ' ')} {value:g}" for name, value in training.items() if type(value) in (int, float)]
+    if "pilot_sweeps" in training:
+        said = [f"{training['sweeps']:,} sweeps after {training['pilot_sweeps']:,} of pilots, rank {training['rank']}"]
+        if training["error_left_percent"] is not None:
+            said.append(f"{training['error_left_percent']:.2g}% of the error left to gain by more")
+    else:
+        said = [f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float)]
     if training.get("stage") == "pilot":
         said.append("cut short in a pilot, which leaves the validation part of the ratings out")
     return ", ".join(said)
