@@ -139,7 +139,8 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
     for row in np.flatnonzero(cold):
         q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.mean
         assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
-    assert variance == pytest.approx(1 / chain.precision)
+    noise = [np.append(side.noise[:-1], 1) for side in (chain.users, chain.items)]  # nothing is known of theirs
+    assert variance == pytest.approx(1 / chain.precision / noise[0][bench.user] / noise[1][bench.item])
 
 
 def test_the_variance_of_draws_is_no_part_of_an_error():

@@ -38,6 +38,8 @@ _SETS_SHAPE, _SETS_RATE = 0.5, 0.05
 _STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
 # Gamma prior of the noise's precision: so little noise that a table of equal ratings cannot drive it to infinity.
 _NOISE_SHAPE, _NOISE_RATE = 1.0, 1e-3
+# Noise that no draw depends on is drawn once in so many sweeps.
+_SELDOM = 5
 # Degrees of freedom of the noise of single users and items.
 _FREEDOMS = np.exp(np.linspace(0, np.log(200), 60))
 _FREEDOM_TERMS = np.array([nu / 2 * np.log(nu / 2) - lgamma(nu / 2) for nu in _FREEDOMS])
@@ -73,6 +75,8 @@ class Side:
         float32 (others, d) and (rows, d): set weights W, and X W; zero without sets.
     noise
         float32 (rows,): the relative precision of each row's noise.
+    noisy
+        Whether ratings count by it. If not, it is drawn all the same, now and then, for the intervals alone.
     mean
         float64 (k + 1,): of the factors and biases of rows that have no set.
     """
@@ -87,18 +91,20 @@ class Side:
     prior: Floats
     noise: Floats
     mean: Doubles
+    noisy: bool
     sets_precision: float = 10.0
     freedom: float = 10.0
 
     @classmethod
-    def start(cls, table: Grouped, others: int, k: int, rng: np.random.Generator) -> Side:
+    def start(cls, table: Grouped, others: int, k: int, noisy: bool, rng: np.random.Generator) -> Side:
         rows, width = len(table.indptr) - 1, -(-(k + 1) // LANES) * LANES
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
-        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1))
+        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), noisy)
 
     def __post_init__(self) -> None:
+        self.even = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
         self.share = (1 / np.sqrt(np.maximum(1, self.counts))).astype(np.float32)
         parts = min(_PARTS, 1 + int(self.table.indptr[-1]) // _WORTH)
@@ -110,6 +116,11 @@ class Side:
     def columns(self) -> int:
         """Columns that are no padding: k factors and the bias."""
         return self.k + 1
+
+    @property
+    def weight(self) -> Floats:
+        """What each row's ratings weigh."""
+        return self.noise if self.noisy else self.even
 
     def expected(self) -> Floats:
         """Return the factors and biases, the mean in place of the last row, of which nothing is known."""
@@ -147,7 +158,8 @@ class Chain:
         )
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
-        self.users, self.items = Side.start(by_user, items, k, rng), Side.start(by_item, users, k, rng)
+        self.users = Side.start(by_user, items, k, parts.user_noise, rng)
+        self.items = Side.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
         self.lengths = _lengths(self.users, self.items), _lengths(self.items, self.users)
@@ -231,21 +243,18 @@ class Chain:
         padded[:d, :d] = precision
         linear = np.zeros_like(side.factors)
         linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
-        own, key = (self.precision * side.noise).astype(np.float32), rng.integers(2**62)
+        own, key = (self.precision * side.weight).astype(np.float32), rng.integers(2**62)
 
         def work(part: tuple[int, int]) -> int:
-            given = partners, biases, own, other.noise, padded, linear
+            given = partners, biases, own, other.weight, padded, linear
             return int(solve_rows(*side.table, *given, *part, d, key, side.factors))
 
         if max(self.run(work, side.tasks)) >= 0:
             raise DataError("the ratings are so uneven in size that float32 does not hold their products: rescale them")
 
     def _draw_noise(self, rng: np.random.Generator) -> None:
-        for side, other, on in (
-            (self.users, self.items, self.parts.user_noise),
-            (self.items, self.users, self.parts.item_noise),
-        ):
-            if on:
+        for side, other in ((self.users, self.items), (self.items, self.users)):
+            if side.noisy or self.sweeps % _SELDOM == 0:
                 _, weighted = self._errors(side, other)
                 shape = (side.freedom + side.counts) / 2
                 noise = rng.gamma(shape) / ((side.freedom + self.precision * weighted) / 2)
@@ -259,13 +268,13 @@ class Chain:
         plain, weighted = self._errors(self.users, self.items)
         self.squares = float(plain.sum())
         self.precision = rng.gamma(_NOISE_SHAPE + self.users.counts.sum() / 2) / (
-            _NOISE_RATE + float(weighted @ self.users.noise) / 2
+            _NOISE_RATE + float(weighted @ self.users.weight) / 2
         )
 
     def _errors(self, side: Side, other: Side) -> tuple[Doubles, Doubles]:
         plain, weighted = np.empty(len(side.factors)), np.empty(len(side.factors))
         partners, biases = other.partners()
-        given = side.factors, partners, biases, other.noise
+        given = side.factors, partners, biases, other.weight
         self.run(lambda part: row_errors(*side.table, *given, *part, plain, weighted), side.tasks)
         return plain, weighted
 
