@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from math import sqrt
 
 import numpy as np
@@ -139,8 +140,8 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
     for row in np.flatnonzero(cold):
         q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.mean
         assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
-    noise = [np.append(side.noise[:-1], 1) for side in (chain.users, chain.items)]  # nothing is known of theirs
-    assert variance == pytest.approx(1 / chain.precision / noise[0][bench.user] / noise[1][bench.item])
+    noise = chain.users.noise[bench.user] * chain.items.noise[bench.item]
+    assert variance == pytest.approx(1 / chain.precision / noise, rel=1e-5)
 
 
 def test_the_variance_of_draws_is_no_part_of_an_error():
@@ -179,3 +180,18 @@ def test_a_fit_goes_on_after_its_pilots(tmp_path, monkeypatch):
     assert np.array_equal(resumed.user_factors, model.user_factors)
     assert np.array_equal(resumed.posterior.calibration, model.posterior.calibration)
     assert resumed.training["choices"] == model.training["choices"]
+
+
+def test_pilots_that_were_cut_short_are_run_again(tmp_path):
+    solver, ratings, seen = BayesianMF(factors=3, sweeps=6), random_table(), []
+
+    def press(epoch):
+        seen.append(epoch)
+        if len(seen) == 50:
+            signal.raise_signal(signal.SIGINT)
+
+    cut = solver.fit(ratings, progress=press, checkpoint=tmp_path / "c")
+    assert cut.training["stage"] == "pilot"
+    assert not (tmp_path / "c").exists()
+    resumed = solver.fit(ratings, checkpoint=tmp_path / "c", resume=True)
+    assert np.array_equal(resumed.user_factors, solver.fit(ratings).user_factors)

@@ -76,7 +76,7 @@ def test_recommend_filters(model):
     assert model.recommend(5, 3, only=[]) == []
     with pytest.raises(UnknownIdError, match="item 12345"):
         model.recommend(5, 3, exclude=[12345])
-    with pytest.raises(SettingsError, match="n must be at least 1"):
+    with pytest.raises(SettingsError, match="n must be an integer and at least 1"):
         model.recommend(5, 0)
 
 

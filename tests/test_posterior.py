@@ -11,6 +11,7 @@ from palate.errors import DataError, SettingsError, StorageError, UnknownIdError
 from palate.files import read_arrays, write_arrays
 from palate.posterior import Posterior
 from palate.solvers import SGD
+from palate.solvers.probes import Probes
 
 SOLVER = BayesianMF(factors=7, sweeps=60, user_noise=True, item_noise=True, user_sets=True, item_sets=True)
 
@@ -214,3 +215,77 @@ def test_a_budget_ends_a_chain_and_a_short_one_is_told_of(split):
 def test_a_budget_of_nothing_is_refused(split):
     with pytest.raises(SettingsError, match="time_budget must be above 0"):
         dataclasses.replace(SOLVER, time_budget=0.0).fit(split.train)
+
+
+def test_profiles_are_not_mistaken_for_each_other(model, split):
+    debut, newcomer = model.fold_in_item({model.users[0]: 3.0}), model.fold_in({model.items[0]: 3.0})
+    other = dataclasses.replace(SOLVER, factors=2).fit(split.train).fold_in({})
+    for question in (
+        lambda: model.predict(debut, model.items[0]),
+        lambda: model.predict(model.users[0], newcomer),
+        lambda: model.predict(newcomer, debut),
+        lambda: model.recommend(debut),
+        lambda: model.ask(debut),
+        lambda: model.predict(other, model.items[0]),
+    ):
+        with pytest.raises(SettingsError, match=r"expected, not a profile|cannot be predicted together"):
+            question()
+    with pytest.raises(SettingsError, match="cannot be paired"):
+        model.predict(model.users.ids[:4], model.items.ids[:5])
+    with pytest.raises(DataError, match="keeps no ratings"):
+        dataclasses.replace(model, seen=None).ask(model.users[0])
+
+
+def test_chance_does_not_depend_on_the_unit_of_ratings(split):
+    ratings = split.train.take(np.arange(1500)).compact()
+    found = []
+    for unit in (1.0, 1e30, 1e-25):
+        scaled = dataclasses.replace(ratings, rating=(ratings.rating * unit).astype(np.float32), declared_scale=None)
+        fitted = SOLVER.fit(scaled)
+        draws = [
+            [one.score for one in sorted(fitted.recommend(fitted.users[2], 80, by="chance", seed=seed, seen=True))]
+            for seed in range(20)
+        ]
+        found.append(np.std(draws, axis=0).mean() / unit)
+    assert found == pytest.approx([found[0]] * 3, rel=0.2)
+    assert found[0] > 0
+
+
+def test_the_lowest_by_bound_are_surely_low(model):
+    found = model.recommend(model.users[2], 20, by="lower bound", level=0.8, lowest=True)
+    bounds = model.predict(model.users[2], [one.id for one in found], interval=0.8).high
+    assert [one.score for one in found] == pytest.approx(bounds.tolist(), abs=1e-4)
+
+
+def test_a_level_beyond_the_errors_seen_widens_the_interval(model):
+    seen = np.sort(np.abs(np.random.default_rng(0).normal(size=200))).astype(np.float32)
+    calibrated = dataclasses.replace(model.posterior, calibration=seen)
+    widths = [calibrated.width(level) for level in (0.99, 0.999, 0.99999)]
+    assert widths == sorted(set(widths))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("user_spread", lambda part: -part),
+        ("item_noise", lambda part: 0 * part),
+        ("users.precision", lambda part: -part),
+        ("items.noise", lambda part: part * np.nan),
+    ],
+)
+def test_a_posterior_of_impossible_numbers_is_refused(model, tmp_path, name, change):
+    palate.save(model, tmp_path / "m")
+    arrays, header = read_arrays(tmp_path / "m", "model")
+    arrays[f"posterior.{name}"] = change(arrays[f"posterior.{name}"])
+    write_arrays(tmp_path / "m", arrays, header)
+    with pytest.raises(StorageError, match="do not fit"):
+        palate.load(tmp_path / "m")
+
+
+def test_probes_are_pairs_that_nobody_rated():
+    ratings = datasets.make_ratings(users=40, items=30, ratings=700, seed=2).compact()
+    probes = Probes(ratings, np.random.default_rng(0))
+    rated = set(zip(ratings.user.tolist(), ratings.item.tolist(), strict=True))
+    again = sum(pair in rated for pair in zip(probes.user.tolist(), probes.item.tolist(), strict=True))
+    assert again < 0.02 * len(probes.user)
+    assert len(rated) > 0.5 * 40 * 30

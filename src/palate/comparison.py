@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from math import isfinite
 
 import numpy as np
 
@@ -153,7 +154,10 @@ def _try(name: str, solver: Fitter, number: int, split: Split, threads: int | No
         grown, started = watch(), time.perf_counter()
         model = _fit(solver, train, threads)
         seconds, memory = time.perf_counter() - started, grown()
-        return Trial(name, number, seconds, memory, evaluate(model, split.test, baselines=False)), _parts(model, split)
+        evaluation = evaluate(model, split.test, baselines=False)
+        if not isfinite(evaluation.scores["rmse"]):
+            raise DataError("it predicts what is no number")
+        return Trial(name, number, seconds, memory, evaluation), _parts(model, split)
     except Exception as error:  # whatever it is, it must not cost the others, and it is told
         known = isinstance(error, PalateError)
         said = " ".join(str(error if known else f"{type(error).__name__}: {error}").split())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.posterior import Posterior, Prediction
-from palate.profiles import Contribution, Given, Penalty, Profile, Unobserved, contributions, design, solve
-from palate.ranking import best, telling
+from palate.profiles import Contribution, Explanation, Given, Penalty, Profile, Unobserved, contributions, design, solve
+from palate.ranking import Scored, best, telling
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
 __all__ = ["Explanation", "Model", "Scored"]
@@ -26,37 +26,6 @@ USUAL_PENALTY = Penalty(factors=0.1, bias=0.1, by_count=True)
 
 # How many scores, or gathered factors, a batch holds at once.
 _BATCH_CELLS = 1 << 22
-
-
-class Scored(NamedTuple):
-    """An item or user with its score: a predicted rating, or a similarity."""
-
-    id: Id
-    score: float
-    title: str
-
-
-class Explanation(NamedTuple):
-    """How a prediction comes about: `intercept` plus the sum of the contributions, before clipping to the scale.
-
-    Attributes
-    ----------
-    prediction
-        On the rating scale, not clipped.
-    intercept
-        What is predicted for this item before anything is known of the user.
-    contributions
-        One for each rated item, the largest in size first.
-    remainder
-        What the user's factors hold beyond these ratings (0 for a folded-in user).
-    """
-
-    item: Id
-    title: str
-    prediction: float
-    intercept: float
-    contributions: tuple[Contribution, ...]
-    remainder: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +132,11 @@ class Model:
         """
         if unknown not in ("error", "mean"):
             raise SettingsError(f"unknown ids are an 'error' or get the 'mean', not {unknown!r}")
+        for one, kind in ((user, "user"), (item, "item")):
+            if isinstance(one, Profile):
+                self._check_profile(one, kind)
+        if isinstance(item, Profile) and isinstance(user, Profile):
+            raise SettingsError("a new user and a new item cannot be predicted together: one must be an id")
         if isinstance(item, Profile):
             u = self._index(self.users, user, unknown)
             found = self._against(item, self.user_factors, self.user_bias, u)
@@ -170,7 +144,11 @@ class Model:
             i = self._index(self.items, item, unknown)
             found = self._against(user, self.item_factors, self.item_bias, i)
         else:
-            u, i = np.broadcast_arrays(self._index(self.users, user, unknown), self._index(self.items, item, unknown))
+            u, i = self._index(self.users, user, unknown), self._index(self.items, item, unknown)
+            try:
+                u, i = np.broadcast_arrays(u, i)
+            except ValueError as error:
+                raise SettingsError(f"users {u.shape} and items {i.shape} cannot be paired: {error}") from error
             found = self._products(u.ravel(), i.ravel()).reshape(u.shape)
         rating = _plain(self.scale.clip(found))
         if interval is None:
@@ -274,10 +252,16 @@ class Model:
 
     def _profile(self, user: Id | Profile) -> Profile:
         if isinstance(user, Profile):
+            self._check_profile(user, "user")
             return user
         index = int(self._index(self.users, user, "error"))
         items, ratings = self.seen[index] if self.seen else (np.empty(0, np.int32), np.empty(0, np.float32))
         return Profile(float(self.user_bias[index]), self.user_factors[index], items, ratings)
+
+    def _check_profile(self, profile: Profile, kind: str) -> None:
+        if profile.kind != kind or profile.factors.shape != (self.factors,):
+            made = "" if profile.kind == kind else f"of {'an item' if kind == 'user' else 'a user'} "
+            raise SettingsError(f"a {kind} is expected, not a profile {made}made by another model or method")
 
     # Ranking
 
@@ -312,7 +296,8 @@ class Model:
         least
             Only items with so many ratings at least: little is known about the others.
         by
-            "lower bound": by the lower end of the prediction's interval, for what is surely good. "chance": each item
+            "lower bound": by the lower end of the prediction's interval, for what is surely good (with `lowest` by the
+            upper end, for what is surely bad). "chance": each item
             by a draw from what its prediction may be, so that items of which little is known get their turn (Thompson
             1933). The score is the lower end, or the draw.
         level
@@ -330,7 +315,7 @@ class Model:
         profile = self._profile(user)
         scores = self.intercept + profile.bias + self.item_bias + self.item_factors @ profile.factors
         if by != "prediction":
-            scores = self._unsure(user, scores, by, level, seed)
+            scores = self._unsure(user, scores, by, level, seed, lowest)
         allowed = np.ones(len(self.items), dtype=bool)
         if only is not None:
             allowed[:] = False
@@ -342,21 +327,24 @@ class Model:
         chosen = best(scores, allowed, n, lowest)
         return self._scored(self.items, chosen, self.scale.clip(scores[chosen]))
 
-    def _unsure(self, user: Id | Profile, scores: Floats, by: str, level: float, seed: int | None) -> Floats:
+    def _unsure(
+        self, user: Id | Profile, scores: Floats, by: str, level: float, seed: int | None, lowest: bool
+    ) -> Floats:
         if by not in ("lower bound", "chance"):
             raise SettingsError(f"items are ranked by 'prediction', 'lower bound' or 'chance', not {by!r}")
+        if seed is not None and (not isinstance(seed, int) or seed < 0):
+            raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
         posterior, i = self.certain(), np.arange(len(self.items), dtype=np.int32)
         if isinstance(user, Profile):
-            variance = posterior.toward_items(user, self.item_factors, i)
-            noise = posterior.noise * posterior.item_noise[i]
+            variance, u = posterior.toward_items(user, self.item_factors, i), None
         else:
             u = self._index(self.users, user, "error")
             variance = posterior.variance(u, i)
-            noise = posterior.noise * posterior.user_noise[u] * posterior.item_noise[i]
         if by == "lower bound":
-            return np.asarray(scores - posterior.width(level) * np.sqrt(variance), np.float32)
+            reach = posterior.width(level) * np.sqrt(variance)
+            return np.asarray(scores + reach if lowest else scores - reach, np.float32)
         drawn = np.random.default_rng(seed).normal(size=len(i))
-        return np.asarray(scores + drawn * np.sqrt(np.maximum(variance - noise, 0)), np.float32)
+        return np.asarray(scores + drawn * np.sqrt(np.maximum(variance - posterior.noise_of(u, i), 0)), np.float32)
 
     def ask(self, user: Id | Profile, n: int = 10, *, exclude: Iterable[Id] = ()) -> list[Scored]:
         """Return the n items whose rating would tell most about a user, the most telling first.
@@ -379,8 +367,13 @@ class Model:
             If the user has no factors.
         SettingsError
             If the model has no posterior.
+        DataError
+            If the model keeps no ratings, which tell what is known of the user.
         """
-        prior, profile = self.certain().users, self._profile(user)
+        prior = self.certain().users
+        if self.seen is None and not isinstance(user, Profile):
+            raise DataError("this model keeps no ratings: fold in what the user has rated instead")
+        profile = self._profile(user)
         covariance = profile.covariance
         if covariance is None:
             residuals = self._residuals(profile.items, profile.ratings)
@@ -394,7 +387,7 @@ class Model:
         return self._scored(self.items, chosen, share[chosen])
 
     def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
-        wanted = [ids] if isinstance(ids, (str, int)) else list(ids)
+        wanted = [ids] if isinstance(ids, (str, int, np.integer)) else list(ids)
         index = self.items.index(wanted)
         for id, position in zip(wanted, index, strict=True):
             if position < 0 and not self.catalogue.get(id):
@@ -524,9 +517,11 @@ class Model:
         users, values = self._rated(self.users, ratings)
         residuals = values.astype(np.float64) - self.intercept - self.user_bias[users]
         given = self.certain().items.given(users, self.factors)
-        return self._folded(solve(self.user_factors[users], residuals, given), users, values)
+        return replace(self._folded(solve(self.user_factors[users], residuals, given), users, values), kind="item")
 
     def _rated(self, vocabulary: Vocabulary, ratings: Mapping[Id, float]) -> tuple[NDArray[np.int32], Floats]:
+        if not isinstance(ratings, Mapping):
+            raise DataError(f"ratings to fold in are a dictionary, {vocabulary.kind} id to rating")
         index = self._index(vocabulary, list(ratings), "error")
         if len(set(index.tolist())) < len(index):
             raise DataError(f"{'an item is' if vocabulary is self.items else 'a user has'} rated twice: give each once")

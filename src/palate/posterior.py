@@ -69,10 +69,14 @@ class Posterior:
             items=self.items.rescaled(spread),
         )
 
-    def variance(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> Doubles:
+    def variance(self, user: Any, item: Any) -> Doubles:
         """Return the variance of ratings around their predictions; index -1 is an unknown user or item."""
-        noise = self.noise * np.float64(self.user_noise[user]) * self.item_noise[item]
-        return noise + self.user_spread[user] + self.item_spread[item]
+        return np.asarray(self.noise_of(user, item) + self.user_spread[user] + self.item_spread[item])
+
+    def noise_of(self, user: Any, item: Any) -> Doubles:
+        """Return that part of the variance that no number of ratings takes away; a user None has the usual noise."""
+        noise = self.noise * self.item_noise[item].astype(np.float64)
+        return np.asarray(noise if user is None else noise * self.user_noise[user], np.float64)
 
     def toward_items(self, profile: Profile, factors: Floats, item: NDArray[np.int32]) -> Any:
         """Return the variance of a folded-in user's ratings of items, given all items' factors."""
@@ -85,7 +89,8 @@ class Posterior:
     def _toward(
         self, profile: Profile, factors: Floats, cold: Doubles, spread: Doubles, noise: Floats, index: Any
     ) -> Any:
-        assert profile.covariance is not None
+        if profile.covariance is None:
+            raise SettingsError("this profile does not know how sure it is: make it with fold_in")
         known = np.where((index < 0)[..., None], cold[:-1], factors[index]).reshape(-1, factors.shape[1])
         toward = design(known)
         own = np.einsum("nk,kl,nl->n", toward, profile.covariance, toward, optimize=True).reshape(np.shape(index))
@@ -99,9 +104,12 @@ class Posterior:
         SettingsError
             If the level is not between 0 and 1.
         """
-        if not 0 < level < 1:
+        if not isinstance(level, float | np.floating) or not 0 < level < 1 or (1 + level) / 2 == 1:
             raise SettingsError(f"the level of an interval lies between 0 and 1, such as 0.9, not {level!r}")
+        normal = NormalDist().inv_cdf
         if not len(self.calibration):
-            return NormalDist().inv_cdf((1 + level) / 2)
+            return normal((1 + level) / 2)
         places = (np.arange(len(self.calibration)) + 0.5) / len(self.calibration)
-        return float(np.interp(level, places, self.calibration))
+        # Beyond the largest error seen, widths grow as those of the normal distribution do.
+        beyond = normal((1 + level) / 2) / normal((1 + float(places[-1])) / 2)
+        return float(np.interp(level, places, self.calibration)) * max(1.0, beyond)

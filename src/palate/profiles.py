@@ -9,7 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contribution", "Given", "Penalty", "Prior", "Profile", "Unobserved", "contributions", "design", "solve"]
+__all__ = [
+    "Contribution",
+    "Explanation",
+    "Given",
+    "Penalty",
+    "Prior",
+    "Profile",
+    "Unobserved",
+    "contributions",
+    "design",
+    "solve",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -159,6 +170,8 @@ class Profile:
         int32 and float32, (n,): what was rated; empty where the model does not keep it. For an item: the users.
     covariance
         float64, (k + 1, k + 1), of the factors and the bias; None where it is not known.
+    kind
+        "user" or "item".
     """
 
     bias: float
@@ -166,6 +179,7 @@ class Profile:
     items: NDArray[np.int32]
     ratings: Floats
     covariance: Doubles | None = None
+    kind: str = "user"
 
     def __repr__(self) -> str:
         return f"Profile({len(self.items):,} ratings)"
@@ -178,6 +192,29 @@ class Contribution(NamedTuple):
     rating: float
     contribution: float
     title: str
+
+
+class Explanation(NamedTuple):
+    """How a prediction comes about: `intercept` plus the sum of the contributions, before clipping to the scale.
+
+    Attributes
+    ----------
+    prediction
+        On the rating scale, not clipped.
+    intercept
+        What is predicted for this item before anything is known of the user.
+    contributions
+        One for each rated item, the largest in size first.
+    remainder
+        What the user's factors hold beyond these ratings (0 for a folded-in user).
+    """
+
+    item: int | str
+    title: str
+    prediction: float
+    intercept: float
+    contributions: tuple[Contribution, ...]
+    remainder: float
 
 
 def design(factors: Floats, biased: bool = True) -> Doubles:

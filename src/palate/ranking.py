@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 
-__all__ = ["best", "telling"]
+__all__ = ["Scored", "best", "telling"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
+class Scored(NamedTuple):
+    """An item or user with its score: a predicted rating, or a similarity."""
+
+    id: int | str
+    score: float
+    title: str
+
+
 def best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
     """Return the indices of the n best allowed scores, best first; equal scores in order of index."""
-    if n < 1:
-        raise SettingsError(f"n must be at least 1, not {n}")
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise SettingsError(f"n must be an integer and at least 1, not {n!r}")
     keys = np.where(allowed, scores if lowest else -scores, np.inf)
     n = min(n, int(allowed.sum()))
     if n < len(keys):

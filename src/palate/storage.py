@@ -197,8 +197,28 @@ def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole:
         if [prior.mean.dtype, prior.precision.dtype, prior.sets.dtype, prior.noise.dtype] != ["f8", "f8", "f4", "f8"]:
             return False
         parts += [prior.mean, prior.precision, prior.sets, prior.noise]
-    positive = [part.min(initial=1) > 0 for part in (posterior.users.noise, posterior.items.noise)]
-    return all(positive) and (not whole or all(np.isfinite(part).all() for part in parts))
+    positive: list[NDArray[Any]] = [
+        posterior.user_noise,
+        posterior.item_noise,
+        posterior.users.noise,
+        posterior.items.noise,
+    ]
+    steps = np.diff(posterior.calibration)
+    unsigned: list[NDArray[Any]] = [posterior.user_spread, posterior.item_spread, posterior.calibration, steps]
+    if posterior.noise < 0 or any(part.min(initial=1) <= 0 for part in positive):
+        return False
+    if any(part.min(initial=0) < 0 for part in unsigned):
+        return False
+    if not all(_is_positive_definite(prior.precision) for prior in (posterior.users, posterior.items)):
+        return False
+    return not whole or all(np.isfinite(part).all() for part in parts)
+
+
+def _is_positive_definite(matrix: NDArray[np.float64]) -> bool:
+    try:
+        return bool(np.isfinite(np.linalg.cholesky(matrix)).all())
+    except np.linalg.LinAlgError:
+        return False
 
 
 def _pack_vocabulary(name: str, vocabulary: Vocabulary) -> Arrays:

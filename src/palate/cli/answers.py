@@ -95,7 +95,7 @@ def predict(
         scale = [fitted.scale.low, fitted.scale.high]
         show.json_text({**answer, **_interval(ends, level), "scale": scale, **_described(fitted, item)})
         return
-    between = f" ({ends[0]:.2f} to {ends[1]:.2f} with {level:.0%})" if ends else ""
+    between = f" ({ends[0]:.2f} to {ends[1]:.2f} with {100 * level:g}%)" if ends else ""
     whose = "user " + user if user else "the new user"
     click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
     _say_unknown(fitted, user, item)
@@ -165,7 +165,8 @@ def recommend(
     found = fitted.recommend(
         who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude, least=least, by=by, level=level
     )
-    score = {"prediction": "predicted", "lower bound": "at least", "chance": "drawn"}[by]
+    bound = "at most" if lowest else "at least"
+    score = {"prediction": "predicted", "lower bound": bound, "chance": "drawn"}[by]
     intervals: list[dict[str, float]] = [{} for _ in found]
     if found and fitted.posterior is not None:
         ends = fitted.predict(who, [one.id for one in found], interval=level)
@@ -180,7 +181,7 @@ def recommend(
     what = "Lowest" if lowest else "Best"
     who = f"user {user}" if user else "the new user"
     title = f"{what} {'' if seen else 'unseen '}items for {who}"
-    more = {f"{level:.0%} from": "low", "to": "high"} if any(intervals) else {}
+    more = {f"{100 * level:g}% from": "low", "to": "high"} if any(intervals) else {}
     columns = {name: [f"{interval[end]:.2f}" for interval in intervals] for name, end in more.items()}
     _show_scored(title, score, found, fitted, items=True, texts=texts, more=columns)
 

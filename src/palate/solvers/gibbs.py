@@ -40,6 +40,7 @@ _STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
 _NOISE_SHAPE, _NOISE_RATE = 1.0, 1e-3
 # Noise that no draw depends on is drawn once in so many sweeps.
 _SELDOM = 5
+_LEAST_PRECISION = 0.05
 # Degrees of freedom of the noise of single users and items.
 _FREEDOMS = np.exp(np.linspace(0, np.log(200), 60))
 _FREEDOM_TERMS = np.array([nu / 2 * np.log(nu / 2) - lgamma(nu / 2) for nu in _FREEDOMS])
@@ -121,6 +122,11 @@ class Side:
     def weight(self) -> Floats:
         """What each row's ratings weigh."""
         return self.noise if self.noisy else self.even
+
+    @property
+    def variance(self) -> Floats:
+        """The relative variance of each row's noise; rare draws of nearly no precision would outweigh all others."""
+        return (1 / np.maximum(self.noise, _LEAST_PRECISION)).astype(np.float32)
 
     def expected(self) -> Floats:
         """Return the factors and biases, the mean in place of the last row, of which nothing is known."""

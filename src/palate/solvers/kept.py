@@ -58,8 +58,8 @@ class Kept:
         weight = float(chain.sweeps)
         self.average.add(chain.users.expected(), chain.items.expected(), weight)
         self.probes.add(chain, weight, self.run)
-        self.user_noise += weight * chain.users.noise
-        self.item_noise += weight * chain.items.noise
+        self.user_noise += weight * chain.users.variance
+        self.item_noise += weight * chain.items.variance
         scales = 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
         self.scales += weight * np.array(scales)
 
@@ -73,14 +73,18 @@ class Kept:
         arrays = {name: getattr(self, name) for name in ("user_noise", "item_noise", "scales")}
         arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
         arrays |= {f"probes.{name}": getattr(self.probes, name) for name in Probes.ARRAYS}
-        return {f"kept.{name}": array for name, array in arrays.items()}, [self.average.total, self.average.filled]
+        return {f"kept.{name}": array for name, array in arrays.items()}, [
+            self.average.total,
+            self.average.filled,
+            self.probes.stretch,
+        ]
 
     def restore(self, arrays: dict[str, Any], counts: list[float]) -> None:
         """Go back to a state, taking its arrays out of `arrays`."""
         for name in [name for name in arrays if name.startswith("kept.")]:
             owner, _, part = name.removeprefix("kept.").rpartition(".")
             setattr(getattr(self, owner) if owner else self, part, arrays.pop(name))
-        self.average.total, self.average.filled = counts[0], int(counts[1])
+        self.average.total, self.average.filled, self.probes.stretch = counts[0], int(counts[1]), int(counts[2])
         self.probes.total = counts[0]
 
     def sides(self) -> Sides:
@@ -92,8 +96,7 @@ class Kept:
         """Return how sure the averages are; `sets` says which sides have rated sets."""
         total = self.average.total
         noise = float(self.scales[0] / total)
-        # Precisions are averaged: the mean of their inverses hangs on the rarest draws.
-        user_noise, item_noise = total / self.user_noise, total / self.item_noise
+        user_noise, item_noise = self.user_noise / total, self.item_noise / total
         user_spread, item_spread = self.probes.spread()
         tables = self.ratings.by_user, self.ratings.by_item
 

@@ -20,6 +20,10 @@ BLOCK = 25
 _PAIRS = 4
 _STEP = 1 << 14
 _ROUNDS = 20
+# How often a pair is drawn again that was rated.
+_TRIES = 12
+# Stretches are joined in pairs when there are so many.
+_MOST = 64
 
 
 class Probes:
@@ -39,16 +43,26 @@ class Probes:
     def __init__(self, ratings: Ratings, rng: np.random.Generator) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
 
-        def partners(column: NDArray[np.int32], rows: int) -> NDArray[np.int32]:
-            return column[rng.integers(len(column), size=rows * _PAIRS)]
-
         own_user, own_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
-        self.user = np.concatenate([own_user, partners(ratings.user, items)])
-        self.item = np.concatenate([partners(ratings.item, users), own_item])
+        by_user = ratings.by_user
+        rated = np.repeat(np.arange(users - 1), np.diff(by_user.indptr)) * items + by_user.indices  # ascending
+
+        def partners(column: NDArray[np.int32], own: NDArray[np.int32], of_users: bool) -> NDArray[np.int32]:
+            found = column[rng.integers(len(column), size=len(own))]
+            for number in range(_TRIES):  # a pair that was rated is known better than those that will be asked for
+                keys = own * np.int64(items) + found if of_users else found * np.int64(items) + own
+                places = np.minimum(np.searchsorted(rated, keys), len(rated) - 1)
+                again = np.flatnonzero(rated[places] == keys)
+                popular = column[rng.integers(len(column), size=len(again))]
+                found[again] = popular if 2 * number < _TRIES else rng.integers(column.max() + 1, size=len(again))
+            return found
+
+        self.user = np.concatenate([own_user, partners(ratings.user, own_item, False)])
+        self.item = np.concatenate([partners(ratings.item, own_user, True), own_item])
         self.shape = users, items
         self.total, self.mean, self.squares = 0.0, np.zeros(len(self.user)), np.zeros(len(self.user))
         # Sums over stretches of the chain, the last one not yet complete.
-        self.blocks = np.zeros((1, len(self.user)))
+        self.stretch, self.blocks = BLOCK, np.zeros((1, len(self.user)))
 
     def add(self, chain: Chain, weight: float, run: Run) -> None:
         """Look at a sample."""
@@ -66,12 +80,14 @@ class Probes:
         self.mean += away * (weight / self.total)
         self.squares += weight * away * (found - self.mean)
         self.blocks[-1] += found
-        if chain.sweeps % BLOCK == 0:
+        if chain.sweeps % self.stretch == 0:
+            if len(self.blocks) == _MOST:
+                self.stretch, self.blocks = 2 * self.stretch, self.blocks[::2] + self.blocks[1::2]
             self.blocks = np.vstack([self.blocks, np.zeros(len(found))])
 
     def error(self) -> float:
         """Return the variance that the averages of predictions have because the chain is finite (batch means)."""
-        blocks = self.blocks[(len(self.blocks) - 1) // 4 : -1] / BLOCK
+        blocks = self.blocks[(len(self.blocks) - 1) // 4 : -1] / self.stretch
         return float(blocks.var(axis=0, ddof=1).mean()) / len(blocks) if len(blocks) > 1 else float("inf")
 
     def spread(self) -> tuple[Doubles, Doubles]:

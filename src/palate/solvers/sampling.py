@@ -35,7 +35,7 @@ class Sampling:
         ratings = session.ratings
         self.center = float(ratings.rating.mean(dtype=np.float64))
         self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
-        scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
+        scaled = ((ratings.rating.astype(np.float64) - self.center) / self.spread).astype(np.float32)
         # Its scale is not used, and would be found by a search over all ratings.
         self.table = dataclasses.replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
         # More factors than rows could only repeat each other.
@@ -56,10 +56,11 @@ class Sampling:
         self.chain = chain = Chain(self.table.by_user, self.table.by_item, *given)
         if loaded is not None:
             self._go_back(*loaded)
-        in_pilot = self.session.interrupted() and not chain.sweeps
+        # Pilots that a person cut short are not gone on from: what they decided is not what whole ones would.
+        self.in_pilot = self.session.interrupted() and not chain.sweeps
         while not chain.sweeps or (self._wanted() > chain.sweeps and not self.session.interrupted()):
             self._sweep()
-        return self._model("pilot" if in_pilot else "fit")
+        return self._model("pilot" if self.in_pilot else "fit")
 
     def _choose(self) -> Choice:
         budget = self.solver.time_budget
@@ -91,7 +92,8 @@ class Sampling:
                 seconds=time.perf_counter() - started,
             )
         )
-        self.session.checkpoint.save(self._state, now=self.session.interrupted())
+        if not self.in_pilot:
+            self.session.checkpoint.save(self._state, now=self.session.interrupted())
 
     def _wanted(self) -> int:
         """How many sweeps there should be, as far as can be told now."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, StorageError
+from palate.errors import DataError, SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.ratings import Ratings
 from palate.solvers.settings import check
@@ -131,6 +131,8 @@ def fitting(
         As the solvers' `fit`.
     """
     check(solver)
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
     ratings = require_ratings(ratings)
     kept = Checkpoint(checkpoint, solver, ratings)
     with pool(threads) as run, interruptible() as interrupted:

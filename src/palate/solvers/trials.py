@@ -171,9 +171,8 @@ class Trials:
         users, items, k = chain.users.expected(), chain.items.expected(), chain.users.k
         p, q = users[self.user], items[self.item]
         predicted = np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k]
-        relative = np.append(chain.users.noise[:-1], np.float32(1))[self.user]
-        relative *= np.append(chain.items.noise[:-1], np.float32(1))[self.item]
-        return predicted, np.float32(1 / chain.precision) / relative
+        relative = chain.users.variance[self.user] * chain.items.variance[self.item]
+        return predicted, np.float32(1 / chain.precision) * relative
 
 
 def _gain(base: Doubles, squares: Doubles) -> Gain:
