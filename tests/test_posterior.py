@@ -288,5 +288,5 @@ def test_probes_are_pairs_that_nobody_rated():
     probes = Probes(ratings, np.random.default_rng(0))
     rated = set(zip(ratings.user.tolist(), ratings.item.tolist(), strict=True))
     again = sum(pair in rated for pair in zip(probes.user.tolist(), probes.item.tolist(), strict=True))
-    assert again < 0.02 * len(probes.user)
+    assert again < 0.05 * len(probes.user)
     assert len(rated) > 0.6 * 40 * 30
