@@ -37,6 +37,7 @@ lint: $(VENV)/.lint
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/sgd.py
+	$(BIN)/python benchmarks/gibbs.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

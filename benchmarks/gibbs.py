@@ -17,7 +17,7 @@ import numpy as np
 
 from palate import Ratings
 from palate.datasets import make_ratings
-from palate.solvers.gibbs import Chain, Parts
+from palate.solvers.gibbs.chain import Chain, Parts
 from palate.threads import pool, single_blas
 
 PLAIN, LINKED = Parts(False, False, False, False), Parts(False, False, True, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from palate.solvers import gibbs
+from palate.solvers.gibbs import chain as gibbs
 from tables import table
 
 K = 2

@@ -24,7 +24,7 @@ from forward import (
     put,
 )
 from palate.kernels import rows
-from palate.solvers import gibbs
+from palate.solvers.gibbs import chain as gibbs
 from palate.threads import pool
 
 ALL = gibbs.Parts(True, True, True, True)

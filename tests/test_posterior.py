@@ -11,7 +11,7 @@ from palate.errors import DataError, SettingsError, StorageError, UnknownIdError
 from palate.files import read_arrays, write_arrays
 from palate.posterior import Posterior
 from palate.solvers import SGD
-from palate.solvers.probes import Probes
+from palate.solvers.gibbs.probes import Probes
 from tables import random_table
 
 SOLVER = BayesianMF(factors=7, sweeps=60, user_noise=True, item_noise=True, user_sets=True, item_sets=True)

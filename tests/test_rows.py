@@ -5,8 +5,8 @@ import pytest
 
 import naive
 from palate.kernels import rows
-from palate.solvers.average import Average
-from palate.solvers.gibbs import Chain, Parts
+from palate.solvers.gibbs.average import Average
+from palate.solvers.gibbs.chain import Chain, Parts
 from palate.threads import pool
 from tables import random_table
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "explain", "info", "predict", "recommend", "similar"]
 
+_USUAL_LEVEL = 0.9
+
 model_argument = click.argument("model", metavar="MODEL")
 user_option = click.option("--user", metavar="ID", help="A user of the model.")
 level_option = click.option(
     "--level",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.9,
-    show_default=True,
-    help="How probable it is that the rating lies in the interval.",
+    help="How probable it is that the rating lies in the interval. [0.9]",
 )
 rated_option = click.option(
     "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
@@ -84,11 +84,12 @@ def _named(scored: Scored, score: str, model: Model, *, items: bool = True) -> d
 @level_option
 @json_option
 def predict(
-    model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, level: float, as_json: bool
+    model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, level: float | None, as_json: bool
 ) -> None:
     """Predict one rating, and between which ratings it lies where the model knows how sure it is."""
     fitted = _load(model)
     who = _who(fitted, user, rated)
+    level = _level(fitted, level)
     prediction, *ends = _with_ends(fitted, who, item, level, unknown)
     if as_json:
         answer = {"user": _own(fitted.users, user), "item": _own(fitted.items, item), "prediction": prediction}
@@ -102,11 +103,26 @@ def predict(
     _show_text(fitted, item)
 
 
+def _level(model: Model, given: float | None) -> float:
+    if given is not None:
+        model.certain()  # a level that would have no effect is refused
+    return _USUAL_LEVEL if given is None else given
+
+
 def _with_ends(model: Model, who: Any, item: Any, level: float, unknown: Any = "error") -> tuple[Any, ...]:
     """Return the prediction, and the ends of its interval where the model knows them."""
     if model.posterior is None:
         return (model.predict(who, item, unknown=unknown),)
     return tuple(model.predict(who, item, unknown=unknown, interval=level))
+
+
+def _predicted(model: Model, who: Any, found: list[Scored], level: float) -> list[dict[str, float]]:
+    """Return the prediction and the interval of each recommendation, nothing where the model does not know."""
+    if not found or model.posterior is None:
+        return [{} for _ in found]
+    told = model.predict(who, [one.id for one in found], interval=level)
+    rows = zip(told.rating.tolist(), told.low.tolist(), told.high.tolist(), strict=True)
+    return [{"prediction": rating, **_interval(ends, level)} for rating, *ends in rows]
 
 
 def _interval(ends: Sequence[float], level: float) -> dict[str, float]:
@@ -136,12 +152,13 @@ def _show_text(model: Model, item: int | str) -> None:
 @click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with so many ratings at least.")
 @click.option(
     "--by",
-    type=click.Choice(["prediction", "lower bound", "chance"]),
+    type=click.Choice(["prediction", "lower-bound", "chance"]),
     default="prediction",
     show_default=True,
     help="Rank by the prediction, by what is surely reached, or by a draw from what it may be.",
 )
 @level_option
+@click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
 @click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
 @json_option
 def recommend(
@@ -155,34 +172,32 @@ def recommend(
     exclude: tuple[str, ...],
     least: int,
     by: Any,
-    level: float,
+    level: float | None,
+    seed: int | None,
     texts: bool,
     as_json: bool,
 ) -> None:
     """Recommend items that a user has not rated."""
     fitted = _load(model)
     who = _who(fitted, user, rated)
-    found = fitted.recommend(
-        who, count, lowest=lowest, seen=seen, only=only or None, exclude=exclude, least=least, by=by, level=level
-    )
+    by, level = by.replace("-", " "), _level(fitted, level)
+    filters: dict[str, Any] = {"only": only or None, "exclude": exclude, "least": least}
+    found = fitted.recommend(who, count, lowest=lowest, seen=seen, by=by, level=level, seed=seed, **filters)
     bound = "at most" if lowest else "at least"
     score = {"prediction": "predicted", "lower bound": bound, "chance": "drawn"}[by]
-    intervals: list[dict[str, float]] = [{} for _ in found]
-    if found and fitted.posterior is not None:
-        ends = fitted.predict(who, [one.id for one in found], interval=level)
-        intervals = [_interval(pair, level) for pair in zip(ends.low.tolist(), ends.high.tolist(), strict=True)]
+    more = _predicted(fitted, who, found, level)
     if as_json:
         key = "prediction" if by == "prediction" else score.replace(" ", "_")
-        recommendations = [
-            {**_named(one, key, fitted), **interval} for one, interval in zip(found, intervals, strict=True)
-        ]
+        recommendations = [{**_named(one, key, fitted), **extra} for one, extra in zip(found, more, strict=True)]
         show.json_text({"user": _own(fitted.users, user), "recommendations": recommendations})
         return
+    shown = {"predicted": "prediction", f"{100 * level:g}% from": "low", "to": "high"} if any(more) else {}
+    if by == "prediction":
+        shown.pop("predicted", None)
+    columns = {name: [f"{extra[end]:.2f}" for extra in more] for name, end in shown.items()}
     what = "Lowest" if lowest else "Best"
     who = f"user {user}" if user else "the new user"
     title = f"{what} {'' if seen else 'unseen '}items for {who}"
-    more = {f"{100 * level:g}% from": "low", "to": "high"} if any(intervals) else {}
-    columns = {name: [f"{interval[end]:.2f}" for interval in intervals] for name, end in more.items()}
     _show_scored(title, score, found, fitted, items=True, texts=texts, more=columns)
 
 
@@ -216,7 +231,7 @@ def ask(
         show.json_text({"user": _own(fitted.users, user), "questions": questions})
         return
     about = f"user {user}" if user else "the new user"
-    _show_scored(f"What to ask {about}", "tells", found, fitted, items=True, texts=texts)
+    _show_scored(f"What to ask {about}", "tells", found, fitted, items=True, texts=texts, form=".1%")
 
 
 def _show_scored(
@@ -228,6 +243,7 @@ def _show_scored(
     items: bool,
     texts: bool,
     more: Mapping[str, list[str]] | None = None,
+    form: str = ".2f",
 ) -> None:
     if not found:
         click.echo(f"{title}: none are left")
@@ -235,10 +251,10 @@ def _show_scored(
     if texts:
         click.echo(title)
         for one in found:
-            click.echo(f"\nitem {one.id}, {score} {one.score:.2f}:")
+            click.echo(f"\nitem {one.id}, {score} {one.score:{form}}:")
             show.paragraph(model.catalogue.text(one.id))
         return
-    columns, rows = ["id", score], [[str(one.id), f"{one.score:.2f}"] for one in found]
+    columns, rows = ["id", score], [[str(one.id), f"{one.score:{form}}"] for one in found]
     for name, cells in (more or {}).items():
         columns.append(name)
         for row, cell in zip(rows, cells, strict=True):

@@ -157,5 +157,6 @@ class _Story:
         if not found:
             click.echo("\n(none are left)")
         for one in found:
-            click.echo(f"\nitem {one.id}, {score} {one.score:.2f}:")
+            shown = f"{one.score:.1%}" if score == "tells" else f"{one.score:.2f}"
+            click.echo(f"\nitem {one.id}, {score} {shown}:")
             show.paragraph(self.model.catalogue.text(one.id))

@@ -77,8 +77,8 @@ def fit(
 ) -> None:
     """Fit a model on RATINGS and save it.
 
-    A checkpoint lies beside the model while the fit runs. Ctrl-C ends the fit after the running epoch and saves what
-    has been reached.
+    A checkpoint lies beside the model while the fit runs. Ctrl-C ends the fit after the running epoch or sweep and
+    saves what has been reached.
     """
     import dataclasses
 
@@ -163,7 +163,8 @@ def _in_pilot(model: Model) -> bool:
 
 def _tell_fit(model: Any, seconds: float, output: Path, holdout: float | None) -> None:
     part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
-    show.paragraph(f"Fitted {model.factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.", "")
+    factors = model.solver.get("factors", model.factors)
+    show.paragraph(f"Fitted {factors} factors in {seconds:.1f} s{part}: {show.outcome(model.training)}.", "")
     for line in [*model.training.get("choices", []), *model.training.get("warnings", [])]:
         show.paragraph(line, "")
     click.echo(f"Saved {output} ({show.size(output.stat().st_size)}).")

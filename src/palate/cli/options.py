@@ -210,7 +210,9 @@ def _solver_parameter(solvers: dict[str, Setting]) -> click.Option:
 def _explain(solvers: dict[str, Setting]) -> str:
     """Say what a setting means and what its default is, for each solver where they differ."""
     meanings = _by_solver({name: setting.help for name, setting in solvers.items()})
-    shown = {name: "chosen" if setting.default is None else f"{setting.default}" for name, setting in solvers.items()}
+    shown = {
+        name: setting.none if setting.default is None else f"{setting.default}" for name, setting in solvers.items()
+    }
     said = [f"{', '.join(names)}: {text}" if len(names) < len(_SOLVERS) else text for text, names in meanings.items()]
     defaults = _by_solver(shown)
     if len(defaults) == 1:

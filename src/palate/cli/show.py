@@ -137,7 +137,8 @@ def outcome(training: Mapping[str, Any]) -> str:
     'regularization 0.055, epochs 37'
     """
     if "pilot_sweeps" in training:
-        said = [f"{training['sweeps']:,} sweeps after {training['pilot_sweeps']:,} of pilots, rank {training['rank']}"]
+        sweeps, pilots, rank = (training[name] for name in ("sweeps", "pilot_sweeps", "rank"))
+        said = [f"{sweeps:,} sweeps after {pilots:,} of pilots, collapsed to rank {rank}"]
         if training["error_left_percent"] is not None:
             said.append(f"{training['error_left_percent']:.2g}% of the error left to gain by more")
     else:
@@ -227,10 +228,12 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
             key = f"{epoch.stage}, {epoch.setting}" if epoch.stage == "pilot" else epoch.stage
             if key not in bars:
                 finish()
-                bars[key] = progress.add_task(key, total=epoch.of, state="")
-            held = "" if epoch.validation_rmse is None else f" · validation {epoch.validation_rmse:.4f}"
-            speed = epoch.ratings_per_second / 1e6
-            state = f"{epoch.number}/{epoch.of} · training RMSE {epoch.training_rmse:.4f}{held} · {speed:.0f} M/s"
+                name = f"pilot {len(bars) + 1}" if epoch.stage == "pilot" else epoch.stage
+                bars[key] = progress.add_task(name, total=epoch.of, state="")
+            held = "" if epoch.validation_rmse is None else f"validation RMSE {epoch.validation_rmse:.4f} · "
+            tried = f" · {epoch.setting}" if epoch.stage == "pilot" else ""
+            speed = f"{epoch.ratings_per_second / 1e6:.0f} million ratings/s"
+            state = f"{epoch.number}/{epoch.of} · {held}training {epoch.training_rmse:.4f}{tried or f' · {speed}'}"
             last[key] = epoch.number, state
             progress.update(bars[key], completed=epoch.number, state=state)
             # Drawing takes longer than an epoch over a small table.
@@ -243,7 +246,7 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
         progress.refresh()
     if not console.is_terminal:
         for key, (_, state) in last.items():
-            click.echo(f"{key}: {state}", err=True)
+            click.echo(f"{key.partition(',')[0]}: {state}", err=True)
 
 
 def trials(quiet: bool, splits: int) -> tuple[Callable[[str, int], None], Callable[[Trial], None]]:

@@ -23,9 +23,10 @@ class BayesianMF:
     into one product of factors again, so the model is as quick as any.
 
     Beyond plain factors and biases the noise may differ by user and by item, and *who rated what* may say something
-    about a user's taste and an item's audience (rated sets, see `palate.solvers.gibbs`). Where people choose what they
-    rate, as with films, all of it helps; where they rate what they are shown, as in Jester, some of it costs accuracy.
-    So short pilots decide which of these parts are on, on ratings held out of the training part, unless they are given.
+    about a user's taste and an item's audience (rated sets, see `palate.solvers.gibbs.chain`). Where people choose what
+    they rate, as with films, all of it helps; where they rate what they are shown, as in Jester, some of it costs
+    accuracy. So short pilots decide which of these parts are on, on ratings held out of the training part, unless they
+    are given.
 
     The chain runs for at least 300 sweeps and ends when little of the error is left that more would take away.
 
@@ -40,7 +41,7 @@ class BayesianMF:
 
     factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001)
     sweeps: int | None = setting(None, "draws of all parameters; by default as many as are worth it", least=2)
-    time_budget: float | None = setting(None, "seconds after which no more sweep begins", above=0)
+    time_budget: float | None = setting(None, "seconds after which no more sweep begins", above=0, none="no limit")
     user_noise: bool | None = setting(None, "let the noise differ between users")
     item_noise: bool | None = setting(None, "let the noise differ between items")
     user_sets: bool | None = setting(None, "learn about a user from which items were rated")
@@ -60,7 +61,7 @@ class BayesianMF:
 
         `training` tells the number of sweeps and the rank of the collapsed average.
         """
-        from palate.solvers.sampling import Sampling
+        from palate.solvers.gibbs.sampling import Sampling
 
         with single_blas(), fitting(self, ratings, threads, progress, checkpoint) as session:
             return Sampling(self, session).go(resume)

@@ -21,10 +21,11 @@ def setting(
     least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    none: str = "chosen",
 ) -> Any:
-    """Declare a field of a solver: >= least, > above, < below."""
+    """Declare a field of a solver: >= least, > above, < below; `none` says what the default None means."""
     bounds = {"least": least, "above": above, "below": below}
-    return dataclasses.field(default=default, metadata={"help": help, **bounds})
+    return dataclasses.field(default=default, metadata={"help": help, "none": none, **bounds})
 
 
 class Setting(NamedTuple):
@@ -37,7 +38,9 @@ class Setting(NamedTuple):
     choices
         The texts allowed, if type is str.
     optional
-        Whether None is allowed (the solver then chooses).
+        Whether None is allowed.
+    none
+        What None means: the solver chooses, or there is no limit.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Setting(NamedTuple):
     help: str
     choices: tuple[str, ...]
     optional: bool
+    none: str
 
 
 def settings(solver: Any) -> list[Setting]:
@@ -60,7 +64,9 @@ def settings(solver: Any) -> list[Setting]:
         choices = get_args(hint) if get_origin(hint) is Literal else ()
         default = field.default if isinstance(solver, type) else getattr(solver, field.name)
         kind = str if choices else hint
-        found.append(Setting(field.name, kind, default, field.metadata["help"], choices, optional))
+        found.append(
+            Setting(field.name, kind, default, field.metadata["help"], choices, optional, field.metadata["none"])
+        )
     return found
 
 

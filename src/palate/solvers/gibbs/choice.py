@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.ratings import Ratings
-from palate.solvers.gibbs import Parts
+from palate.solvers.gibbs.chain import Parts
+from palate.solvers.gibbs.trials import Interrupted, Trials
 from palate.solvers.training import Progress
-from palate.solvers.trials import Interrupted, Trials
 from palate.splits import holdout
 from palate.threads import Run
 
@@ -46,6 +46,7 @@ _BETTER_ALONE = 1.5
 _NOISE_ALONE = 1.0
 # Of the errors' sizes, which the widths of intervals are read from.
 _QUANTILES = 200
+_SHORT = np.float32(1.03)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def choose_parts(
         search.extend_sets([name for name in ("user_sets", "item_sets") if name in free])
         search.extend_noise([name for name in ("user_noise", "item_noise") if name in free])
     except Interrupted:
-        search.records.append("interrupted before all parts were judged")
+        search.conclude()
     except DataError as error:
         search.records.append(f"not all parts could be judged: {error}")
     return search.choice()
@@ -182,6 +183,13 @@ class _Search:
             best = min(candidates, key=self.trials.rmse, default=base)
         self._settle_on(best, free)
 
+    def conclude(self) -> None:
+        """Settle on the best of what has been judged, when there is no time for more."""
+        sure = [parts for parts in self.trials.scores if self._is_sure(parts)]
+        self.best = min(sure, key=self.trials.rmse, default=self.plain)
+        count = len(self.trials.scores)
+        self.records.append(f"no time to judge all parts: {self.best.describe()} is the best of {count} tried")
+
     def _judged(self, base: Parts, names: Sequence[str]) -> Parts:
         parts = base._replace(**dict.fromkeys(names, True))
         self.trials.judge(parts)
@@ -217,7 +225,10 @@ class _Search:
         if score is None:
             return dataclasses.replace(found, sweeps=self.trials.sweeps)
         places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-        calibration = np.quantile(np.abs(score.residuals), places).astype(np.float32)
+        sizes = np.abs(score.residuals)
+        # The few draws of a trial spread less than those of a fit: that much of what errors exceed them is its doing.
+        sizes /= np.clip(np.sqrt(np.square(sizes).mean()), 1, _SHORT)
+        calibration = np.quantile(sizes, places).astype(np.float32)
         return dataclasses.replace(found, calibration=calibration, sweeps=self.trials.sweeps)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.solvers.gibbs import Chain, Parts
+from palate.solvers.gibbs.chain import Chain, Parts
 from palate.solvers.training import Epoch, Progress
 from palate.splits import Split
 from palate.threads import Run

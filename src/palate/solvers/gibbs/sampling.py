@@ -11,11 +11,11 @@ import numpy as np
 
 from palate.model import Model
 from palate.ratings import RatingScale
-from palate.solvers.choice import Choice, choose_parts
-from palate.solvers.diagnostics import Trace
-from palate.solvers.gibbs import Chain, Parts
-from palate.solvers.kept import Kept
-from palate.solvers.probes import BLOCK
+from palate.solvers.gibbs.chain import Chain, Parts
+from palate.solvers.gibbs.choice import Choice, choose_parts
+from palate.solvers.gibbs.diagnostics import Trace
+from palate.solvers.gibbs.kept import Kept
+from palate.solvers.gibbs.probes import BLOCK
 from palate.solvers.training import Epoch, Session
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["Sampling"]
 
 # How many sweeps there are at least and at most where nobody says, and what share of the RMSE may be lost by stopping.
 _LEAST, _MOST, _LOST = 300, 1000, 0.0015
+# Fewer sweeps tell nothing of how a chain moves.
+_TRACEABLE = 20
 
 
 class Sampling:
@@ -164,7 +166,8 @@ class Sampling:
         lost = self.kept.lost()
         draws, parts = np.array(self.traces), self.chain.parts
         shown = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
-        traces = [Trace.of(name, draws[:, place]) for place, (name, on) in enumerate(shown) if on]
+        on = [(name, place) for place, (name, used) in enumerate(shown) if used and len(draws) >= _TRACEABLE]
+        traces = [Trace.of(name, draws[:, place]) for name, place in on]
         found: dict[str, Any] = {
             "error_left_percent": round(100 * lost, 3) if isfinite(lost) else None,
             "traces": [trace._asdict() for trace in traces],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from palate.kernels.rows import pair_products
 from palate.ratings import Ratings
-from palate.solvers.gibbs import Chain
+from palate.solvers.gibbs.chain import Chain
 from palate.threads import Run
 
 __all__ = ["BLOCK", "Probes"]

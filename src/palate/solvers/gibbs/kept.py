@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from palate.posterior import Posterior
 from palate.profiles import Prior
 from palate.ratings import Ratings
-from palate.solvers.average import Average
-from palate.solvers.gibbs import Chain
-from palate.solvers.priors import learn_prior
-from palate.solvers.probes import Probes
+from palate.solvers.gibbs.average import Average
+from palate.solvers.gibbs.chain import Chain
+from palate.solvers.gibbs.priors import learn_prior
+from palate.solvers.gibbs.probes import Probes
 from palate.threads import Run
 
 __all__ = ["Kept", "Sides"]
