@@ -461,3 +461,41 @@ def test_a_closed_pipe_is_no_traceback(model):
         check=False,
     )
     assert "Traceback" not in run.stderr
+
+
+@pytest.fixture(scope="module")
+def sure(folder):
+    """A model that knows how sure it is."""
+    from palate import BayesianMF, read_ratings, save
+
+    plain = dict.fromkeys(("user_noise", "item_noise", "user_sets", "item_sets"), False)
+    save(BayesianMF(factors=3, sweeps=30, **plain).fit(read_ratings(folder / "ratings.csv")), folder / "sure.palate")
+    return folder / "sure.palate"
+
+
+def test_answers_say_how_sure_they_are(palate, answer, sure):
+    found = answer("predict", sure, "--user", 5, "--item", 110, "--level", 0.8)
+    assert found["low"] < found["prediction"] < found["high"]
+    assert found["level"] == 0.8
+    _, out, _ = palate("predict", sure, "--user", "nobody", "--item", 110, "--unknown", "mean")
+    assert "with 90%" in out
+    assert "does not know user nobody" in out
+    for by, key in (("lower-bound", "at_least"), ("chance", "drawn"), ("prediction", "prediction")):
+        best = answer("recommend", sure, "--user", 5, "-n", 2, "--by", by, "--seed", 1)["recommendations"]
+        assert {key, "prediction", "low", "high"} <= set(best[0])
+    assert "at most" in palate("recommend", sure, "--user", 5, "--by", "lower-bound", "--lowest")[1]
+
+
+def test_ask_names_what_would_tell_most(palate, answer, sure):
+    someone = answer("ask", sure, "-n", 3)["questions"]
+    known = answer("ask", sure, "-n", 3, "--user", 5)["questions"]
+    assert len(someone) == 3
+    assert 1 > someone[0]["tells"] > known[0]["tells"] > 0
+    assert "%" in palate("ask", sure, "--rated", "110=4")[1]
+
+
+def test_what_a_model_cannot_tell_is_refused(palate, folder, model):
+    for command in (["ask", model], ["predict", model, "--user", "5", "--item", "110", "--level", "0.8"]):
+        code, _, err = palate(*command)
+        assert code == 2
+        assert "does not know how sure it is" in err

@@ -1,6 +1,7 @@
 """How sure a model is, and what it makes of users and items of whom it knows little."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -210,7 +211,13 @@ def test_a_budget_ends_a_chain_and_a_short_one_is_told_of(split):
     model = dataclasses.replace(SOLVER, sweeps=None, time_budget=0.05).fit(split.train)
     assert 0 < model.training["sweeps"] < 300
     assert "the chain is short" in model.training["warnings"][0]
-    assert {trace["name"] for trace in model.training["traces"]} == {"noise", "user sets", "item sets"}
+    assert json.loads(json.dumps(dict(model.training), allow_nan=False))
+
+
+def test_a_model_tells_how_its_chain_moved(model):
+    traces = model.training["traces"]
+    assert {trace["name"] for trace in traces} == {"noise", "user sets", "item sets"}
+    assert all(1 <= trace["effective_size"] <= 60 and trace["split_rhat"] > 0.9 for trace in traces)
 
 
 def test_a_budget_of_nothing_is_refused(split):

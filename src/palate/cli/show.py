@@ -233,7 +233,8 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
             held = "" if epoch.validation_rmse is None else f"validation RMSE {epoch.validation_rmse:.4f} · "
             tried = f" · {epoch.setting}" if epoch.stage == "pilot" else ""
             speed = f"{epoch.ratings_per_second / 1e6:.0f} million ratings/s"
-            state = f"{epoch.number}/{epoch.of} · {held}training {epoch.training_rmse:.4f}{tried or f' · {speed}'}"
+            error = f"{'training' if held else 'training RMSE'} {epoch.training_rmse:.4f}"
+            state = f"{epoch.number}/{epoch.of} · {held}{error}{tried or f' · {speed}'}"
             last[key] = epoch.number, state
             progress.update(bars[key], completed=epoch.number, state=state)
             # Drawing takes longer than an epoch over a small table.
