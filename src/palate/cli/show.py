@@ -210,9 +210,14 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn
+    from rich.table import Column
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[state]}"))
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len("pilot 10"))),
+        BarColumn(8, table_column=Column(min_width=8)),
+        TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
     bars: dict[str, TaskID] = {}
     last: dict[str, tuple[int, str]] = {}
     shown = 0.0
@@ -230,11 +235,10 @@ def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
                 finish()
                 name = f"pilot {len(bars) + 1}" if epoch.stage == "pilot" else epoch.stage
                 bars[key] = progress.add_task(name, total=epoch.of, state="")
-            held = "" if epoch.validation_rmse is None else f"validation RMSE {epoch.validation_rmse:.4f} · "
-            tried = f" · {epoch.setting}" if epoch.stage == "pilot" else ""
+            held = epoch.validation_rmse
+            error = f"training RMSE {epoch.training_rmse:.4f}" if held is None else f"validation RMSE {held:.4f}"
             speed = f"{epoch.ratings_per_second / 1e6:.0f} million ratings/s"
-            error = f"{'training' if held else 'training RMSE'} {epoch.training_rmse:.4f}"
-            state = f"{epoch.number}/{epoch.of} · {held}{error}{tried or f' · {speed}'}"
+            state = f"{epoch.number}/{epoch.of} · {error} · {epoch.setting if epoch.stage == 'pilot' else speed}"
             last[key] = epoch.number, state
             progress.update(bars[key], completed=epoch.number, state=state)
             # Drawing takes longer than an epoch over a small table.

@@ -97,24 +97,32 @@ class Trials:
             return
         chain, blocks = self._fork(parts), np.zeros((_BLOCKS, len(self.held)), np.float32)
         squares, noise = np.zeros(len(self.held)), np.zeros(len(self.held))
-        for number in range(_ADAPT):
-            self._sweep(chain, number + 1, _ADAPT + _BLOCK * _BLOCKS, None)
-        for number in range(_BLOCK * _BLOCKS):
-            block = number // _BLOCK
-            rmse = sqrt(max(0.0, self._squares(blocks[:block]).mean())) if block > 1 else None
-            self._sweep(chain, _ADAPT + number + 1, _ADAPT + _BLOCK * _BLOCKS, rmse)
-            predicted, variance = self._predict(chain)
-            blocks[block] += predicted / _BLOCK
-            squares += np.square(predicted, dtype=np.float64)
-            noise += variance
-            if number + 1 == 2 * _BLOCK and self._is_hopeless(blocks[:2]):
-                blocks = blocks[:2]
-                break
-        draws = _BLOCK * len(blocks)
+        count, stopped = 0, None
+        try:
+            for number in range(_ADAPT):
+                self._sweep(chain, number + 1, _ADAPT + _BLOCK * _BLOCKS, None)
+            for number in range(_BLOCK * _BLOCKS):
+                block = number // _BLOCK
+                rmse = sqrt(max(0.0, self._squares(blocks[:block]).mean())) if block > 1 else None
+                self._sweep(chain, _ADAPT + number + 1, _ADAPT + _BLOCK * _BLOCKS, rmse)
+                predicted, variance = self._predict(chain)
+                blocks[block] += predicted / _BLOCK
+                squares += np.square(predicted, dtype=np.float64)
+                noise += variance
+                count += 1
+                if count == 2 * _BLOCK and self._is_hopeless(blocks[:2]):
+                    break
+        except Interrupted as stop:
+            stopped = stop
+            if count < 2 * _BLOCK:
+                raise
+        blocks = blocks[: count // _BLOCK]
         mean = blocks.mean(axis=0, dtype=np.float64)
-        deviation = np.sqrt(noise / draws + np.maximum(0, squares / draws - mean**2))
+        deviation = np.sqrt(noise / count + np.maximum(0, squares / count - mean**2))
         residuals = (self.held.rating - mean) / deviation  # not clipped, as intervals are not before they are done
         self.scores[parts] = _Score(self._squares(blocks), residuals.astype(np.float32))
+        if stopped:
+            raise stopped
 
     def rmse(self, parts: Parts) -> float:
         """Return the validation error of a candidate, in the units of the ratings."""
