@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import naive
 from palate import kernels
 from palate.kernels import blocks as blocks_kernels
 from palate.kernels import layout, sgd, simd
 from palate.solvers.blocks import Blocks, Deal
-from palate.threads import pool
+from palate.threads import pool, single_blas
 from tables import random_table
 
 FILES = sorted(Path(kernels.__file__).parent.glob("*.py"))
@@ -167,3 +168,15 @@ def test_jitted_functions_call_none_of_another_file(path):
         if line.startswith("from palate.kernels."):
             names = {name.strip() for name in line.split(" import ")[1].split(",")}
             assert names <= allowed
+
+
+def test_blas_gets_its_threads_back():
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with pytest.raises(ZeroDivisionError), single_blas(), single_blas():
+            assert threads() == {1}
+            1 / 0  # noqa: B018
+        assert threads() == before == {2}
