@@ -7,13 +7,13 @@ from statistics import NormalDist, fmean, stdev
 import numpy as np
 import pytest
 
-from palate.comparison import NO_RATINGS, ON_REQUEST, compare, contestants
+from palate.comparison import ON_REQUEST, compare, contestants
 from palate.errors import DataError, SettingsError
 from palate.evaluation import evaluate
 from palate.memory import watch
 from palate.metrics import LEVELS, coverage, log_likelihood
 from palate.model import Model
-from palate.solvers import BASELINES, SOLVERS, Means
+from palate.solvers import BASELINES, NO_RATINGS, SOLVERS, Means
 from palate.splits import holdout, k_fold
 from tables import random_table, table
 

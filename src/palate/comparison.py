@@ -15,14 +15,12 @@ from palate.evaluation import Fitter, evaluate
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
-from palate.solvers import BASELINES, SOLVERS, Solver
+from palate.solvers import BASELINES, NO_RATINGS, SOLVERS, Solver
 from palate.splits import Split
 from palate.standings import Comparison, Floats, Trial, summarize
 
-__all__ = ["NO_RATINGS", "ON_REQUEST", "compare", "contestants"]
+__all__ = ["ON_REQUEST", "compare", "contestants"]
 
-#: Entries of `SOLVERS` whose predictions are no ratings, such as scores of preference: an RMSE says nothing about them.
-NO_RATINGS = frozenset({"implicit"})
 #: Entries of `SOLVERS` that `contestants` brings only where they are named: kept for history, not to be used.
 ON_REQUEST = frozenset({"article"})
 

@@ -297,9 +297,8 @@ class Model:
             Only items with so many ratings at least: little is known about the others.
         by
             "lower bound": by the lower end of the prediction's interval, for what is surely good (with `lowest` by the
-            upper end, for what is surely bad). "chance": each item
-            by a draw from what its prediction may be, so that items of which little is known get their turn (Thompson
-            1933). The score is the lower end, or the draw.
+            upper end, for what is surely bad). "chance": each item by a draw from what its prediction may be, so that
+            items of which little is known get their turn (Thompson 1933). The score is that end, or the draw.
         level
             Of the interval.
         seed

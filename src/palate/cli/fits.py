@@ -38,8 +38,10 @@ _READING = ("columns", "separator", "header", "layout", "missing", "query", "on_
 
 
 def _require_ratings(solver: str) -> None:
-    if solver == "implicit":
-        raise click.UsageError("the solver 'implicit' learns scores, not ratings: it has no errors to report")
+    from palate.solvers import NO_RATINGS
+
+    if solver in NO_RATINGS:
+        raise click.UsageError(f"the solver {solver!r} learns scores, not ratings: it has no errors to report")
 
 
 def _separate(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

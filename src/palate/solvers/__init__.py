@@ -13,6 +13,7 @@ from palate.solvers.training import Epoch
 __all__ = [
     "ALS",
     "BASELINES",
+    "NO_RATINGS",
     "SGD",
     "SOLVERS",
     "BayesianMF",
@@ -34,3 +35,6 @@ SOLVERS: dict[str, Solver] = {
     "implicit": ImplicitALS(),
     "article": SGD.article(),
 }
+
+#: Entries whose predictions are no ratings, such as scores of preference: an RMSE says nothing about them.
+NO_RATINGS = frozenset({"implicit"})

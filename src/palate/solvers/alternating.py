@@ -15,7 +15,7 @@ from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.pilots import Arrays, Part, Piloted
-from palate.solvers.sides import Side, padded
+from palate.solvers.sides import Side, padded, partners
 from palate.solvers.training import Session
 from palate.threads import Run
 
@@ -70,12 +70,12 @@ class Sweeps(Part):
     def half(self, side: Side, mine: Floats, other: Floats, regularization: float) -> None:
         """Solve for one side, in place."""
         k, width = self.solver.factors, mine.shape[1]
-        partners, biases = _partners(other, k)
+        facing, biases = partners(other, k)
         # A row's equations divided by its number of ratings: so one matrix is the penalty of all rows.
         weight = (1 / np.maximum(1, side.counts) if self.solver.weighted else np.ones(len(mine))).astype(np.float32)
         precision = np.eye(width, dtype=np.float32)
         precision[: k + 1] *= np.float32(regularization)
-        given = *side.table, partners, biases, weight, np.ones(len(other), np.float32), precision, np.zeros_like(mine)
+        given = *side.table, facing, biases, weight, np.ones(len(other), np.float32), precision, np.zeros_like(mine)
 
         def work(part: tuple[int, int]) -> int:
             if self.solver.nonnegative:
@@ -85,9 +85,9 @@ class Sweeps(Part):
         side.solve(self.run, work)
 
     def _squares(self, at: Arrays) -> float:
-        partners, biases = _partners(at["items"], self.solver.factors)
+        facing, biases = partners(at["items"], self.solver.factors)
         plain, weighted = np.empty(len(at["users"])), np.empty(len(at["users"]))
-        given = *self.users.table, at["users"], partners, biases, np.ones(len(biases), np.float32)
+        given = *self.users.table, at["users"], facing, biases, np.ones(len(biases), np.float32)
         self.run(lambda part: row_errors(*given, *part, plain, weighted), self.users.tasks)
         return float(plain.sum())
 
@@ -104,13 +104,6 @@ class Sweeps(Part):
         given, width = (*factors, *biases, *self.limits), (0,) * factors[0].shape[1]
         squares = self.run(lambda part: squared_error(*columns, *part, *given, width), parts)
         return sqrt(sum(squares) / size)
-
-
-def _partners(factors: Floats, k: int) -> tuple[Floats, Floats]:
-    """Return what the other side's rows are multiplied with, a one in place of the bias, and the biases."""
-    partners = factors.copy()
-    partners[:, k] = 1
-    return partners, np.ascontiguousarray(factors[:, k])
 
 
 class Alternation(Piloted):

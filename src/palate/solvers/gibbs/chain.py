@@ -13,7 +13,6 @@ With biases as a last column whose partner is 1, a rating is :math:`r_{ui} = p_u
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import lgamma
 from typing import Any, ClassVar, NamedTuple
 
@@ -24,6 +23,7 @@ from palate.errors import DataError
 from palate.kernels.rows import row_errors, solve_rows, weigh_sets
 from palate.kernels.simd import LANES
 from palate.ratings import Grouped
+from palate.solvers.sides import cut, padded, partners, set_lengths, set_shares
 from palate.threads import Run
 
 __all__ = ["Chain", "Parts"]
@@ -44,10 +44,6 @@ _LEAST_PRECISION = 0.05
 # Degrees of freedom of the noise of single users and items.
 _FREEDOMS = np.exp(np.linspace(0, np.log(200), 60))
 _FREEDOM_TERMS = np.array([nu / 2 * np.log(nu / 2) - lgamma(nu / 2) for nu in _FREEDOMS])
-# Work is cut into so many parts at most, whatever the number of threads.
-_PARTS = 64
-# So many ratings are worth handing over to another thread.
-_WORTH = 2048
 _INITIAL_SPREAD = 0.1
 
 
@@ -98,7 +94,7 @@ class Side:
 
     @classmethod
     def start(cls, table: Grouped, others: int, k: int, noisy: bool, rng: np.random.Generator) -> Side:
-        rows, width = len(table.indptr) - 1, -(-(k + 1) // LANES) * LANES
+        rows, width = len(table.indptr) - 1, padded(k + 1)
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
@@ -107,11 +103,8 @@ class Side:
     def __post_init__(self) -> None:
         self.even = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
-        self.share = (1 / np.sqrt(np.maximum(1, self.counts))).astype(np.float32)
-        parts = min(_PARTS, 1 + int(self.table.indptr[-1]) // _WORTH)
-        cuts = np.searchsorted(self.table.indptr, np.linspace(0, self.table.indptr[-1], parts + 1))
-        cuts[0], cuts[-1] = 0, len(self.counts)
-        self.tasks = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
+        self.share = set_shares(self.counts)
+        self.tasks = cut(self.table.indptr)
 
     @property
     def columns(self) -> int:
@@ -136,9 +129,7 @@ class Side:
 
     def partners(self) -> tuple[Floats, Floats]:
         """Return what the other side's rows are multiplied with (a one in place of the bias), and the biases."""
-        partners = self.factors.copy()
-        partners[:, self.k] = 1
-        return partners, np.ascontiguousarray(self.factors[:, self.k])
+        return partners(self.factors, self.k)
 
 
 class Chain:
@@ -168,7 +159,7 @@ class Chain:
         self.items = Side.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
-        self.lengths = _lengths(self.users, self.items), _lengths(self.items, self.users)
+        self.lengths = set_lengths(self.users.share, by_item), set_lengths(self.items.share, by_user)
 
     def sweep(self) -> None:
         """Draw everything once, in turn."""
@@ -300,12 +291,6 @@ class Chain:
         for name, value in (arrays | numbers).items():
             owner, _, part = name.rpartition(".")
             setattr(getattr(self, owner) if owner else self, part, value)
-
-
-def _lengths(side: Side, other: Side) -> Floats:
-    """Return |X_j|^2 of each set: for item j the sum of 1 / n_u over its raters u."""
-    sums = np.concatenate([[0], np.cumsum(side.share[other.table.indices].astype(np.float64) ** 2)])
-    return np.diff(sums[other.table.indptr]).astype(np.float32)
 
 
 def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Doubles:

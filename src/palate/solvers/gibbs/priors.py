@@ -9,6 +9,7 @@ from palate.kernels.rows import weigh_sets
 from palate.kernels.simd import LANES
 from palate.profiles import Prior, design
 from palate.ratings import Grouped
+from palate.solvers.sides import set_lengths, set_shares
 from palate.threads import Run
 
 __all__ = ["learn_prior"]
@@ -79,9 +80,8 @@ def _descend(
 ) -> tuple[Doubles, Doubles]:
     """Return set weights, and what the set of each row adds up to; eight columns at once."""
     n, width, others = *away.shape, len(turned.indptr) - 1
-    share = (1 / np.sqrt(np.maximum(1, counts))).astype(np.float32)
-    sums = np.concatenate([[0], np.cumsum(share[turned.indices].astype(np.float64) ** 2)])
-    lengths = np.diff(sums[turned.indptr]).astype(np.float32)
+    share = set_shares(counts)
+    lengths = set_lengths(share, turned)
     target = away @ root
     found, rest = np.zeros((others, width)), np.zeros_like(target)
 

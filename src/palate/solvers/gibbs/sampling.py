@@ -81,6 +81,8 @@ class Sampling:
         started, chain = time.perf_counter(), self.chain
         chain.sweep()
         self.kept.add(chain)
+        if chain.sweeps % BLOCK == 0 and self.solver.sweeps is None:
+            self.lost = self.kept.lost()
         self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
         self.session.report(
             Epoch(
@@ -104,8 +106,6 @@ class Sampling:
             return done
         if self.solver.sweeps is not None:
             return self.solver.sweeps
-        if done % BLOCK == 0 and done:
-            self.lost = self.kept.lost()
         if done < _LEAST:
             return _LEAST
         # What is lost shrinks with the number of sweeps.
