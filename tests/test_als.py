@@ -122,9 +122,9 @@ def test_non_negative_rows_are_those_of_their_slow_twin():
     weight = rng.random(30).astype(np.float32) + 0.5
     precision, linear = np.eye(width, dtype=np.float32), np.zeros((30, width), np.float32)
     linear[:, : bounded + 1] = rng.normal(size=(30, bounded + 1))
-    found = np.zeros((30, width), np.float32)
+    found, errors = np.zeros((30, width), np.float32), np.empty(30)
     parts = other, offset, weight, others, precision, linear
-    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found) == -1
+    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found, errors) == -1
     zeros = 0
     for row in range(30):
         items, values = given[row]
@@ -134,10 +134,12 @@ def test_non_negative_rows_are_those_of_their_slow_twin():
         right = design.T @ (weights * (values - offset[items])) + linear[row, : bounded + 1]
         expected = naive.nonnegative_row(gram, right, bounded)
         np.testing.assert_allclose(found[row, : bounded + 1], expected, atol=1e-3)
+        left = values - offset[items] - design @ found[row, : bounded + 1]
+        np.testing.assert_allclose(errors[row], (weights * left**2).sum(), rtol=1e-4)
         zeros += (expected[:bounded] == 0).sum()
     assert 40 < zeros < 230
     precision[:] = -1e6 * np.eye(width)
-    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found) == 4
+    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found, errors) == 4
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import row_errors, solve_nonnegative_rows, solve_rows
+from palate.kernels.rows import solve_nonnegative_rows, solve_rows
 from palate.kernels.sgd import squared_error
 from palate.model import Model
 from palate.profiles import Penalty
@@ -64,11 +64,10 @@ class Sweeps(Part):
     def epoch(self, at: Arrays, regularization: float, number: int) -> tuple[float, int]:
         """Solve for the items, then for the users, who so are what a fold-in finds."""
         self.half(self.items, at["items"], at["users"], regularization)
-        self.half(self.users, at["users"], at["items"], regularization)
-        return self._squares(at) / self.size, self.size
+        return self.half(self.users, at["users"], at["items"], regularization) / self.size, self.size
 
-    def half(self, side: Side, mine: Floats, other: Floats, regularization: float) -> None:
-        """Solve for one side, in place."""
+    def half(self, side: Side, mine: Floats, other: Floats, regularization: float) -> float:
+        """Solve for one side, in place; return the sum of squared errors."""
         k, width = self.solver.factors, mine.shape[1]
         facing, biases = partners(other, k)
         # A row's equations divided by its number of ratings: so one matrix is the penalty of all rows.
@@ -76,20 +75,15 @@ class Sweeps(Part):
         precision = np.eye(width, dtype=np.float32)
         precision[: k + 1] *= np.float32(regularization)
         given = *side.table, facing, biases, weight, np.ones(len(other), np.float32), precision, np.zeros_like(mine)
+        errors = np.empty(len(mine))
 
         def work(part: tuple[int, int]) -> int:
             if self.solver.nonnegative:
-                return int(solve_nonnegative_rows(*given, *part, k, mine))
-            return int(solve_rows(*given, *part, 0, 0, mine))
+                return int(solve_nonnegative_rows(*given, *part, k, mine, errors))
+            return int(solve_rows(*given, *part, 0, 0, mine, errors))
 
         side.solve(self.run, work)
-
-    def _squares(self, at: Arrays) -> float:
-        facing, biases = partners(at["items"], self.solver.factors)
-        plain, weighted = np.empty(len(at["users"])), np.empty(len(at["users"]))
-        given = *self.users.table, at["users"], facing, biases, np.ones(len(biases), np.float32)
-        self.run(lambda part: row_errors(*given, *part, plain, weighted), self.users.tasks)
-        return float(plain.sum())
+        return float((errors / weight).sum())
 
     def validate(self, at: Arrays) -> float:
         """Return the RMSE of clipped predictions on the validation part."""
