@@ -84,6 +84,16 @@ def test_counts_and_groups_are_those_of_their_slow_twins():
     assert not layout.is_grouped(np.zeros(2, np.int32), np.zeros(2, np.int32))
 
 
+def test_pairs_are_found_in_a_grouped_table():
+    table = random_table(users=40, items=30, density=0.3, seed=2)
+    dense = np.zeros((40, 30), bool)
+    dense[table.user, table.item] = True
+    user, item = (index.ravel().astype(np.int32) for index in np.indices(dense.shape))
+    found = np.empty(user.size, np.bool_)
+    layout.are_rated(table.by_user.indptr, table.by_user.indices, user, item, found)
+    np.testing.assert_array_equal(found.reshape(dense.shape), dense)
+
+
 def test_blocks_hold_every_rating_once_and_share_nothing_within_a_round():
     ratings = random_table(users=500, items=400, density=0.9)
     deal = Deal.of(ratings, 16)

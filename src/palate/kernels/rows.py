@@ -27,6 +27,7 @@ from palate.kernels.simd import (
 )
 
 __all__ = [
+    "measure_sets",
     "pair_products",
     "row_errors",
     "solve_confident_rows",
@@ -380,6 +381,16 @@ def pair_products(mine, other, rows, columns, start, stop, out):
         for column in range(0, other.shape[1], LANES):
             product = fma(load(mine, r, column), load(other, c, column), product)
         out[place] = total(product)
+
+
+@jit
+def measure_sets(indptr, members, share, start, stop, length):
+    """Put the squared length of the predictors start..stop of `weigh_sets` into length, float32."""
+    for j in range(start, stop):
+        squares = 0.0
+        for place in range(indptr[j], indptr[j + 1]):
+            squares += np.float64(share[members[place]]) ** 2
+        length[j] = squares
 
 
 @jit

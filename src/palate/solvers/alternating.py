@@ -15,7 +15,7 @@ from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.pilots import Arrays, Part, Piloted
-from palate.solvers.sides import Side, padded, partners
+from palate.solvers.sides import Side, center_and_spread, padded, partners, standardized
 from palate.solvers.training import Session
 from palate.threads import Run
 
@@ -37,18 +37,14 @@ class Sweeps(Part):
 
     def __init__(self, solver: ALS, ratings: Ratings, held: Ratings | None, run: Run) -> None:
         self.solver, self.run, self.size = solver, run, len(ratings)
-        self.center = float(ratings.rating.mean(dtype=np.float64))
-        self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
-        table = self._scaled(ratings)
-        self.users, self.items = Side.of(table.by_user), Side.of(table.by_item)
+        self.center, self.spread = center_and_spread(ratings.rating)
+        table = standardized(ratings, self.center, self.spread)
+        width = padded(solver.factors + 1)
+        self.users, self.items = Side.of(table.by_user, width), Side.of(table.by_item, width)
         if held is not None:
-            self.held = self._scaled(held)
+            self.held = standardized(held, self.center, self.spread)
             ends = ratings.scale.low, ratings.scale.high
             self.limits = [np.float32((end - self.center) / self.spread) for end in ends]
-
-    def _scaled(self, ratings: Ratings) -> Ratings:
-        scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
-        return dataclasses.replace(ratings, rating=scaled)
 
     def begin(self) -> Arrays:
         """Return the first parameters."""

@@ -37,8 +37,8 @@ class Preferences:
         _require_confidence(solver, self.ratings)
         # Confidences have the mean 1, so that the settings mean the same whatever ratings count.
         self.share = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
-        self.users, self.items = Side.of(self.ratings.by_user), Side.of(self.ratings.by_item)
         rng, width = np.random.default_rng([solver.seed, 1]), padded(solver.factors)
+        self.users, self.items = Side.of(self.ratings.by_user, width), Side.of(self.ratings.by_item, width)
         self.at: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
             self.at[name] = np.zeros((len(side.counts), width), np.float32)

@@ -23,7 +23,7 @@ from palate.errors import DataError
 from palate.kernels.rows import row_errors, solve_rows, weigh_sets
 from palate.kernels.simd import LANES
 from palate.ratings import Grouped
-from palate.solvers.sides import cut, padded, partners, set_lengths, set_shares
+from palate.solvers.sides import cut, padded, partners, row_work, set_lengths, set_shares
 from palate.threads import Run
 
 __all__ = ["Chain", "Parts"]
@@ -104,7 +104,7 @@ class Side:
         self.even = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
         self.share = set_shares(self.counts)
-        self.tasks = cut(self.table.indptr)
+        self.tasks = cut(self.table.indptr, row_work(self.factors.shape[1]))
 
     @property
     def columns(self) -> int:
@@ -159,7 +159,7 @@ class Chain:
         self.items = Side.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
-        self.lengths = set_lengths(self.users.share, by_item), set_lengths(self.items.share, by_user)
+        self.lengths = set_lengths(self.users.share, by_item, run), set_lengths(self.items.share, by_user, run)
 
     def sweep(self) -> None:
         """Draw everything once, in turn."""
