@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from palate.solvers.gibbs import chain as gibbs
+from palate.solvers.gibbs import sets as weighing
 from tables import table
 
 K = 2
@@ -37,7 +38,7 @@ def draw_state(rng, parts, freedom, noise_shape, noise_rate):
         root = np.linalg.inv(np.linalg.cholesky(wide.T @ wide))  # rows z @ root have the covariance that is wanted
         factors = rng.normal(size=(rows, COLUMNS)) @ root + rng.normal(size=COLUMNS) @ root / np.sqrt(2)
         if sets:
-            state[f"{name}.sets_precision"] = scale = rng.gamma(gibbs._SETS_SHAPE) / gibbs._SETS_RATE
+            state[f"{name}.sets_precision"] = scale = rng.gamma(weighing._SHAPE) / weighing._RATE
             state[f"{name}.weights"] = weights = rng.normal(size=(others, COLUMNS)) @ root / np.sqrt(scale)
             state[f"{name}.prior"] = design(rated) @ weights
             factors += state[f"{name}.prior"]

@@ -25,6 +25,7 @@ from forward import (
 )
 from palate.kernels import rows
 from palate.solvers.gibbs import chain as gibbs
+from palate.solvers.gibbs import sets as weighing
 from palate.threads import pool
 
 ALL = gibbs.Parts(True, True, True, True)
@@ -122,7 +123,7 @@ def test_each_weight_of_a_set_is_drawn_given_the_others():
         (1 / np.sqrt(np.maximum(1, RATED.sum(axis=1)))).astype(np.float32),
         (x**2).sum(axis=0).astype(np.float32),
     )
-    target, weights = (rng.normal(size=(rows, 8)).astype(np.float32) for rows in RATED.shape)
+    target, weights = (rng.normal(size=(rows, 16)).astype(np.float32) for rows in RATED.shape)
     rest, whitened = (target - x @ weights).astype(np.float32), []
     for key in range(4000):
         before, now = weights.astype(float), []
@@ -168,11 +169,11 @@ def test_sets_and_their_scale_are_drawn_from_their_posterior(chain, name):
     # Targets that sets explain badly leave their precision wide open: its moves must be right far out, too.
     target = rng.normal(size=(len(x), COLUMNS))
     side.factors[:, :COLUMNS], side.mean = MEAN + target @ np.linalg.inv(ROOT), MEAN
-    grid, probabilities, mean, square = sets_posterior(target, x, gibbs._SETS_SHAPE, gibbs._SETS_RATE)
+    grid, probabilities, mean, square = sets_posterior(target, x, weighing._SHAPE, weighing._RATE)
     scales, lengths_of_weights, links = [], [], []
     np.testing.assert_allclose(lengths, (x**2).sum(axis=0), rtol=1e-6)
     for _ in range(4000):
-        chain._draw_sets(side, other, lengths, PRECISION, rng)
+        weighing.draw_sets([weighing.Linked(side, other, lengths, PRECISION)], chain.run, rng)
         scales.append(side.sets_precision)
         lengths_of_weights.append(((side.weights[:, :COLUMNS] @ ROOT) ** 2).sum())
         links.append(side.prior[:, :COLUMNS] @ ROOT)
@@ -184,8 +185,8 @@ def test_sets_and_their_scale_are_drawn_from_their_posterior(chain, name):
     assert_zero(np.reshape(links - mean[:-1], (4000, -1)))
     assert_zero(np.reshape(np.square(links) - square[:-1], (4000, -1)))
     # Given the weights, their precision is Gamma-distributed: the two moved together.
-    shape = gibbs._SETS_SHAPE + side.weights[:, :COLUMNS].size / 2
-    assert_zero((np.array(scales) * (gibbs._SETS_RATE + np.array(lengths_of_weights) / 2) - shape)[:, None])
+    shape = weighing._SHAPE + side.weights[:, :COLUMNS].size / 2
+    assert_zero((np.array(scales) * (weighing._RATE + np.array(lengths_of_weights) / 2) - shape)[:, None])
 
 
 def test_noise_is_drawn_from_its_posterior(chain):

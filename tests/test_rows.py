@@ -106,11 +106,11 @@ def test_weights_of_sets_are_drawn_from_their_posterior():
     member[0] = True
     share = (1 / np.sqrt(member.sum(1).clip(1))).astype(np.float32)
     x = member * share[:, None]
-    target = rng.normal(size=(users, 8)).astype(np.float32)
+    target = rng.normal(size=(users, 16)).astype(np.float32)
     inverse = np.linalg.inv(x.T @ x + precision * np.eye(items))
     indptr = np.concatenate([[0], np.cumsum(member.sum(0))])
     members = np.concatenate([np.flatnonzero(column) for column in member.T]).astype(np.int32)
-    weights, rest = np.zeros((items, 8), np.float32), target.copy()
+    weights, rest = np.zeros((items, 16), np.float32), target.copy()
     lengths = (x**2).sum(0).astype(np.float32)
     drawn = []
     for key in range(6000):

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import row_errors, solve_rows, weigh_sets
-from palate.kernels.simd import LANES
+from palate.kernels.rows import row_errors, solve_rows
 from palate.ratings import Grouped
+from palate.solvers.gibbs.sets import Linked, choose, draw_sets
 from palate.solvers.sides import cut, padded, partners, row_work, set_lengths, set_shares
 from palate.threads import Run
 
@@ -33,9 +33,6 @@ Doubles = NDArray[np.float64]
 
 # Normal-Wishart: mean 0 with the weight of two rows, unit scale, as many degrees of freedom as columns.
 _MEAN_WEIGHT = 2.0
-# Gamma prior of the precision of set weights, and the steps by which their scale may move at once.
-_SETS_SHAPE, _SETS_RATE = 0.5, 0.05
-_STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
 # Gamma prior of the noise's precision: so little noise that a table of equal ratings cannot drive it to infinity.
 _NOISE_SHAPE, _NOISE_RATE = 1.0, 1e-3
 # Noise that no draw depends on is drawn once in so many sweeps.
@@ -164,13 +161,19 @@ class Chain:
     def sweep(self) -> None:
         """Draw everything once, in turn."""
         rng = np.random.default_rng([self.seed, 2, self.sweeps])
-        for side, other, sets, lengths in (
+        sides = (
             (self.users, self.items, self.parts.user_sets, self.lengths[0]),
             (self.items, self.users, self.parts.item_sets, self.lengths[1]),
-        ):
+        )
+        precisions: list[Doubles] = []
+        linked: list[Linked] = []
+        for side, other, sets, lengths in sides:
             side.mean, precision = self._draw_prior(side, sets, rng)
+            precisions.append(precision)
             if sets:
-                self._draw_sets(side, other, lengths, precision, rng)
+                linked.append(Linked(side, other, lengths, precision))
+        draw_sets(linked, self.run, rng)
+        for (side, other, *_), precision in zip(sides, precisions, strict=True):
             errors = self._draw_rows(side, other, precision, rng)
         self._draw_noise(errors, rng)
         self.sweeps += 1
@@ -190,48 +193,6 @@ class Chain:
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
-
-    def _draw_sets(
-        self, side: Side, other: Side, lengths: Floats, precision: Doubles, rng: np.random.Generator
-    ) -> None:
-        """One coordinate pass over the whitened weights, then their precision and, at one go, their scale."""
-        d, width = side.columns, side.factors.shape[1]
-        root = np.linalg.cholesky(precision)
-        target, weights, linked = (
-            np.zeros((len(rows), width), np.float32) for rows in (side.factors, side.weights, side.prior)
-        )
-        target[:, :d] = (side.factors[:, :d] - side.mean) @ root
-        weights[:, :d] = side.weights[:, :d] @ root
-        linked[:, :d] = side.prior[:, :d] @ root
-        rest, key = target - linked, rng.integers(2**62)
-        groups = [slice(column, column + LANES) for column in range(0, width, LANES)]
-        pieces = [(np.ascontiguousarray(rest[:, group]), np.ascontiguousarray(weights[:, group])) for group in groups]
-
-        def work(number: int) -> None:
-            members = other.table.indptr, other.table.indices, side.share, lengths
-            weigh_sets(*members, *pieces[number], np.float32(side.sets_precision), key + number, True)
-
-        self.run(work, range(len(groups)))
-        for group, (left, drawn) in zip(groups, pieces, strict=True):
-            rest[:, group], weights[:, group] = left, drawn
-        weights[:, d:] = 0
-        linked[:, :d] = target[:, :d] - rest[:, :d]
-        size = len(weights) * d
-        drawn_precision = rng.gamma(_SETS_SHAPE + size / 2) / (_SETS_RATE + _dot(weights, weights) / 2)
-        # Interweaving: the weights' scale and their precision move together, without which the chain crawls.
-        quadratic, cross = _dot(linked, linked), _dot(linked, target)
-        # Where the present scale lies on the grid is left to chance: a window around it would not be reversible.
-        stretches = _STRETCHES / rng.choice(_STRETCHES)
-        stretched = drawn_precision / stretches**2
-        weighed = (
-            _SETS_SHAPE * np.log(stretched)
-            - _SETS_RATE * stretched
-            - (stretches**2 * quadratic - 2 * stretches * cross) / 2
-        )
-        stretch = _choose(stretches, weighed, rng)
-        side.sets_precision = drawn_precision / stretch**2
-        back = np.linalg.inv(root) * stretch
-        side.weights[:, :d], side.prior[:, :d] = weights[:, :d] @ back, linked[:, :d] @ back
 
     def _draw_rows(self, side: Side, other: Side, precision: Doubles, rng: np.random.Generator) -> Doubles:
         """Draw a side's factors and biases; return each row's sum of squared errors, weighted by the other side."""
@@ -272,7 +233,7 @@ class Chain:
         noise = rng.gamma((side.freedom + side.counts) / 2) / ((side.freedom + self.precision * weighted) / 2)
         side.noise = noise.astype(np.float32)
         weighed = len(noise) * _FREEDOM_TERMS + (_FREEDOMS / 2 - 1) * np.log(noise).sum() - _FREEDOMS / 2 * noise.sum()
-        side.freedom = _choose(_FREEDOMS, weighed, rng)
+        side.freedom = choose(_FREEDOMS, weighed, rng)
 
     def _errors(self) -> tuple[Doubles, Doubles]:
         """Return the sum of squared errors of each user, plain and weighted by the noise of items."""
@@ -308,13 +269,3 @@ def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Double
     lower[np.diag_indices(d)] = np.sqrt(rng.chisquare(freedom - np.arange(d)))
     root = np.linalg.cholesky((scale + scale.T) / 2) @ lower
     return np.asarray(root @ root.T)
-
-
-def _dot(a: Floats, b: Floats) -> float:
-    return float(np.einsum("rc,rc->", a, b, dtype=np.float64))
-
-
-def _choose(grid: Doubles, weighed: Doubles, rng: np.random.Generator) -> float:
-    """Draw one of a grid, given the logarithms of its weights."""
-    weights = np.exp(weighed - weighed.max())
-    return float(rng.choice(grid, p=weights / weights.sum()))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import weigh_sets
-from palate.kernels.simd import LANES
+from palate.kernels.rows import SET_COLUMNS, weigh_sets
 from palate.profiles import Prior, design
 from palate.ratings import Grouped
 from palate.solvers.sides import set_lengths, set_shares
@@ -78,7 +77,7 @@ def learn_prior(
 def _descend(
     turned: Grouped, counts: NDArray[np.int64], away: Doubles, root: Doubles, penalty: float, run: Run
 ) -> tuple[Doubles, Doubles]:
-    """Return set weights, and what the set of each row adds up to; eight columns at once."""
+    """Return set weights, and what the set of each row adds up to; some columns at once."""
     n, width, others = *away.shape, len(turned.indptr) - 1
     share = set_shares(counts)
     lengths = set_lengths(share, turned, run)
@@ -86,14 +85,14 @@ def _descend(
     found, rest = np.zeros((others, width)), np.zeros_like(target)
 
     def work(start: int) -> None:
-        columns = slice(start, min(start + LANES, width))
-        left, mine = np.zeros((n, LANES), np.float32), np.zeros((others, LANES), np.float32)
+        columns = slice(start, min(start + SET_COLUMNS, width))
+        left, mine = np.zeros((n, SET_COLUMNS), np.float32), np.zeros((others, SET_COLUMNS), np.float32)
         size = columns.stop - start
         left[:, :size] = target[:, columns]
         for number in range(_PASSES):
             weigh_sets(turned.indptr, turned.indices, share, lengths, left, mine, np.float32(penalty), number, False)
         found[:, columns], rest[:, columns] = mine[:, :size], left[:, :size]
 
-    run(work, range(0, width, LANES))
+    run(work, range(0, width, SET_COLUMNS))
     back = np.linalg.inv(root)
     return found @ back, (target - rest) @ back
