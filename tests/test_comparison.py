@@ -13,6 +13,7 @@ from palate.evaluation import evaluate
 from palate.memory import watch
 from palate.metrics import LEVELS, coverage, log_likelihood
 from palate.model import Model
+from palate.ratings import RatingScale
 from palate.solvers import BASELINES, NO_RATINGS, SOLVERS, Means
 from palate.splits import holdout, k_fold
 from tables import random_table, table
@@ -195,6 +196,16 @@ def test_likelihood_and_coverage_by_hand():
         for r, p, d in zip(rating, prediction, deviation, strict=True)
     )
     assert log_likelihood(rating, prediction, deviation) == pytest.approx(slow, rel=1e-6)
+    # On a scale, the density is that share of the normal one that lies on it, and sums to one there.
+    scale = RatingScale(-3, 4)
+    grid = np.linspace(-3, 4, 7001, dtype=np.float32)
+    many = [np.array([value]) for value in grid]
+    whole = [np.exp(log_likelihood(value, np.array([3.5]), np.array([1.5]), scale)) for value in many]
+    assert np.trapezoid(whole, grid) == pytest.approx(1, rel=1e-3)
+    assert log_likelihood(rating, prediction, deviation, RatingScale(-99, 99)) == pytest.approx(slow, rel=1e-6)
+    # Ratings off the scale widen it; a scale of one value says nothing.
+    assert np.isfinite(log_likelihood(rating, prediction, deviation, RatingScale(-0.1, 0.1)))
+    assert log_likelihood(rating, prediction, deviation, RatingScale(1, 1)) == pytest.approx(slow, rel=1e-6)
     low, high = prediction - deviation, prediction + deviation
     inside = sum(a <= r <= b for r, a, b in zip(rating, low, high, strict=True))
     assert coverage(rating, low, high) == inside / 50
@@ -228,10 +239,9 @@ def test_models_with_intervals_are_judged_by_them(intervals):
     assert set(found.scores) == {"rmse", "mae", "nmae"} | names
     assert found.scores["coverage_50"] < found.scores["coverage_80"] < found.scores["coverage_95"] <= 1
     assert set(found.baselines["global mean"]) == {"rmse", "mae", "nmae"}
-    off = (split.test.rating - Means().fit(split.train).predict_table(split.test)) / 0.8
-    assert found.scores["log_likelihood"] == pytest.approx(
-        -np.mean(off**2) / 2 - np.log(0.8 * np.sqrt(2 * np.pi)), rel=1e-5
-    )
+    model = Means().fit(split.train)
+    given = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
+    assert found.scores["log_likelihood"] == pytest.approx(log_likelihood(*given), rel=1e-5)
     result = compare(RIVALS, [split])
     assert result["bias"].scores == pytest.approx(found.scores)
     assert "log_likelihood" not in result["mean"].scores

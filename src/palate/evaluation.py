@@ -100,7 +100,7 @@ def _scores(model: Model, test: Ratings) -> Scores:
     found = {name: metric(test.rating, predictions, model.scale) for name, metric in METRICS.items()}
     deviation = model.deviation_table(test)
     if deviation is not None:
-        found["log_likelihood"] = log_likelihood(test.rating, predictions, deviation)
+        found["log_likelihood"] = log_likelihood(test.rating, predictions, deviation, model.scale)
     for level in LEVELS:
         interval = model.interval_table(test, level)
         if interval is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import erf, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,23 +40,41 @@ def nmae(rating: Values, prediction: Values, scale: RatingScale) -> float:
     return mae(rating, prediction, scale) / scale.width if scale.width else float("nan")
 
 
-def log_likelihood(rating: Values, prediction: Values, deviation: Values) -> float:
-    r"""Mean Gaussian log density, :math:`-\tfrac{1}{2n} \sum (\ln 2\pi\sigma^2 + (r - \hat r)^2 / \sigma^2)`.
+def log_likelihood(rating: Values, prediction: Values, deviation: Values, scale: RatingScale | None = None) -> float:
+    r"""Mean log density of the ratings under normal distributions, kept to the rating scale where there is one.
 
-    In nats, on the rating scale: figures of two scales are not comparable. NaN without rows.
+    .. math:: -\tfrac1n \sum \left[ \tfrac12 \ln 2\pi\sigma^2 + \frac{(r - \hat r)^2}{2\sigma^2} + \ln m \right],
+              \quad m = \Phi\left(\frac{h - \hat r}{\sigma}\right) - \Phi\left(\frac{l - \hat r}{\sigma}\right)
+
+    with l and h the ends of the scale: no rating lies outside, so no part of the density does. In nats, on the rating
+    scale: figures of two scales are not comparable. NaN without rows.
 
     Parameters
     ----------
     rating, prediction, deviation
-        (n,): the deviations are the predictive standard deviations, above 0.
+        (n,): the deviations are the predictive standard deviations before the scale is taken into account, above 0.
+    scale
+        Widened to hold all of the ratings; None for the whole normal distribution.
 
     Examples
     --------
-    >>> round(log_likelihood(np.array([1, 5]), np.array([2, 5]), np.array([1, 1])), 4)
+    >>> rating, prediction, deviation = np.array([1, 5]), np.array([2, 5]), np.array([1, 1])
+    >>> round(log_likelihood(rating, prediction, deviation), 4)
     -1.1689
+    >>> round(log_likelihood(rating, prediction, deviation, RatingScale(1, 5)), 4)
+    -0.7352
     """
     spread = np.asarray(deviation, np.float64)
-    return _mean(-0.5 * np.log(2 * np.pi * spread**2) - 0.5 * np.square(_errors(rating, prediction) / spread))
+    found = -0.5 * np.log(2 * np.pi * spread**2) - 0.5 * np.square(_errors(rating, prediction) / spread)
+    if scale is not None and scale.width and len(rating):
+        low, high = min(scale.low, float(rating.min())), max(scale.high, float(rating.max()))
+        found = found - np.log(_below(high - prediction, spread) - _below(low - prediction, spread))
+    return _mean(found)
+
+
+def _below(away: NDArray[Any], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much of a normal distribution lies less than so far above its mean."""
+    return 0.5 + 0.5 * np.asarray(np.frompyfunc(erf, 1, 1)(away / (spread * sqrt(2))), np.float64)
 
 
 def coverage(rating: Values, low: Values, high: Values) -> float:
