@@ -6,6 +6,7 @@ PalateError                 the base: catch this one
 ├── UnknownIdError          a user or item id that the model has not seen
 ├── SettingsError           a solver or split that was given impossible settings
 ├── StorageError            a model file or checkpoint that is missing, damaged or of another format
+├── StoreError              the event store cannot be reached, is locked or full: it may work again later
 ├── DownloadError           a data set that could not be fetched
 └── MissingExtraError       an optional dependency that is not installed
 
@@ -22,6 +23,7 @@ __all__ = [
     "ReadError",
     "SettingsError",
     "StorageError",
+    "StoreError",
     "UnknownIdError",
 ]
 
@@ -48,6 +50,10 @@ class SettingsError(PalateError, ValueError):
 
 class StorageError(PalateError):
     """A model file or checkpoint is missing, damaged or of another format."""
+
+
+class StoreError(PalateError):
+    """The event store of a running service cannot be reached, is locked or full. It may work again later."""
 
 
 class DownloadError(PalateError):

@@ -1,0 +1,192 @@
+"""The model that is being served: mapped from a private copy, and exchanged while requests run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import shutil
+import threading
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.catalogue import Entry
+from palate.errors import PalateError, StorageError
+from palate.model import Model
+from palate.storage import load
+
+__all__ = ["Edition", "Running"]
+
+_log = logging.getLogger("palate.service")
+
+
+class _Sight(NamedTuple):
+    """What tells one version of a file from another."""
+
+    inode: int
+    changed: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Sight | None:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return cls(found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Edition:
+    """One model with what answers need of it. A request keeps the edition that it began with.
+
+    Attributes
+    ----------
+    model
+        With its arrays mapped.
+    digest
+        Of the file, in hexadecimal digits.
+    size
+        Of the file, in bytes.
+    loaded
+        When, `time.time`.
+    """
+
+    model: Model
+    digest: str
+    size: int
+    loaded: float
+
+    @property
+    def tag(self) -> str:
+        """A short name of this model."""
+        return self.digest[:16]
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """The title of each item that has factors."""
+        model = self.model
+        return [model.catalogue.title(model.items[index]) for index in range(len(model.items))]
+
+    @cached_property
+    def ids(self) -> list[int | str]:
+        """The ids of all items: those with factors in order of index, then those only in the catalogue."""
+        model = self.model
+        known = [model.items[index] for index in range(len(model.items))]
+        listed = list(model.catalogue.entries)
+        rest = [id for id, at in zip(listed, model.items.index(listed), strict=True) if at < 0] if listed else []
+        return known + rest
+
+    @cached_property
+    def means(self) -> NDArray[np.float64]:
+        """The mean training rating of each item that has factors; 0 where the model keeps no ratings."""
+        seen, items = self.model.seen, len(self.model.items)
+        sums = np.bincount(seen.indices, seen.values, items) if seen else np.zeros(items)
+        return sums / np.maximum(1, self.model.item_counts)
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """Whether scoring all items takes less time than handing the work to a thread."""
+        return len(self.model.items) * (self.model.factors + 8) < 1 << 18
+
+    def entry(self, id: int | str) -> Entry:
+        """Return the title and text of an item, empty where there are none."""
+        return self.model.catalogue.get(id) or Entry("", "")
+
+    def warm(self) -> Edition:
+        """Make what the first requests would wait for."""
+        self.titles, self.ids, self.model.item_counts  # noqa: B018
+        self.model.items.index([""])
+        self.model.users.index([""])
+        return self
+
+
+class Running:
+    """Holds the edition that is served and looks for a new one.
+
+    The file is copied once into a folder that all workers share, checked there, and mapped: whatever happens to the
+    original afterwards, even writing over it in place, cannot reach what is being served.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    folder
+        For the copies.
+
+    Raises
+    ------
+    StorageError
+        If there is no good model to begin with.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.folder = path, folder
+        self._turn = threading.Lock()
+        self._sight = _Sight.of(path)
+        self.refused: str | None = None
+        self.edition = self._read()
+
+    def has_changed(self) -> bool:
+        """Whether the file is another than the one looked at last: one system call."""
+        sight = _Sight.of(self.path)
+        return sight is not None and sight != self._sight
+
+    def refresh(self) -> bool:
+        """Serve the file's new content from now on, unless it is no good model; return whether it was taken."""
+        with self._turn:
+            if not self.has_changed():
+                return False
+            self._sight = _Sight.of(self.path)
+            try:
+                fresh = self._read()
+            except PalateError as error:
+                self.refused = str(error)
+                _log.error("the new model is refused, the old one serves on", extra={"reason": str(error)})
+                return False
+            self.refused = None
+            if fresh.digest == self.edition.digest:
+                return False
+            old, self.edition = self.edition, fresh
+            self._copy(old.digest).unlink(missing_ok=True)  # what is mapped stays until nobody uses it
+            _log.info("a new model is served", extra={"model": fresh.tag})
+            return True
+
+    def _copy(self, digest: str) -> Path:
+        return self.folder / f"{digest}.palate"
+
+    def _read(self) -> Edition:
+        draft = self.folder / f".{uuid4().hex}"
+        try:
+            with open(self.path, "rb") as source, open(draft, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            with open(draft, "rb") as copied:
+                digest = hashlib.file_digest(copied, "sha256").hexdigest()
+            if not self._copy(digest).exists():
+                load(draft)  # the whole check, checksum included, before anything is served from it
+                os.replace(draft, self._copy(digest))
+            model = _plain(load(self._copy(digest), mmap=True))
+            return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
+        except OSError as error:
+            raise StorageError(f"model {self.path} cannot be read: {error.strerror or error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _plain(part: Any) -> Any:
+    """Return the same with ordinary arrays: NumPy is slow on small operations with its class of mapped ones."""
+    if isinstance(part, np.ndarray):
+        return part.view(np.ndarray)
+    if isinstance(part, tuple) and hasattr(part, "_fields"):
+        return part._make(_plain(one) for one in part)
+    if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        fields = {field.name: _plain(getattr(part, field.name)) for field in dataclasses.fields(part)}
+        return dataclasses.replace(part, **fields)
+    return part
