@@ -75,9 +75,10 @@ class Settings(BaseSettings):
         SettingsError
             Naming the setting that is missing, unknown or impossible.
         """
-        given = {name: value for name, value in flags.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        extra: dict[str, Any] = {"config": config} if config else {}
         try:
-            return cls(config=config, **given) if config else cls(**given)
+            return cls(**given, **extra)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])

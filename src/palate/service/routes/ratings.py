@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -9,7 +11,6 @@ from palate.errors import UnknownIdError
 from palate.model import Model
 from palate.service import answers
 from palate.service.metrics import EVENTS
-from palate.service.people import own_ratings, spelled
 from palate.service.shapes import Given, Rated, RatedMany, UserRatings
 from palate.service.store import user_owner
 from palate.service.web import ItemId, Parts, UserId, answer, checked_user, parts, problems
@@ -19,7 +20,7 @@ __all__ = ["checked", "router"]
 router = APIRouter(prefix="/v1/users/{user:id}/ratings", tags=["ratings"], responses=problems())
 
 
-def checked(model: Model, given: dict[str, float]) -> dict[str, float]:
+def checked(model: Model, given: Mapping[str, float]) -> dict[str, float]:
     """Return ratings under the ids as the model spells them, so that 7 and " 7" are one item.
 
     Raises
@@ -27,24 +28,24 @@ def checked(model: Model, given: dict[str, float]) -> dict[str, float]:
     UnknownIdError, DataError
         If an item has no factors, or a rating is off the scale.
     """
-    profile = model.fold_in(dict(given))
+    profile = model.fold_in(dict(given.items()))
     return {str(model.items[int(at)]): rating for at, rating in zip(profile.items, given.values(), strict=True)}
 
 
 def _canonical(service: Parts, user: str) -> tuple[str, dict[str, float]]:
     """Return under which name a user's ratings are stored, and the ratings that the model has."""
-    model = service.running.edition.model
-    return user_owner(spelled(model, checked_user(user))), own_ratings(model, user)
+    edition = service.running.edition
+    return user_owner(edition.spelled(checked_user(user))), edition.own_ratings(user)
 
 
 @router.get("", response_model=UserRatings)
 def all_ratings(request: Request, user: UserId) -> Response:
     """Return all ratings of a user; nobody's are an empty list."""
     service = parts(request)
-    model = service.running.edition.model
+    edition = service.running.edition
     owner, own = _canonical(service, user)
     told = {**own, **service.store.ratings(owner)}
-    return answer({"user": spelled(model, user), "ratings": answers.rated(model, told)})
+    return answer({"user": edition.spelled(user), "ratings": answers.rated(edition.model, told)})
 
 
 @router.patch("", status_code=204, response_class=Response)
