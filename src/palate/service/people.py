@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from palate.errors import UnknownIdError
+from palate.errors import DataError, UnknownIdError
 from palate.model import Model
 from palate.profiles import Profile
 from palate.service.running import Edition
 from palate.service.store import Store, user_owner
 
-__all__ = ["People", "usable"]
+__all__ = ["People", "checked", "usable"]
 
 Id = int | str
 _KEPT = 1000
@@ -73,3 +73,25 @@ def usable(model: Model, ratings: Mapping[str, float | None]) -> dict[Id, float]
     if not model.penalty.unobserved:
         return {item: float(model.scale.clip(rating)) for item, rating in known}
     return {item: rating for item, rating in known if rating > 0 or not model.penalty.confidence}
+
+
+def checked(edition: Edition, given: Mapping[str, float]) -> dict[str, float]:
+    """Return ratings under the ids as the model spells them, so that 7 and "7" are one item.
+
+    Items that are only in the catalogue may be rated: they count from the next fit on.
+
+    Raises
+    ------
+    UnknownIdError, DataError
+        If an item is unknown, or a rating is off the scale.
+    """
+    model, found = edition.model, {}
+    for item, rating in given.items():
+        id = edition.item(item)
+        if not model.penalty.unobserved:
+            if not model.scale.low <= rating <= model.scale.high:
+                raise DataError(f"rating {rating:g} of item {item!r} is off the model's scale, {model.scale}")
+        elif model.penalty.confidence and rating <= 0:
+            raise DataError(f"rating {rating:g} of item {item!r} must be above zero, as it is a confidence")
+        found[str(id)] = rating
+    return found

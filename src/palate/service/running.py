@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue, Entry
-from palate.errors import PalateError, StorageError
+from palate.errors import PalateError, StorageError, UnknownIdError
 from palate.model import Model
 from palate.storage import load
 
@@ -119,6 +119,19 @@ class Edition:
         value = int(user)
         at = int(users.ids.searchsorted(value))
         return at if at < len(users.ids) and int(users.ids[at]) == value else -1
+
+    def item(self, item: str) -> Id:
+        """Return the id of an item as the model has it.
+
+        Raises
+        ------
+        UnknownIdError
+            If the item is neither in the model nor in the catalogue.
+        """
+        index = int(self.model.items.index([item])[0])
+        if index < 0 and self.model.catalogue.get(item) is None:
+            raise UnknownIdError(f"item {item!r} is unknown: {self.model.items.describe()}")
+        return self.model.items[index] if index >= 0 else item
 
     def spelled(self, user: str) -> Id:
         """Return a user's id as the model has it, so that JSON has numbers where the table had."""

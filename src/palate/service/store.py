@@ -15,17 +15,20 @@ from palate.service.engine import Database
 from palate.service.freshness import Freshness, Rows
 from palate.service.schema import events, facts
 
-__all__ = ["Store", "user_owner", "visitor_owner"]
+__all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
+
+
+USER, VISITOR = "u:", "v:"
 
 
 def user_owner(user: int | str) -> str:
     """Return the name under which a named user's ratings are kept."""
-    return f"u:{user}"
+    return f"{USER}{user}"
 
 
 def visitor_owner(visitor: str) -> str:
     """Return the name under which an anonymous visitor's ratings are kept; no user id can be taken for one."""
-    return f"v:{visitor}"
+    return f"{VISITOR}{visitor}"
 
 
 class Store:
@@ -107,7 +110,7 @@ class Store:
 
     def forget_visitors(self, before: float) -> int:
         """Delete the ratings of visitors who have rated nothing since a moment; return how many."""
-        last = sa.select(events.c.owner).where(events.c.owner.like("v:%")).group_by(events.c.owner)
+        last = sa.select(events.c.owner).where(events.c.owner.like(f"{VISITOR}%")).group_by(events.c.owner)
         old = last.having(sa.func.max(events.c.at) < before)
         with self.writing() as connection:
             return connection.execute(events.delete().where(events.c.owner.in_(old))).rowcount

@@ -11,7 +11,7 @@ from palate.errors import UnknownIdError
 from palate.profiles import Profile
 from palate.service import answers
 from palate.service.metrics import EVENTS
-from palate.service.routes.ratings import checked
+from palate.service.people import checked
 from palate.service.running import Edition
 from palate.service.shapes import Asked, Explained, Given, Me, Predicted, Rated, Recommendations, UserRatings
 from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, answer, parts, problems, wanted_of
@@ -74,7 +74,7 @@ def one_rating(request: Request, item: ItemId) -> Response:
 def put(request: Request, item: ItemId, body: Given) -> Response:
     """Rate an item. The first rating brings the cookie."""
     service, response = parts(request), Response(status_code=204)
-    given = checked(service.running.edition.model, {item: body.rating})
+    given = checked(service.running.edition, {item: body.rating})
     service.store.put(service.visitors.welcome(request, response), given)
     EVENTS.labels("given").inc()
     return response
