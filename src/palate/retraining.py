@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,9 +63,7 @@ def retrain(
             raise DataError(f"{path} keeps no ratings to fit anew on")
         events = store.everything()
         ratings, visitors = merged(base, events)
-        solver = solver_of(model)
-        if time_budget is not None:
-            solver = dataclasses.replace(solver, **{"time_budget": time_budget})
+        solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
         fitted = solver.fit(ratings, threads=threads, progress=progress)
         if fitted.training["interrupted"]:
             raise KeyboardInterrupt
@@ -90,8 +88,8 @@ def _alone(path: Path) -> Iterator[None]:
         raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
 
 
-def solver_of(model: Model) -> Solver:
-    """Return the solver that fitted a model, with its settings.
+def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
+    """Return the solver that fitted a model, with its settings but for others.
 
     Raises
     ------
@@ -102,7 +100,8 @@ def solver_of(model: Model) -> Solver:
     if name not in SOLVERS:
         raise SettingsError(f"a model of the solver {name!r} cannot be fitted anew")
     known = {one.name for one in settings(SOLVERS[name])}
-    return dataclasses.replace(SOLVERS[name], **{key: model.solver[key] for key in known & set(model.solver)})
+    given = {**model.solver, **other}
+    return dataclasses.replace(SOLVERS[name], **{key: given[key] for key in known & set(given)})
 
 
 def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
