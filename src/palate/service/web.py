@@ -113,7 +113,7 @@ def parts(request: Request) -> Parts:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problem documents that an endpoint may answer with."""
     content = {MEDIA: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    usual = (401, 403, 404, 413, 421, 422, 429, 500, 503)
+    usual = (400, 401, 403, 404, 413, 421, 422, 429, 500, 503)
     return {status: {"description": "A problem.", "content": content} for status in (*usual, *statuses)}
 
 
