@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,10 +90,15 @@ class Parts:
         StorageError, StoreError
             If one of them cannot be opened.
         """
-        folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
-        store = Store(settings.store_url, settings.busy)
-        store.open()
-        running = Running(settings.model, Path(folder.name if folder else settings.runtime))
+        with ExitStack() as opened:
+            folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
+            if folder is not None:
+                opened.callback(folder.cleanup)
+            store = Store(settings.store_url, settings.busy)
+            opened.callback(store.close)
+            store.open()
+            running = Running(settings.model, Path(folder.name if folder else settings.runtime))
+            opened.pop_all()  # all went well: what was opened stays so
         guard = Guard(settings, store)
         visitors = Visitors(store, settings.secret.get_secret_value())
         return cls(settings, running, store, People(store), guard, visitors, folder)
