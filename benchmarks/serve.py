@@ -44,8 +44,9 @@ request = function()
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50),
-    latency:percentile(99), errors.status + errors.connect + errors.read + errors.write + errors.timeout))
+  io.write(string.format("RESULT %d %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50),
+    latency:percentile(99), errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout))
 end
 """
 
@@ -79,8 +80,8 @@ def server(command: list[str], port: int, path: str, folder: Path) -> Iterator[s
 
 def load(
     port: int, seconds: int, connections: int, folder: Path, fresh: bool = False
-) -> tuple[float, float, float, int]:
-    """Return requests a second, p50 and p99 in ms, and failed requests."""
+) -> tuple[float, float, float, int, int]:
+    """Return requests a second, p50 and p99 in ms, answers that were none, and timeouts of 2 s."""
     command = [
         "wrk",
         "-t1",
@@ -97,10 +98,10 @@ def load(
         check=True,
         env={**os.environ, "PALATE_USERS": str(folder / "users"), "PALATE_FRESH": str(int(fresh))},
     )
-    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", told.stdout)
+    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", told.stdout)
     assert found, told.stdout + told.stderr
-    requests, duration, half, most, errors = map(int, found.groups())
-    return requests / duration * 1e6, half / 1000, most / 1000, errors
+    requests, duration, half, most, refused, lost = map(int, found.groups())
+    return requests / duration * 1e6, half / 1000, most / 1000, refused, lost
 
 
 def memory(process: subprocess.Popen[bytes]) -> float:
@@ -157,7 +158,7 @@ def main() -> None:
         ]
         palate = [sys.executable, "-m", "palate", "serve", str(arguments.model.resolve()), "--port", str(ours)]
         palate += ["--store", f"sqlite:///{folder / 'events.sqlite'}"]
-        measured: dict[str, list[tuple[float, float, float, int]]] = {"bare": [], "palate": [], "anew": []}
+        measured: dict[str, list[tuple[float, float, float, int, int]]] = {"bare": [], "palate": [], "anew": []}
         with (
             server(uvicorn, bare, "/v1/users/1/recommendations", folder),
             server(palate, ours, "/healthz", folder) as process,
@@ -176,12 +177,14 @@ def main() -> None:
 
 
 def report(
-    measured: dict[str, list[tuple[float, float, float, int]]], took: list[float], grown: tuple[float, float, int]
+    measured: dict[str, list[tuple[float, float, float, int, int]]], took: list[float], grown: tuple[float, float, int]
 ) -> None:
     for who, rows in measured.items():
         rate, half, most = (statistics.median(row[at] for row in rows) for at in range(3))
-        failed = sum(row[3] for row in rows)
-        print(f"{who:8}{rate:8.0f} requests/s   p50 {half:6.2f} ms   p99 {most:6.2f} ms   {failed} failed")
+        refused, lost = (sum(row[at] for row in rows) for at in (3, 4))
+        print(
+            f"{who:8}{rate:8.0f} requests/s   p50 {half:6.2f} ms   p99 {most:6.2f} ms   {refused} refused, {lost} late"
+        )
     for who in ("palate", "anew"):
         ratios = [bare[0] / ours[0] for bare, ours in zip(measured["bare"], measured[who], strict=True)]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"

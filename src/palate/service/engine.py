@@ -91,7 +91,10 @@ class Database:
         try:
             with engine.begin() as connection:
                 migrate(connection)
-        except ModuleNotFoundError as error:
+        except BaseException as error:
+            engine.dispose()
+            if not isinstance(error, ModuleNotFoundError):
+                raise
             raise MissingExtraError(f"a store in {self.url.get_backend_name()}", "serve") from error
         self._opened += 1
         self._engine, self._inode = engine, self._look()
