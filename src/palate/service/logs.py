@@ -1,0 +1,62 @@
+"""Logs as one JSON object a line. Neither headers, cookies nor queries are ever in them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+import orjson
+from starlette.types import Scope
+
+__all__ = ["JsonFormatter", "access", "configure"]
+
+_ACCESS = logging.getLogger("palate.access")
+_USUAL = frozenset(vars(logging.makeLogRecord({})))
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record and what it carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        told: dict[str, Any] = {"at": round(record.created, 3), "level": record.levelname.lower()}
+        told |= {"log": record.name, "message": record.getMessage()}
+        told |= {name: value for name, value in vars(record).items() if name not in _USUAL and name != "color_message"}
+        if record.exc_info:
+            told["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(told, default=str).decode()
+
+
+def configure(level: str) -> None:
+    """Send all logs of the process to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+
+def access(scope: Scope, status: int, seconds: float, request: str) -> None:
+    """Log one request. The line is made here, at a third of the cost of a record."""
+    if not _ACCESS.isEnabledFor(logging.INFO):
+        return
+    client = scope.get("client")
+    line = {
+        "at": round(time.time(), 3),
+        "level": "info",
+        "log": "palate.access",
+        "request": request,
+        "client": client[0] if client else None,
+        "method": scope["method"],
+        "path": scope["path"][:500],
+        "status": status,
+        "ms": round(seconds * 1000, 2),
+    }
+    handler = logging.getLogger().handlers[0] if logging.getLogger().handlers else None
+    if isinstance(handler, logging.StreamHandler):
+        handler.stream.write(orjson.dumps(line, default=str).decode() + "\n")

@@ -1,0 +1,68 @@
+"""Every error as a problem document (RFC 9457), made in one place."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from palate.errors import DataError, PalateError, ReadError, SettingsError, StorageError, StoreError, UnknownIdError
+
+__all__ = ["MEDIA", "install", "problem"]
+
+MEDIA = "application/problem+json"
+
+_STATUS: list[tuple[type[PalateError], int, str]] = [
+    (UnknownIdError, 404, "Unknown id"),
+    (DataError, 422, "A rating or what is asked for cannot be used"),
+    (SettingsError, 422, "A parameter cannot be used"),
+    (ReadError, 422, "A table cannot be read"),
+    (StoreError, 503, "The store does not answer"),
+    (StorageError, 503, "The model cannot be read"),
+]
+
+
+def problem(status: int, detail: str, title: str = "", headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """Return a problem document."""
+    body = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
+    given = {"Cache-Control": "no-store", **(headers or {})}
+    if status == 503:
+        given.setdefault("Retry-After", "2")
+    return Response(orjson.dumps({**body, **more}, default=str), status, given, MEDIA)
+
+
+async def _on_purpose(request: Request, error: Exception) -> Response:
+    for kind, status, title in _STATUS:
+        if isinstance(error, kind):
+            return problem(status, str(error), title)
+    return problem(500, "this should not have happened: it was logged")
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
+    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
+    said = "; ".join(f"{'.'.join(map(str, one['where']))}: {one['what']}" for one in wrong[:3])
+    return problem(422, said[:500], "The request is not as described", errors=wrong[:20])
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return problem(500, "this should not have happened: it was logged")
+
+
+def install(app: FastAPI) -> None:
+    """Make all errors of an app problem documents."""
+    app.add_exception_handler(PalateError, _on_purpose)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _bug)

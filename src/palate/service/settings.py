@@ -1,0 +1,123 @@
+"""What can be configured, once for flags, the environment (PALATE_...) and a TOML file."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from palate.errors import SettingsError
+
+__all__ = ["Settings", "is_loopback"]
+
+_RATE = 20.0
+_PAGE = Path(__file__).with_name("page")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Settings(BaseSettings):
+    """The settings of a service. Flags go before the environment, the environment before the file."""
+
+    model_config = SettingsConfigDict(env_prefix="PALATE_", extra="forbid", frozen=True, protected_namespaces=())
+
+    model: Path = Field(description="The model file.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that answer.")
+    store: str = Field("", description="Where ratings are kept: a database URL. [SQLite beside the model]")
+    page: Path = Field(_PAGE, description="The folder with the page.")
+    protect: Literal["auto", "always", "never"] = Field(
+        "auto", description="Whether named users need an API key: beyond loopback or once there are keys, or as told."
+    )
+    secret: SecretStr = Field(SecretStr(""), description="Signs visitors' cookies. [made once and kept in the store]")
+    hosts: list[str] = Field([], description="Host names that requests may be addressed to. [any beyond loopback]")
+    origins: list[str] = Field([], description="Web origins that may call the API from their pages (CORS).")
+    proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-For is believed.")
+    rate: float | None = Field(
+        None,
+        ge=0,
+        description="Requests a second of one address without a key; 0: any. [20; any on loopback]",
+    )
+    burst: int = Field(60, ge=1, description="How many it may make at once.")
+    largest_body: int = Field(1 << 20, ge=1024, description="Bytes that the body of a request may have.")
+    timeout: float = Field(30.0, gt=0, description="Seconds that a request may take.")
+    busy: float = Field(2.0, ge=0, description="Seconds to wait for a locked database.")
+    visitor_days: int = Field(365, ge=1, description="Days after which a visitor's unused ratings are deleted.")
+    retrain_every: str = Field("", description="Fit anew after so many ratings (500) or so much time (6h, 30m).")
+    log: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged; info: requests.")
+    runtime: str = Field("", description="Folder for what workers share while they run. [a temporary one]")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then the file."""
+        file = init_settings.init_kwargs.pop("config", None) if hasattr(init_settings, "init_kwargs") else None
+        sources = [init_settings, env_settings]
+        return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else tuple(sources)
+
+    @classmethod
+    def resolve(cls, config: Path | None = None, **flags: Any) -> Settings:
+        """Read the settings from all sources; flags that are None were not given.
+
+        Raises
+        ------
+        SettingsError
+            Naming the setting that is missing, unknown or impossible.
+        """
+        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        if config is not None and not config.is_file():
+            raise SettingsError(f"settings cannot be read: there is no file {config}")
+        extra: dict[str, Any] = {"config": config} if config else {}
+        try:
+            return cls(**given, **extra)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"setting {name}: {first['msg']}") from error
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"settings from {config} cannot be read: {error}") from error
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store: a file beside the model unless told otherwise."""
+        path = self.model.resolve()
+        return self.store or f"sqlite:///{path.with_name(path.name + '.events.sqlite')}"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the service, by its address or through a proxy."""
+        return not is_loopback(self.host) or bool(self.hosts or self.proxies)
+
+    @property
+    def allowed_rate(self) -> float:
+        """Requests a second that one address may make without a key; 0: any."""
+        return self.rate if self.rate is not None else _RATE * self.is_exposed
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings as environment variables, for workers to read."""
+        import json
+
+        told = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            value = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if value is None:
+                continue
+            told[f"PALATE_{name.upper()}"] = json.dumps(value) if isinstance(value, list) else str(value)
+        return told
