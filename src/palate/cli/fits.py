@@ -129,6 +129,9 @@ def fit(
     if not interrupted:
         checkpoint.unlink(missing_ok=True)
     evaluation = judge(model, test) if test is not None else None
+    if evaluation:  # saved before it was judged, and now again: whatever happens meanwhile, the fit is not lost
+        model = dataclasses.replace(model, training={**model.training, "holdout": evaluation.as_dict()})
+        save(model, output)
     if as_json:
         show.json_text(
             {
@@ -139,7 +142,7 @@ def fit(
                 "items": len(model.items),
                 "scale": [model.scale.low, model.scale.high],
                 "solver": model.solver,
-                "training": {key: value for key, value in model.training.items() if key != "history"},
+                "training": {key: value for key, value in model.training.items() if key not in ("history", "holdout")},
                 "training_rmse": model.training["history"][-1]["training_rmse"],
                 "rows_per_epoch": model.training["history"][-1]["rows"],
                 "holdout": evaluation.as_dict() if evaluation else None,
