@@ -82,8 +82,7 @@ def test_recommend_filters(model):
 
 @pytest.mark.parametrize("seen", [False, True])
 @pytest.mark.parametrize("lowest", [False, True])
-def test_a_batch_answers_like_single_calls(model, seen, lowest, monkeypatch):
-    monkeypatch.setattr("palate.model._BATCH_CELLS", 300)
+def test_a_batch_answers_like_single_calls(model, seen, lowest):
     items, scores = model.recommend_batch(n=30, seen=seen, lowest=lowest)
     for row, user in enumerate(model.users.ids):
         single = model.recommend(user, 30, seen=seen, lowest=lowest)

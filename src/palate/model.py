@@ -14,7 +14,7 @@ from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.posterior import Posterior, Prediction
 from palate.profiles import Contribution, Explanation, Given, Penalty, Profile, Unobserved, contributions, design, solve
-from palate.ranking import Scored, best, telling
+from palate.ranking import Scored, Shelf, best, scores, telling
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
 __all__ = ["Explanation", "Model", "Scored"]
@@ -312,19 +312,23 @@ class Model:
             If there is no such way to rank, or the model has no posterior that it needs.
         """
         profile = self._profile(user)
-        scores = self.intercept + profile.bias + self.item_bias + self.item_factors @ profile.factors
+        found = scores(self.item_factors, self.item_bias, profile.factors, self.intercept + profile.bias)
         if by != "prediction":
-            scores = self._unsure(user, scores, by, level, seed, lowest)
-        allowed = np.ones(len(self.items), dtype=bool)
-        if only is not None:
-            allowed[:] = False
-            allowed[self._filter(only)] = True
+            found = self._unsure(user, found, by, level, seed, lowest)
+        allowed = self._allowed(only, exclude, least)
         if not seen:
             allowed[profile.items] = False
+        chosen = best(found, allowed, n, lowest)
+        return self._scored(self.items, chosen, self.scale.clip(found[chosen]))
+
+    def _allowed(self, only: Iterable[Id] | None, exclude: Iterable[Id], least: int) -> NDArray[np.bool_]:
+        allowed = np.full(len(self.items), only is None)
+        if only is not None:
+            allowed[self._filter(only)] = True
         allowed[self._filter(exclude)] = False
-        allowed &= self.item_counts >= least
-        chosen = best(scores, allowed, n, lowest)
-        return self._scored(self.items, chosen, self.scale.clip(scores[chosen]))
+        if least > 0:
+            allowed &= self.item_counts >= least
+        return allowed
 
     def _unsure(
         self, user: Id | Profile, scores: Floats, by: str, level: float, seed: int | None, lowest: bool
@@ -394,16 +398,27 @@ class Model:
         return index[index >= 0]
 
     def recommend_batch(
-        self, users: ArrayLike | None = None, n: int = 10, *, lowest: bool = False, seen: bool = False
+        self,
+        users: ArrayLike | None = None,
+        n: int = 10,
+        *,
+        lowest: bool = False,
+        seen: bool = False,
+        only: Iterable[Id] | None = None,
+        exclude: Iterable[Id] = (),
+        least: int = 0,
+        threads: int | None = None,
     ) -> tuple[NDArray[np.int32], Floats]:
-        """Return the n best items of many users at once.
+        """Return the n best items of many users at once: the same as `recommend` for each, to the last bit.
 
         Parameters
         ----------
         users
             Ids, by default all users in the order of the vocabulary.
-        n, lowest, seen
+        n, lowest, seen, only, exclude, least
             As in `recommend`.
+        threads
+            How many; by default one for each core. They do not change the result.
 
         Returns
         -------
@@ -412,22 +427,14 @@ class Model:
             items are left, the index is -1 and the rating NaN. ``model.items.ids[index]`` gives the ids.
         """
         u = np.arange(len(self.users)) if users is None else self._index(self.users, users, "error").ravel()
-        items = np.full((len(u), n), -1, np.int32)
-        ratings = np.full((len(u), n), np.nan, np.float32)
-        step = max(1, _BATCH_CELLS // max(1, len(self.items)))
-        for start in range(0, len(u), step):
-            part = u[start : start + step]
-            scores = self.user_factors[part] @ self.item_factors.T
-            scores += self.item_bias
-            scores += (np.float32(self.intercept) + self.user_bias[part])[:, None]
-            for row, user in enumerate(part):
-                allowed = np.ones(len(self.items), dtype=bool)
-                if not seen and self.seen:
-                    allowed[self.seen[int(user)][0]] = False
-                chosen = best(scores[row], allowed, n, lowest)
-                items[start + row, : len(chosen)] = chosen
-                ratings[start + row, : len(chosen)] = self.scale.clip(scores[row, chosen])
-        return items, ratings
+        shelf = Shelf(self.item_factors, self.item_bias, self._allowed(only, exclude, least), lowest)
+        left_out = None
+        if not seen and self.seen:
+            left_out = self.seen.indptr[u], self.seen.indptr[u + 1], self.seen.indices
+        offsets = (self.intercept + self.user_bias[u].astype(np.float64)).astype(np.float32)
+        with shelf.opened(threads) as run:
+            items, ratings = shelf.rank(run, self.user_factors[u], offsets, n, left_out)
+        return items, np.asarray(self.scale.clip(ratings), np.float32)
 
     # Similarity
 
@@ -463,16 +470,16 @@ class Model:
     ) -> list[Scored]:
         if by not in ("cosine", "dot"):
             raise SettingsError(f"similarity is by 'cosine' or 'dot', not {by!r}")
-        scores = factors @ vector
+        found = factors @ vector
         allowed = np.ones(len(factors), dtype=bool)
         if by == "cosine":
             lengths = np.linalg.norm(factors, axis=1) * np.linalg.norm(vector)
             allowed = lengths > 0
-            scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=allowed)
+            found = np.divide(found, lengths, out=np.zeros_like(found), where=allowed)
         if own >= 0:
             allowed[own] = False
-        chosen = best(scores, allowed, n, lowest=False)
-        return self._scored(vocabulary, chosen, scores[chosen])
+        chosen = best(found, allowed, n, lowest=False)
+        return self._scored(vocabulary, chosen, found[chosen])
 
     def _scored(self, vocabulary: Vocabulary, index: NDArray[np.int64], scores: Floats) -> list[Scored]:
         ids = [vocabulary[int(position)] for position in index]
