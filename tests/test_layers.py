@@ -18,6 +18,8 @@ LAYERS = [
     ["ratings"],
     ["reading", "profiles"],
     ["posterior"],
+    ["parts"],
+    ["predicting", "recommending", "similarity", "folding"],
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],
