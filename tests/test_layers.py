@@ -15,7 +15,7 @@ ROOT = Path(palate.__file__).parent
 LAYERS = [
     ["errors", "kernels", "memory", "threads"],
     ["files", "catalogue", "ranking"],
-    ["ratings"],
+    ["ratings", "parquet"],
     ["reading", "profiles"],
     ["posterior"],
     ["parts"],

@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.threads import Run, pool, single_blas
+from palate.threads import Run, available, pool, single_blas
 
 __all__ = ["Scored", "Shelf", "best", "check_count", "scores", "telling"]
 
@@ -30,6 +30,17 @@ _LARGE = 1 << 21
 _USERS, _ITEMS, _FEWEST = 512, 768, 32
 # float32 rounds by this share at most.
 _ROUNDING = 2.0**-24
+
+
+Seen = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
+
+
+class Rank(Protocol):
+    """Ranks items for users: see `Shelf.opened`."""
+
+    def __call__(
+        self, vectors: Floats, offsets: Floats, n: int, seen: Seen | None = None, /
+    ) -> tuple[NDArray[np.int32], Floats]: ...
 
 
 class Scored(NamedTuple):
@@ -166,46 +177,30 @@ class Shelf:
         self._largest_bias = float(np.abs(bias).max(initial=0))
 
     @contextmanager
-    def opened(self, threads: int | None = None) -> Iterator[Run]:
-        """Open the pool that `rank` works on, with BLAS kept to one thread in each of its own."""
-        with single_blas(), pool(threads) as run:
-            yield run
+    def opened(self, threads: int | None = None) -> Iterator[Rank]:
+        """Open a pool of threads, each with a BLAS of one thread, and yield what ranks the items for users.
 
-    def rank(
-        self,
-        run: Run,
-        vectors: Floats,
-        offsets: Floats,
-        n: int,
-        seen: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]] | None = None,
-    ) -> tuple[NDArray[np.int32], Floats]:
-        """Return the n best items of each user, best first; equal scores in order of index.
-
-        Parameters
-        ----------
-        run
-            From `opened`.
-        vectors, offsets
-            float32, (users, k) and (users,): the users' factors, and what each of them adds to all scores.
-        n
-            How many.
-        seen
-            What to leave out: where each user's items start and end, and the items, ascending for each user.
-
-        Returns
-        -------
-        tuple
-            Items, int32 (users, n), and scores, float32 (users, n): -1 and NaN where fewer are left.
+        It takes the users' factors, float32 (users, k), what each of them adds to all scores, float32 (users,), and how
+        many items each is to get; and what to leave out: where each user's items start and end (int64), and the items
+        (int32, ascending for each user). It returns items, int32 (users, n), and scores, float32 (users, n), best
+        first, equal scores in order of index; -1 and NaN where fewer are left.
         """
+        with single_blas(), pool(threads) as run:
+            yield lambda *given: self._share(run, threads or available(), *given)
+
+    def _share(
+        self, run: Run, threads: int, vectors: Floats, offsets: Floats, n: int, seen: Seen | None = None
+    ) -> tuple[NDArray[np.int32], Floats]:
         check_count(n)
         items = np.full((len(vectors), n), -1, np.int32)
         found = np.full((len(vectors), n), np.nan, np.float32)
         if self.size and len(vectors):
-            run(lambda rows: self._rank(vectors[rows], offsets[rows], seen, rows, items, found), _cut(len(vectors)))
+            parts = _cut(len(vectors), threads)
+            run(lambda rows: self._rank(vectors[rows], offsets[rows], seen, rows, items, found), parts)
         return items, found
 
     def _rank(
-        self, vectors: Floats, offsets: Floats, seen: Any, rows: slice, items: NDArray[np.int32], found: Floats
+        self, vectors: Floats, offsets: Floats, seen: Seen | None, rows: slice, items: NDArray[np.int32], found: Floats
     ) -> None:
         from palate.kernels.ranking import sift_block, sort_heaps
 
@@ -228,7 +223,7 @@ class Shelf:
         items[rows, :count] = np.where(chosen, named, -1)
         found[rows, :count] = np.where(chosen, self._sign * best_scores + np.float32(0), np.nan)  # no -0
 
-    def _seen(self, seen: Any, rows: slice, users: int) -> tuple[Any, Any, Any]:
+    def _seen(self, seen: Seen | None, rows: slice, users: int) -> tuple[Any, Any, Any]:
         if seen is None:
             return np.zeros(users, np.int64), np.zeros(users, np.int64), np.empty(0, np.int32)
         starts, ends, items = seen
@@ -246,8 +241,9 @@ class Shelf:
         return np.asarray((2 * vectors.shape[1] + 32) * _ROUNDING * sizes, np.float32)
 
 
-def _cut(users: int) -> list[slice]:
-    return [slice(start, min(start + _USERS, users)) for start in range(0, users, _USERS)]
+def _cut(users: int, threads: int) -> list[slice]:
+    step = min(_USERS, -(-users // threads))
+    return [slice(start, min(start + step, users)) for start in range(0, users, step)]
 
 
 def _blocks(items: int) -> Iterator[tuple[int, int]]:
