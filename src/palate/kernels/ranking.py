@@ -68,7 +68,7 @@ if numba.config.DISABLE_JIT:
         return halves[0] + halves[1]
 
 
-@jit
+@jit(fused=False)
 def _above(numbers, row, column, bias, item, least):
     """For which i below _STRETCH numbers[row, column + i] + bias[0, item + i] > least, a bit each."""
     bits = np.uint64(0)
@@ -78,7 +78,7 @@ def _above(numbers, row, column, bias, item, least):
     return bits
 
 
-@jit
+@jit(fused=False)
 def _score(factors, bias, item, vectors, row, offset):
     """The score of one item for one user: products and sums are rounded one by one, whatever the CPU can fuse.
 
@@ -90,20 +90,20 @@ def _score(factors, bias, item, vectors, row, offset):
     return total(sums) + bias[0, item] + offset
 
 
-@jit
+@jit(fused=False)
 def score_items(factors, bias, vectors, offset, start, stop, out):
     """Put the scores of the items start..stop for the user of vectors[0] into out."""
     for item in range(start, stop):
         out[item] = _score(factors, bias, item, vectors, 0, offset)
 
 
-@jit
+@jit(fused=False)
 def _worse(score, item, other_score, other_item):
     """Whether an item comes after another one: of equal scores, the higher index does."""
     return score < other_score or (score == other_score and item > other_item)
 
 
-@jit
+@jit(fused=False)
 def _sink(scores, items, row, size):
     """Let the root of a heap, whose root is the worst, sink to its place."""
     place, score, item = 0, scores[row, 0], items[row, 0]
@@ -122,7 +122,7 @@ def _sink(scores, items, row, size):
     scores[row, place], items[row, place] = score, item
 
 
-@jit
+@jit(fused=False)
 def _push(scores, items, held, row, score, item):
     """Offer an item to a heap; items must come in ascending order, so that an equal score is never better."""
     size = held[row]
@@ -142,7 +142,7 @@ def _push(scores, items, held, row, score, item):
     scores[row, place], items[row, place] = score, item
 
 
-@jit
+@jit(fused=False)
 def _bound(products, row, bias, first, best_scores, best_items, held, largest):
     """What the n best of a row of products (with the bias) reach at least; -inf where that cannot be told.
 
@@ -160,7 +160,7 @@ def _bound(products, row, bias, first, best_scores, best_items, held, largest):
     return reached
 
 
-@jit
+@jit(fused=False)
 def sort_heaps(scores, items, held):
     """Turn heaps into lists, the best first."""
     for row in range(held.size):
@@ -170,7 +170,7 @@ def sort_heaps(scores, items, held):
             _sink(scores, items, row, size)
 
 
-@jit
+@jit(fused=False)
 def select(scores, best_scores, best_items, held):
     """Offer all scores to the heap of row 0; what may not be chosen has -inf."""
     full, least = best_scores.shape[1], np.float32(-np.inf)
@@ -187,7 +187,7 @@ def select(scores, best_scores, best_items, held):
                     least = best_scores[0, 0]
 
 
-@jit
+@jit(fused=False)
 def sift_block(
     products, first, factors, bias, vectors, offsets, slack, seen, ends, place, following, best_scores, best_items, held
 ):  # fmt: skip
@@ -221,7 +221,7 @@ def sift_block(
                         least = max(least, best_scores[row, 0] - offsets[row] - slack[row])
 
 
-@jit
+@jit(fused=False)
 def _hide(products, row, first, seen, end, place, following):
     """Put -inf in the place of what the user has seen."""
     stop = first + products.shape[1]
