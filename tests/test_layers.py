@@ -15,11 +15,11 @@ ROOT = Path(palate.__file__).parent
 LAYERS = [
     ["errors", "kernels", "memory", "threads"],
     ["files", "catalogue", "ranking"],
-    ["ratings", "parquet"],
+    ["ratings", "parquet", "approximate"],
     ["reading", "profiles"],
     ["posterior"],
     ["parts"],
-    ["predicting", "recommending", "similarity", "folding"],
+    ["predicting", "recommending", "batches", "similarity", "folding"],
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import naive
 from palate import ranking
-from palate.errors import PalateError, SettingsError, StorageError, UnknownIdError
+from palate.errors import MissingExtraError, PalateError, SettingsError, StorageError, UnknownIdError
 from palate.memory import watch
 from palate.model import Model
 from palate.ranking import best, scores
@@ -191,7 +191,7 @@ def test_without_the_compiler_the_answers_are_the_same():
 
 @pytest.mark.parametrize("text", [False, True])
 def test_everyone_is_written_to_parquet(tmp_path, text, monkeypatch):
-    monkeypatch.setattr("palate.recommending._USERS", 16)
+    monkeypatch.setattr("palate.batches._USERS", 16)
     model, path, told = make(text=text), tmp_path / "all.parquet", []
     rows = model.recommend_all(path, 80, titles=True, lowest=True, progress=lambda *done: told.append(done))
     frame = pl.read_parquet(path)
@@ -213,7 +213,7 @@ def test_everyone_is_written_to_parquet(tmp_path, text, monkeypatch):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
 def test_what_is_broken_off_leaves_the_former_file(tmp_path, monkeypatch, stop):
-    monkeypatch.setattr("palate.recommending._USERS", 8)
+    monkeypatch.setattr("palate.batches._USERS", 8)
     path = tmp_path / "all.parquet"
     path.write_bytes(b"as it was")
 
@@ -261,3 +261,57 @@ def test_memory_does_not_grow_with_users_times_items(tmp_path):
     if found is None:
         pytest.skip("this system does not tell how much memory is used")
     assert found < 20_000 * 4000 * 4 / 3
+
+
+@pytest.fixture(scope="module")
+def large():
+    pytest.importorskip("voyager")
+    model = make(users=120, items=6000, k=12)
+    return model, model.index_items(threads=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"lowest": True}, {"seen": True}, {"least": 22}])
+def test_an_index_finds_nearly_all_of_the_best(large, options):
+    model, index = large
+    found = 0
+    for user in model.users.ids:
+        exact, near = model.recommend(user, 10, **options), model.recommend(user, 10, index=index, **options)
+        assert len(near) == 10
+        assert {one.score for one in near} <= {one.score for one in model.recommend(user, 300, **options)}
+        found += len(set(exact) & set(near))
+    assert found / (10 * len(model.users)) > 0.9
+    assert 0.9 < index.recall <= 1
+
+
+def test_an_index_keeps_to_the_filters(large):
+    model, index = large
+    for user in model.users.ids[:20]:
+        best = {one.id for one in model.recommend(user, 10)}
+        near = {one.id for one in model.recommend(user, 10, index=index, exclude=best)}
+        assert len(near) == 10
+        assert not near & best
+        assert not near & set(model.items.ids[model.seen[user // 3][0]].tolist())
+    only = model.items.ids[:50]
+    assert model.recommend(0, 10, only=only, index=index) == model.recommend(0, 10, only=only)
+    rare = int(np.sort(model.item_counts)[-3])
+    assert model.recommend(0, 10, least=rare, index=index) == model.recommend(0, 10, least=rare)
+    assert model.recommend(0, 7000, index=index) == model.recommend(0, 7000)
+    newcomer = model.fold_in({0: 3.0, 3: 5.0})
+    assert {one.id for one in model.recommend(newcomer, 10, index=index)}.isdisjoint({0, 3})
+
+
+def test_an_index_belongs_to_one_model(large):
+    model, index = large
+    assert dataclasses.replace(model, scale=RatingScale(1, 5)).recommend(0, index=index)
+    with pytest.raises(SettingsError, match="another model"):
+        make().recommend(0, index=index)
+    with pytest.raises(SettingsError, match="an index ranks by 'prediction'"):
+        model.recommend(0, by="lower bound", index=index)
+    with pytest.raises(SettingsError, match="n must be"):
+        model.recommend(0, 0, index=index)
+
+
+def test_an_index_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "voyager", None)
+    with pytest.raises(MissingExtraError, match=r"palate\[ann\]"):
+        make().index_items()

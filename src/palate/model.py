@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from palate.batches import Batches
 from palate.folding import Folding
 from palate.predicting import Predicting
 from palate.profiles import Explanation
@@ -12,7 +13,7 @@ from palate.similarity import Similarity
 __all__ = ["Explanation", "Model", "Scored"]
 
 
-class Model(Predicting, Recommending, Similarity, Folding):
+class Model(Predicting, Recommending, Batches, Similarity, Folding):
     r"""A fitted model: :math:`\hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i`, clipped to the rating scale.
 
     Parameters

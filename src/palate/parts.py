@@ -141,3 +141,12 @@ class Parts:
         ids = [vocabulary[int(position)] for position in index]
         named = self.catalogue.title if vocabulary is self.items else str
         return [Scored(id, float(score), named(id)) for id, score in zip(ids, scores, strict=True)]
+
+    def _allowed(self, only: Iterable[Id] | None, exclude: Iterable[Id], least: int) -> NDArray[np.bool_]:
+        allowed = np.full(len(self.items), only is None)
+        if only is not None:
+            allowed[self._filter(only)] = True
+        allowed[self._filter(exclude)] = False
+        if least > 0:
+            allowed &= self.item_counts >= least
+        return allowed
