@@ -265,7 +265,7 @@ def test_memory_does_not_grow_with_users_times_items(tmp_path):
 
 @pytest.fixture(scope="module")
 def large():
-    pytest.importorskip("voyager")
+    pytest.importorskip("faiss")
     model = make(users=120, items=6000, k=12)
     return model, model.index_items(threads=1)
 
@@ -312,6 +312,6 @@ def test_an_index_belongs_to_one_model(large):
 
 
 def test_an_index_needs_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "voyager", None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"palate\[ann\]"):
         make().index_items()

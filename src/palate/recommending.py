@@ -89,9 +89,9 @@ class Recommending(Parts):
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:
         """Build an index with which `recommend` need not look at all items; worth it from some 100,000 items on.
 
-        It needs the package voyager (``pip install 'palate[ann]'``) and takes minutes for a million items. How many of
-        the best it finds is measured on a sample of the users, and told by its `recall`. With several threads it is
-        not the same each time.
+        It needs the package faiss-cpu (``pip install 'palate[ann]'``) and takes minutes for a million items. How many
+        of the best it finds is measured on a sample of the users, and told by its `recall`. With several threads it
+        is not the same each time.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Recommending(Parts):
         Raises
         ------
         MissingExtraError
-            If voyager is not installed.
+            If faiss-cpu is not installed.
         """
         return ItemIndex(self.item_factors, self.item_bias, self.user_factors, threads, seed)
 
@@ -118,7 +118,8 @@ class Recommending(Parts):
     ) -> list[Scored] | None:
         """Return the best of what the index proposes, None where too few of that are left."""
         check_count(n)
-        count = n + len(left_out)
+        # Most of what is left out is not among the best: more are asked for only where too few remain.
+        count = 2 * n + 32
         while (items := index.propose(profile.factors, count, lowest)) is not None:
             allowed = ~np.isin(items, left_out)
             if least > 0:
@@ -129,7 +130,7 @@ class Recommending(Parts):
                 found = scores(self.item_factors[items], self.item_bias[items], profile.factors, offset)
                 chosen = best(found, np.ones(len(items), dtype=bool), n, lowest)
                 return self._scored(self.items, items[chosen], self.scale.clip(found[chosen]))
-            count *= 2
+            count *= 4
         return None
 
     def _unsure(
