@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from palate.errors import StorageError
@@ -44,34 +44,40 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[po
     """
     from polars.exceptions import PolarsError
 
+    # Queues in C: Ctrl-C cannot come while one of them is locked.
+    pieces: SimpleQueue[Any] = SimpleQueue()
+    room: SimpleQueue[None] = SimpleQueue()
+    for _ in range(_WAITING):
+        room.put(None)
     with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="parquet") as executor:
-        pieces: Queue[polars.DataFrame | None] = Queue(_WAITING)
-        writing = executor.submit(_write, temporary, schema, pieces)
         try:
             try:
-                yield lambda piece: _hand_over(pieces, piece, writing)
+                writing = executor.submit(_write, temporary, schema, pieces, room)
+                yield lambda piece: _hand_over(piece, pieces, room, writing)
             finally:
                 # The writer ends in good order in any case: a file that the caller did not finish is removed.
-                _hand_over(pieces, None, writing)
+                pieces.put(None)
             writing.result()
         except PolarsError as error:
             raise StorageError(f"{path} cannot be written: {' '.join(str(error).split())}") from error
 
 
-def _hand_over(pieces: Queue[Any], piece: polars.DataFrame | None, writing: Future[None]) -> None:
+def _hand_over(piece: Any, pieces: SimpleQueue[Any], room: SimpleQueue[None], writing: Future[None]) -> None:
     while not writing.done():
         try:
-            return pieces.put(piece, timeout=_LOOK)
-        except Full:
+            room.get(timeout=_LOOK)
+        except Empty:
             continue
+        return pieces.put(piece)
     return writing.result()  # it has given up: say why
 
 
-def _write(path: Path, schema: dict[str, Any], pieces: Queue[Any]) -> None:
+def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
     from polars.io.plugins import register_io_source
 
     def rows(*_: object) -> Iterator[polars.DataFrame]:
         while (piece := pieces.get()) is not None:
+            room.put(None)
             yield piece
 
     register_io_source(rows, schema=schema).sink_parquet(path, row_group_size=_ROW_GROUP, maintain_order=True)
