@@ -112,3 +112,19 @@ def implicit_half(confidence, items, penalty, unobserved, exponent):
         gram = items.T @ (row[:, None] * items) + unobserved * items.T @ items + pull * np.eye(items.shape[1])
         found.append(np.linalg.solve(gram, items.T @ row))
     return np.array(found)
+
+
+def scores(factors, bias, vector, offset):
+    """Scores summed up one float32 operation at a time: eight sums side by side, then halves of them."""
+    found, k = [], len(vector)
+    for row, own in zip(factors, bias, strict=True):
+        sums = [np.float32(0)] * 8
+        for j in range(k):
+            # What is left over at the end counts from the last sum back.
+            lane = j % 8 if j < k // 8 * 8 or k < 8 else 8 - (k - j)
+            sums[lane] = sums[lane] + row[j] * vector[j]
+        while len(sums) > 1:
+            half = len(sums) // 2
+            sums = [a + b for a, b in zip(sums[:half], sums[half:], strict=True)]
+        found.append(sums[0] + own + np.float32(offset))
+    return np.array(found, np.float32)

@@ -137,6 +137,49 @@ def test_the_questions_of_the_article(answer, model):
     assert info["numbers"]["matrix"] == 2400
 
 
+def test_everyone_gets_recommendations_in_a_file(palate, answer, model, tmp_path):
+    import polars
+
+    output, users = tmp_path / "all.parquet", tmp_path / "users.txt"
+    found = answer("recommend", model, "--all", "-n", 3, "-o", output, "--titles", "--exclude", 107)
+    assert found == {"output": str(output), "users": 60, "recommendations": 180}
+    table = polars.read_parquet(output)
+    one = answer("recommend", model, "--user", 5, "-n", 3, "--exclude", 107)["recommendations"]
+    assert table.filter(user=5)["item"].to_list() == [best["item"] for best in one]
+    assert table.filter(user=5)["score"].to_list() == [best["prediction"] for best in one]
+    assert table.filter(user=5)["title"].to_list() == [best["title"] for best in one]
+    users.write_text("7\n\n 3\n")
+    code, out, _ = palate("recommend", model, "--users", users, "-n", 2, "-o", output, "--threads", 1)
+    assert (code, out.split(": ")[1]) == (0, "4 recommendations for 2 users\n")
+    assert polars.read_parquet(output)["user"].to_list() == [7, 7, 3, 3]
+    users.write_text("7\nzaphod\n")
+    code, _, err = palate("recommend", model, "--users", users, "-o", output)
+    assert (code, "user 'zaphod' is unknown" in err) == (2, True)
+    assert len(polars.read_parquet(output)) == 4
+
+
+def test_ctrl_c_leaves_the_former_file(tmp_path):
+    output = tmp_path / "all.parquet"
+    output.write_text("as it was")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_ranking import make; from palate import save;"
+        "save(make(users=20000, items=3000), sys.argv[2])"
+    )
+    folder = os.path.dirname(__file__)
+    subprocess.run([sys.executable, "-c", code, folder, str(tmp_path / "m")], check=True)
+    command = [sys.executable, "-m", "palate", "recommend", tmp_path / "m", "--all", "-n", "1000", "-o", output]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not list(tmp_path.glob(".*.tmp")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.decode().strip()) == (130, "palate: interrupted")
+    assert output.read_text() == "as it was"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["all.parquet", "m"]
+
+
 def test_a_new_user_is_folded_in(answer, model):
     rated = ("--rated", "100=5", "--rated", "101=1")
     found = {one["item"] for one in answer("recommend", model, *rated, "-n", 99)["recommendations"]}
@@ -321,6 +364,14 @@ FAILURES = [
     ("nobody", ["recommend", "{model}"], "--user"),
     ("everybody", ["recommend", "{model}", "--user", 1, "--rated", "100=3"], "--user"),
     ("bad rated", ["recommend", "{model}", "--rated", "100"], "ITEM=RATING"),
+    ("all to nowhere", ["recommend", "{model}", "--all"], "-o FILE.parquet"),
+    ("all and one", ["recommend", "{model}", "--all", "--user", 1, "-o", "x.parquet"], "--user is for one user"),
+    ("all by chance", ["recommend", "{model}", "--all", "--by", "chance", "-o", "x.parquet"], "--by is for one user"),
+    ("all to a table", ["recommend", "{model}", "--all", "-o", "x.csv"], "must end in .parquet"),
+    ("one to a file", ["recommend", "{model}", "--user", 1, "-o", "x.parquet"], "go with --all"),
+    ("missing users", ["recommend", "{model}", "--users", "nothing.txt", "-o", "x.parquet"], "nothing.txt"),
+    ("users of a model", ["recommend", "{model}", "--users", "{model}", "-o", "x.parquet"], "not text"),
+    ("all over the model", ["recommend", "{model}", "--all", "-o", "nowhere/x.parquet"], "nowhere"),
     ("unknown solver", ["fit", "{table}", "-o", "{model}", "--solver", "magic"], "magic"),
     ("bad setting", ["fit", "{table}", "-o", "{model}", "--factors", "-3"], "factors"),
     ("bad type", ["fit", "{table}", "-o", "{model}", "--factors", "many"], "many"),

@@ -13,11 +13,13 @@ ROOT = Path(palate.__file__).parent
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "kernels", "memory", "threads"],
+    ["errors", "kernels", "memory", "threads", "pruning"],
     ["files", "catalogue", "ranking"],
-    ["ratings"],
+    ["ratings", "parquet", "approximate"],
     ["reading", "profiles"],
     ["posterior"],
+    ["parts"],
+    ["predicting", "recommending", "batches", "similarity", "folding"],
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],

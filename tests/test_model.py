@@ -2,14 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.profiles import Penalty, solve
-from palate.ranking import best
 from palate.solvers import SGD, Means
 from tables import random_table
 
@@ -82,8 +79,7 @@ def test_recommend_filters(model):
 
 @pytest.mark.parametrize("seen", [False, True])
 @pytest.mark.parametrize("lowest", [False, True])
-def test_a_batch_answers_like_single_calls(model, seen, lowest, monkeypatch):
-    monkeypatch.setattr("palate.model._BATCH_CELLS", 300)
+def test_a_batch_answers_like_single_calls(model, seen, lowest):
     items, scores = model.recommend_batch(n=30, seen=seen, lowest=lowest)
     for row, user in enumerate(model.users.ids):
         single = model.recommend(user, 30, seen=seen, lowest=lowest)
@@ -196,12 +192,3 @@ def test_ridge_without_bias_matches_numpy():
     bias, factors, _ = solve(q, e, given)
     assert bias == 0
     np.testing.assert_allclose(factors, np.linalg.solve(q.T @ q + 0.5 * np.eye(3), q.T @ e), atol=1e-5)
-
-
-@given(
-    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30), st.integers(1, 35), st.booleans()
-)
-def test_the_best_are_exact_and_ties_go_by_index(rows, n, lowest):
-    scores = np.array([score for score, _ in rows], np.float32)
-    allowed = np.array([use for _, use in rows])
-    assert best(scores, allowed, n, lowest).tolist() == naive.best(scores, allowed, n, lowest)

@@ -1,18 +1,49 @@
-"""Choosing the best of many scores, and the rating that would tell most."""
+"""Choosing the best of many scores, for one user or for many at once, and the rating that would tell most.
+
+A score is a sum of products in float32, added in a fixed order (`scores`), so that one user, a batch and all users get
+the same bits on any machine and any number of threads. For many users BLAS computes the products, faster and in an
+order of its own: they only tell which items can be among the best at all, and the scores of these are summed up anew.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
+from palate.pruning import Head, choose_head
+from palate.threads import Run, available, pool, single_blas
 
-__all__ = ["Scored", "best", "telling"]
+__all__ = ["Scored", "Shelf", "best", "check_count", "scores", "telling"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+
+_LANES = 8
+# A smaller table is scored by NumPy, with the same bits, before the kernels are loaded: that alone takes 0.3 seconds.
+_LARGE = 1 << 21
+# Users and items of a block of products: they stay in the caches between BLAS and the kernel.
+_USERS, _ITEMS, _FEWEST = 512, 768, 32
+# From so many users on, it pays to look whether bounds from a few columns will do.
+_MANY = 1024
+# float32 rounds by this share at most.
+_ROUNDING = 2.0**-24
+
+
+Seen = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
+
+
+class Rank(Protocol):
+    """Ranks items for users: see `Shelf.opened`."""
+
+    def __call__(
+        self, vectors: Floats, offsets: Floats, n: int, seen: Seen | None = None, /
+    ) -> tuple[NDArray[np.int32], Floats]: ...
 
 
 class Scored(NamedTuple):
@@ -23,18 +54,233 @@ class Scored(NamedTuple):
     title: str
 
 
-def best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
-    """Return the indices of the n best allowed scores, best first; equal scores in order of index."""
+def check_count(n: Any) -> None:
+    """Refuse a number of items that is none."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SettingsError(f"n must be an integer and at least 1, not {n!r}")
+
+
+def _compiled(cells: int) -> bool:
+    return cells >= _LARGE or "palate.kernels.ranking" in sys.modules
+
+
+def scores(factors: Floats, bias: Floats, vector: Floats, offset: float) -> Floats:
+    """Return the score of every item for one user: factors @ vector + bias + offset.
+
+    Eight sums run side by side over every eighth product and are added in halves; every operation rounds to float32.
+
+    Parameters
+    ----------
+    factors
+        float32, (items, k).
+    bias
+        float32, (items,).
+    vector
+        float32, (k,): the user's factors.
+    offset
+        What the user adds to all.
+
+    Returns
+    -------
+    ndarray
+        float32, (items,).
+
+    Examples
+    --------
+    >>> scores(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), np.array([1, 2], np.float32), 3)
+    array([4., 5.], dtype=float32)
+    """
+    factors, vectors, own = _wide(factors), _spread(vector[None]), np.float32(offset)
+    if _compiled(factors.size):
+        from palate.kernels.ranking import score_items
+
+        found = np.empty(len(factors), np.float32)
+        score_items(factors, bias[None], vectors, own, 0, len(factors), found)
+        return found
+    sums, last = np.zeros((len(factors), _LANES), np.float32), factors.shape[1] - _LANES
+    for column in range(0, vectors.shape[1], _LANES):
+        start = min(column, last)
+        sums += factors[:, start : start + _LANES] * vectors[0, column : column + _LANES]
+    while sums.shape[1] > 1:
+        half = sums.shape[1] // 2
+        sums = sums[:, :half] + sums[:, half:]
+    return np.asarray(sums[:, 0] + bias + own, np.float32)
+
+
+def _wide(factors: Floats) -> Floats:
+    """Return at least eight columns: kernels read eight at a time."""
+    missing = _LANES - factors.shape[1]
+    return np.ascontiguousarray(np.pad(factors, ((0, 0), (0, missing))) if missing > 0 else factors, np.float32)
+
+
+def _spread(vectors: Floats) -> Floats:
+    """Return rows in steps of eight factors; the last step ends with the last factor, and is zero where it overlaps."""
+    k = vectors.shape[1]
+    whole = k // _LANES * _LANES
+    found = np.zeros((len(vectors), max(_LANES, -(-k // _LANES) * _LANES)), np.float32)
+    found[:, :whole] = vectors[:, :whole]
+    if whole < k:
+        end = found.shape[1] if k > _LANES else k
+        found[:, end - (k - whole) : end] = vectors[:, whole:]
+    return found
+
+
+def best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
+    """Return the indices of the n best allowed scores, best first; equal scores in order of index."""
+    check_count(n)
+    n = min(n, int(np.count_nonzero(allowed)))
+    if _compiled(len(scores)) and n:
+        return _selected(np.where(allowed, -scores if lowest else scores, np.float32(-np.inf)), n)
     keys = np.where(allowed, scores if lowest else -scores, np.inf)
-    n = min(n, int(allowed.sum()))
     if n < len(keys):
         # Every key as good as the n-th takes part, so that ties do not depend on the partition.
         candidates = np.flatnonzero(keys <= np.partition(keys, n)[:n].max(initial=-np.inf))
     else:
         candidates = np.arange(n)
     return candidates[np.argsort(keys[candidates], kind="stable")][:n]
+
+
+def _selected(keys: Floats, n: int) -> NDArray[np.int64]:
+    from palate.kernels.ranking import select, sort_heaps
+
+    found, items, held = np.empty((1, n), np.float32), np.empty((1, n), np.int32), np.zeros(1, np.int64)
+    select(np.asarray(keys, np.float32), found, items, held)
+    sort_heaps(found, items, held)
+    return items[0, : held[0]].astype(np.int64)
+
+
+class Shelf:
+    """The items that many users are ranked on.
+
+    Parameters
+    ----------
+    factors, bias
+        float32, (items, k) and (items,).
+    allowed
+        Which of the items take part; None for all.
+    lowest
+        Whether the lowest scores are the best.
+    """
+
+    def __init__(
+        self, factors: Floats, bias: Floats, allowed: NDArray[np.bool_] | None = None, lowest: bool = False
+    ) -> None:
+        self._sign = np.float32(-1 if lowest else 1)
+        self._own = self._place = np.empty(0, np.int32)
+        if allowed is not None and not allowed.all():
+            self._own = np.flatnonzero(allowed).astype(np.int32)
+            self._place = np.full(len(factors), -1, np.int32)
+            self._place[self._own] = np.arange(len(self._own), dtype=np.int32)
+            factors, bias = factors[self._own], bias[self._own]
+        self.size = len(factors)
+        missing = max(0, _FEWEST - self.size)
+        self._factors = _wide(np.pad(factors, ((0, missing), (0, 0))) if missing else factors)
+        self._bias = np.pad(self._sign * bias, (0, missing), constant_values=-np.inf)[None].astype(np.float32)
+        self._length = float(np.sqrt(np.einsum("nk,nk->n", factors, factors, dtype=np.float64).max(initial=0)))
+        self._largest_bias = float(np.abs(bias).max(initial=0))
+        self._heads: dict[int, Head | None] = {}
+
+    @contextmanager
+    def opened(self, threads: int | None = None) -> Iterator[Rank]:
+        """Open a pool of threads, each with a BLAS of one thread, and yield what ranks the items for users.
+
+        It takes the users' factors, float32 (users, k), what each of them adds to all scores, float32 (users,), and how
+        many items each is to get; and what to leave out: where each user's items start and end (int64), and the items
+        (int32, ascending for each user). It returns items, int32 (users, n), and scores, float32 (users, n), best
+        first, equal scores in order of index; -1 and NaN where fewer are left.
+        """
+        with single_blas(), pool(threads) as run:
+            yield lambda *given: self._share(run, threads or available(), *given)
+
+    def _share(
+        self, run: Run, threads: int, vectors: Floats, offsets: Floats, n: int, seen: Seen | None = None
+    ) -> tuple[NDArray[np.int32], Floats]:
+        check_count(n)
+        items = np.full((len(vectors), n), -1, np.int32)
+        found = np.full((len(vectors), n), np.nan, np.float32)
+        if self.size and len(vectors):
+            parts, head = _cut(len(vectors), threads), self._head(vectors, n)
+
+            def rank(rows: slice) -> None:
+                self._rank(vectors[rows], offsets[rows], seen, rows, items, found, head)
+
+            # Nobody is ranked first, so that the kernels are loaded before the threads start: Ctrl-C while Numba
+            # compiles leaves its lock closed, and another thread that wants it would wait forever.
+            rank(slice(0, 0))
+            run(rank, parts)
+        return items, found
+
+    def _head(self, vectors: Floats, n: int) -> Head | None:
+        if n not in self._heads:
+            if len(vectors) < _MANY or len(self._factors) < 2 * _ITEMS or vectors.shape[1] < 2 * _LANES:
+                return None
+            self._heads[n] = choose_head(self._factors, self._bias[0], self._sign * vectors, n)
+        return self._heads[n]
+
+    def _rank(
+        self,
+        vectors: Floats,
+        offsets: Floats,
+        seen: Seen | None,
+        rows: slice,
+        items: NDArray[np.int32],
+        found: Floats,
+        head: Head | None,
+    ) -> None:
+        from palate.kernels.ranking import sift_block, sort_heaps
+
+        count = min(items.shape[1], self.size)
+        vectors, own = self._sign * vectors, (self._sign * offsets).astype(np.float32)
+        wide, spread, slack = _wide(vectors), _spread(vectors), self._slack(vectors, offsets)
+        best_scores, best_items = np.zeros((len(own), count), np.float32), np.zeros((len(own), count), np.int32)
+        held, following, ends, others = np.zeros(len(own), np.int64), *self._seen(seen, rows, len(own))
+        room = np.empty(len(own) * (_ITEMS + _FEWEST), np.float32)
+        # The first block tells what the best reach at least: from then on, bounds tell what is below that.
+        narrow = head and (head.of(vectors), head.items)
+        for first, stop in _blocks(len(self._factors)):
+            left, right = narrow if narrow and first else (wide, self._factors)
+            products = room[: len(own) * (stop - first)].reshape(len(own), stop - first)
+            np.matmul(left, right[first:stop].T, out=products)
+            sift_block(
+                products, first, self._factors, self._bias, spread, own, slack, others, ends, self._place, following,
+                best_scores, best_items, held,
+            )  # fmt: skip
+        sort_heaps(best_scores, best_items, held)
+        chosen = np.arange(count) < held[:, None]
+        named = self._own[best_items] if len(self._own) else best_items
+        items[rows, :count] = np.where(chosen, named, -1)
+        found[rows, :count] = np.where(chosen, self._sign * best_scores + np.float32(0), np.nan)  # no -0
+
+    def _seen(self, seen: Seen | None, rows: slice, users: int) -> tuple[Any, Any, Any]:
+        if seen is None:
+            return np.zeros(users, np.int64), np.zeros(users, np.int64), np.empty(0, np.int32)
+        starts, ends, items = seen
+        return starts[rows].copy(), ends[rows].copy(), items
+
+    def _slack(self, vectors: Floats, offsets: Floats) -> Floats:
+        """Return how far a product of BLAS with what is added to it may be from a score.
+
+        A sum of k products is off by at most k roundings of the sum of their sizes, in any order (Higham 2002,
+        "Accuracy and stability of numerical algorithms", section 3.1), and that sum is at most the product of the
+        lengths.
+        """
+        lengths = np.sqrt(np.einsum("nk,nk->n", vectors, vectors, dtype=np.float64))
+        sizes = lengths * self._length + self._largest_bias + np.abs(offsets.astype(np.float64))
+        return np.asarray((2 * vectors.shape[1] + 32) * _ROUNDING * sizes, np.float32)
+
+
+def _cut(users: int, threads: int) -> list[slice]:
+    step = min(_USERS, -(-users // threads))
+    return [slice(start, min(start + step, users)) for start in range(0, users, step)]
+
+
+def _blocks(items: int) -> Iterator[tuple[int, int]]:
+    first = 0
+    while first < items:
+        # What is left over is never less than the kernel reads at once.
+        stop = items if items - first < _ITEMS + _FEWEST else first + _ITEMS
+        yield first, stop
+        first = stop
 
 
 def telling(toward: Doubles, covariance: Doubles, noise: Doubles, weights: NDArray[np.int64]) -> Floats:

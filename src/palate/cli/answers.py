@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli import show
-from palate.cli.options import json_option
+from palate.cli.everyone import check_everyone, recommend_to_everyone
+from palate.cli.options import json_option, quiet_option, threads_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,6 +161,14 @@ def _show_text(model: Model, item: int | str) -> None:
 @level_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
 @click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+@click.option("--all", "everyone", is_flag=True, help="For all users, written to -o FILE: user, rank, item, score.")
+@click.option(
+    "--users", type=click.Path(path_type=Path), metavar="FILE", help="As --all, for the ids in FILE, a line each."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The Parquet file of --all.")
+@click.option("--titles", is_flag=True, help="With --all: write titles too.")
+@threads_option
+@quiet_option
 @json_option
 def recommend(
     model: str,
@@ -175,13 +184,27 @@ def recommend(
     level: float | None,
     seed: int | None,
     texts: bool,
+    everyone: bool,
+    users: Path | None,
+    output: Path | None,
+    titles: bool,
+    threads: int | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
-    """Recommend items that a user has not rated."""
+    """Recommend items that a user has not rated; with --all, to everyone."""
+    filters: dict[str, Any] = {"only": only or None, "exclude": exclude, "least": least}
+    if everyone or users:
+        own = {"user": user, "rated": rated, "by": by != "prediction", "level": level, "seed": seed, "texts": texts}
+        path = check_everyone(model, users, output, own)
+        options = {"lowest": lowest, "seen": seen, "titles": titles, "threads": threads, **filters}
+        recommend_to_everyone(_load(model), path, count, users, quiet=quiet, as_json=as_json, **options)
+        return
+    if output or titles:
+        raise click.UsageError("-o and --titles go with --all or --users")
     fitted = _load(model)
     who = _who(fitted, user, rated)
     by, level = by.replace("-", " "), _level(fitted, level)
-    filters: dict[str, Any] = {"only": only or None, "exclude": exclude, "least": least}
     found = fitted.recommend(who, count, lowest=lowest, seen=seen, by=by, level=level, seed=seed, **filters)
     bound = "at most" if lowest else "at least"
     score = {"prediction": "predicted", "lower bound": bound, "chance": "drawn"}[by]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palate.standings import Trial
 
 __all__ = [
+    "counter",
     "epochs",
     "errors",
     "json_text",
@@ -289,3 +290,19 @@ def transfer(name: str, quiet: bool) -> Iterator[Callable[[int, int | None], Non
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(name, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+@contextmanager
+def counter(name: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show on stderr how many of all are done, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(name, total=None)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)

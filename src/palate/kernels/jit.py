@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -11,15 +12,20 @@ import numpy as np
 __all__ = ["jit"]
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any] | None = None, *, fused: bool = True) -> Callable[..., Any]:
     """Compile on the first call, release the GIL, and keep the machine code on disk where a folder can be written.
 
     Floating-point sums keep their order (no fastmath but the fusing of a product into a sum), so a result depends
-    neither on the number of threads nor on how a loop was vectorised.
+    neither on the number of threads nor on how a loop was vectorised. Without `fused` nothing is fused either, and the
+    result is that of NumPy's operations one by one, on any CPU.
     """
+    if function is None:
+        return partial(jit, fused=fused)
     if numba.config.DISABLE_JIT:  # hashes overflow on purpose, which NumPy's numbers would say each time
         return np.errstate(over="ignore")(function)
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if fused:
+        options["fastmath"] = {"contract"}
     try:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # neither the package's folder nor the user's cache can be written

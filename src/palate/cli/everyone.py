@@ -1,0 +1,55 @@
+"""Recommendations of all users, written to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli import show
+from palate.cli.options import check_output
+from palate.errors import ReadError
+
+if TYPE_CHECKING:
+    from palate.model import Model
+
+__all__ = ["check_everyone", "recommend_to_everyone"]
+
+
+def check_everyone(model: str, users: Path | None, output: Path | None, others: dict[str, Any]) -> Path:
+    """Refuse options that do not go with --all or --users, and return the file to be written."""
+    flag = "--all" if users is None else "--users"
+    for name, value in others.items():
+        if value:
+            raise click.UsageError(f"--{name} is for one user and does not go with {flag}")
+    if output is None:
+        raise click.UsageError(f"{flag} writes to a file: name it with -o FILE.parquet")
+    if output.suffix not in (".parquet", ".pq"):
+        raise click.BadParameter(f"{output} must end in .parquet: that is what is written", param_hint="-o")
+    check_output(output, model, None if users is None else str(users))
+    return output
+
+
+def recommend_to_everyone(
+    model: Model, output: Path, count: int, users: Path | None, *, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Write the recommendations of all users, or of those in a file, and say so."""
+    chosen = None if users is None else _read_users(users)
+    with show.counter("users", quiet or as_json) as progress:
+        rows = model.recommend_all(output, count, users=chosen, progress=progress, **options)
+    number = len(model.users) if chosen is None else len(chosen)
+    if as_json:
+        show.json_text({"output": str(output), "users": number, "recommendations": rows})
+    elif not quiet:
+        click.echo(f"{output}: {rows:,} recommendations for {number:,} users")
+
+
+def _read_users(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path} is not text: write the ids of users, one a line") from error
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror or error}") from error
+    return [line.strip() for line in lines if line.strip()]

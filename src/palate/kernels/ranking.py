@@ -1,0 +1,234 @@
+"""Choosing the best items: exact scores in a fixed order of sums, and heaps that hold the n best of each user."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from palate.kernels.jit import jit
+from palate.kernels.simd import LANES, add, load, mul, splat, store, total
+
+__all__ = ["score_items", "select", "sift_block", "sort_heaps"]
+
+# sha256 of simd.py, 12 digits: see `palate.kernels`.
+SIMD = "074909feb7d7"
+
+# Numbers that are looked at together: most stretches hold nothing that could be among the best.
+_STRETCH = 4 * LANES
+
+
+@intrinsic
+def _exceeding(typing_context, a, b):
+    """The lanes in which a > b, a bit each."""
+
+    def generate(context, builder, signature, args):
+        lanes = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
+        return builder.zext(lanes, ir.IntType(64))
+
+    return types.uint64(a, b), generate
+
+
+@intrinsic
+def _lowest_bit(typing_context, bits):
+    """The number of the lowest bit that is set; there must be one."""
+
+    def generate(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def _larger(typing_context, a, b):
+    """The larger of a and b in each lane."""
+
+    def generate(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return a(a, b), generate
+
+
+if numba.config.DISABLE_JIT:
+
+    def _larger(a, b):
+        return np.where(a > b, a, b)
+
+    def _exceeding(a, b):
+        return np.uint64((a > b) @ (1 << np.arange(LANES)))
+
+    def _lowest_bit(bits):
+        return (int(bits) & -int(bits)).bit_length() - 1
+
+    def total(lanes):  # in the order in which the compiled sum adds
+        halves = lanes[:4] + lanes[4:]
+        halves = halves[:2] + halves[2:]
+        return halves[0] + halves[1]
+
+
+@jit(fused=False)
+def _above(numbers, row, column, bias, item, least):
+    """For which i below _STRETCH numbers[row, column + i] + bias[0, item + i] > least, a bit each."""
+    bits = np.uint64(0)
+    for step in range(0, _STRETCH, LANES):
+        sums = add(load(numbers, row, column + step), load(bias, 0, item + step))
+        bits |= _exceeding(sums, least) << np.uint64(step)
+    return bits
+
+
+@jit(fused=False)
+def _score(factors, bias, item, vectors, row, offset):
+    """The score of one item for one user: products and sums are rounded one by one, whatever the CPU can fuse.
+
+    The last eight factors may overlap those before: vectors has zeros there (see `palate.ranking`).
+    """
+    sums, last = splat(np.float32(0)), factors.shape[1] - LANES
+    for column in range(0, vectors.shape[1], LANES):
+        sums = add(sums, mul(load(factors, item, min(column, last)), load(vectors, row, column)))
+    return total(sums) + bias[0, item] + offset
+
+
+@jit(fused=False)
+def score_items(factors, bias, vectors, offset, start, stop, out):
+    """Put the scores of the items start..stop for the user of vectors[0] into out."""
+    for item in range(start, stop):
+        out[item] = _score(factors, bias, item, vectors, 0, offset)
+
+
+@jit(fused=False)
+def _worse(score, item, other_score, other_item):
+    """Whether an item comes after another one: of equal scores, the higher index does."""
+    return score < other_score or (score == other_score and item > other_item)
+
+
+@jit(fused=False)
+def _sink(scores, items, row, size):
+    """Let the root of a heap, whose root is the worst, sink to its place."""
+    place, score, item = 0, scores[row, 0], items[row, 0]
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and _worse(
+            scores[row, child + 1], items[row, child + 1], scores[row, child], items[row, child]
+        ):
+            child += 1
+        if not _worse(scores[row, child], items[row, child], score, item):
+            break
+        scores[row, place], items[row, place] = scores[row, child], items[row, child]
+        place = child
+    scores[row, place], items[row, place] = score, item
+
+
+@jit(fused=False)
+def _push(scores, items, held, row, score, item):
+    """Offer an item to a heap; items must come in ascending order, so that an equal score is never better."""
+    size = held[row]
+    if size == scores.shape[1]:
+        if score > scores[row, 0]:
+            scores[row, 0], items[row, 0] = score, item
+            _sink(scores, items, row, size)
+        return
+    held[row] = size + 1
+    place = size
+    while place:
+        parent = (place - 1) >> 1
+        if not _worse(score, item, scores[row, parent], items[row, parent]):
+            break
+        scores[row, place], items[row, place] = scores[row, parent], items[row, parent]
+        place = parent
+    scores[row, place], items[row, place] = score, item
+
+
+@jit(fused=False)
+def _bound(products, row, bias, first, best_scores, best_items, held, largest):
+    """What the n best of a row of products (with the bias) reach at least; -inf where that cannot be told.
+
+    The largest of every so-many-th number are different ones, so the n best of them will do. Leaves the heap empty.
+    """
+    for column in range(0, products.shape[1] - largest.size + 1, largest.size):
+        for lane in range(0, largest.size, LANES):
+            found = add(load(products, row, column + lane), load(bias, 0, first + column + lane))
+            store(largest, 0, lane, _larger(found, load(largest, 0, lane)) if column else found)
+    for lane in range(largest.size):
+        if largest[0, lane] > -np.inf:
+            _push(best_scores, best_items, held, row, largest[0, lane], lane)
+    reached = best_scores[row, 0] if held[row] == best_scores.shape[1] else np.float32(-np.inf)
+    held[row] = 0
+    return reached
+
+
+@jit(fused=False)
+def sort_heaps(scores, items, held):
+    """Turn heaps into lists, the best first."""
+    for row in range(held.size):
+        for size in range(held[row] - 1, 0, -1):
+            scores[row, 0], scores[row, size] = scores[row, size], scores[row, 0]
+            items[row, 0], items[row, size] = items[row, size], items[row, 0]
+            _sink(scores, items, row, size)
+
+
+@jit(fused=False)
+def select(scores, best_scores, best_items, held):
+    """Offer all scores to the heap of row 0; what may not be chosen has -inf."""
+    full, least = best_scores.shape[1], np.float32(-np.inf)
+    for start in range(0, scores.size, _STRETCH):
+        stop, hits = min(start + _STRETCH, scores.size), 0
+        for item in range(start, stop):
+            hits |= scores[item] > least
+        if not hits:
+            continue
+        for item in range(start, stop):
+            if scores[item] > least:
+                _push(best_scores, best_items, held, 0, scores[item], item)
+                if held[0] == full:
+                    least = best_scores[0, 0]
+
+
+@jit(fused=False)
+def sift_block(
+    products, first, factors, bias, vectors, offsets, slack, seen, ends, place, following, best_scores, best_items, held
+):  # fmt: skip
+    """Offer the items first..first + products.shape[1] (at least 32) to the heaps of the users of a block.
+
+    products[u, i], as BLAS rounded it, tells whether item first + i can be among the best of user u at all; its score
+    is then summed up anew. The two differ by slack[u] at most, whatever else is rounded here included.
+
+    Each user has seen the items seen[following[u]:ends[u]], ascending; following is moved on. place holds the position
+    of each of them among the factors, -1 where it is not there, or is empty where they are all there.
+    """
+    width, full = products.shape[1], best_scores.shape[1]
+    largest = np.empty((1, (2 * full + _STRETCH - 1) // _STRETCH * _STRETCH), np.float32)
+    for row in range(products.shape[0]):
+        _hide(products, row, first, seen, ends[row], place, following)
+        least = np.float32(-np.inf)
+        if held[row] == full:
+            least = best_scores[row, 0] - offsets[row] - slack[row]
+        elif not held[row] and 2 * largest.size <= width:
+            least = _bound(products, row, bias, first, best_scores, best_items, held, largest) - 2 * slack[row]
+        for start in range(0, width, _STRETCH):
+            stretch = min(start, width - _STRETCH)
+            bits = _above(products, row, stretch, bias, first + stretch, splat(least)) >> np.uint64(start - stretch)
+            while bits:
+                i = start + _lowest_bit(bits)
+                bits &= bits - np.uint64(1)
+                if products[row, i] + bias[0, first + i] > least:
+                    score = _score(factors, bias, first + i, vectors, row, offsets[row])
+                    _push(best_scores, best_items, held, row, score, first + i)
+                    if held[row] == full:
+                        least = max(least, best_scores[row, 0] - offsets[row] - slack[row])
+
+
+@jit(fused=False)
+def _hide(products, row, first, seen, end, place, following):
+    """Put -inf in the place of what the user has seen."""
+    stop = first + products.shape[1]
+    while following[row] < end:
+        item = place[seen[following[row]]] if place.size else seen[following[row]]
+        if item >= stop:
+            break
+        if item >= first:
+            products[row, item - first] = -np.inf
+        following[row] += 1

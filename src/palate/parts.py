@@ -1,0 +1,152 @@
+"""What a model consists of, and what everything that it answers starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.catalogue import Catalogue
+from palate.errors import SettingsError, UnknownIdError
+from palate.posterior import Posterior
+from palate.profiles import Given, Penalty, Profile, Unobserved
+from palate.ranking import Scored
+from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
+
+__all__ = ["Floats", "Id", "Parts"]
+
+Id = int | str
+Floats = NDArray[np.float32]
+
+USUAL_PENALTY = Penalty(factors=0.1, bias=0.1, by_count=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The arrays and ids of a model: see `palate.Model`."""
+
+    users: Vocabulary
+    items: Vocabulary
+    intercept: float
+    mean: float
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Floats
+    item_factors: Floats
+    scale: RatingScale
+    seen: Grouped | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    penalty: Penalty = USUAL_PENALTY
+    posterior: Posterior | None = None
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> int:
+        """The number of factors of each user and item, k."""
+        return int(self.item_factors.shape[1])
+
+    @property
+    def size(self) -> dict[str, int]:
+        """How many numbers the full matrix has, and how many this model keeps instead."""
+        rows = len(self.users) + len(self.items)
+        return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
+
+    def __repr__(self) -> str:
+        name = self.solver.get("name", "model")
+        return f"Model({name}, {len(self.users):,} users, {len(self.items):,} items, {self.factors} factors)"
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """How many training ratings each item has: int64, (items,). Zeros where the model keeps no ratings."""
+        return np.bincount(self.seen.indices if self.seen else [], minlength=len(self.items))
+
+    def certain(self) -> Posterior:
+        """Return the posterior.
+
+        Raises
+        ------
+        SettingsError
+            If there is none.
+        """
+        if self.posterior is None:
+            raise SettingsError(
+                f"a model of the solver {self.solver.get('name', 'given')!r} does not know how sure it is: fit with "
+                "the solver 'bayes'"
+            )
+        return self.posterior
+
+    def ratings(self) -> Ratings | None:
+        """Return the ratings that the model was fitted on, None if it keeps none."""
+        if self.seen is None:
+            return None
+        user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
+        return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+
+    def _index(self, vocabulary: Vocabulary, ids: Any, unknown: str) -> NDArray[np.int32]:
+        shape = np.shape(ids)
+        index = vocabulary.index(ids if shape else [ids]).reshape(shape)
+        if unknown == "error" and (index < 0).any():
+            missing = np.asarray(ids, dtype=object).reshape(shape)[index < 0].ravel()[0]
+            raise UnknownIdError(self._unknown(vocabulary, missing))
+        return index
+
+    def _unknown(self, vocabulary: Vocabulary, id: Id) -> str:
+        if vocabulary is self.items and self.catalogue.get(id):
+            return f"item {id!r} is in the catalogue but was never rated: it has no factors and no score"
+        return f"{vocabulary.kind} {id!r} is unknown: {vocabulary.describe()}"
+
+    def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
+        wanted = [ids] if isinstance(ids, (str, int, np.integer)) else list(ids)
+        index = self.items.index(wanted)
+        for id, position in zip(wanted, index, strict=True):
+            if position < 0 and not self.catalogue.get(id):
+                raise UnknownIdError(self._unknown(self.items, id))
+        return index[index >= 0]
+
+    def _profile(self, user: Id | Profile) -> Profile:
+        if isinstance(user, Profile):
+            self._check_profile(user, "user")
+            return user
+        index = int(self._index(self.users, user, "error"))
+        items, ratings = self.seen[index] if self.seen else (np.empty(0, np.int32), np.empty(0, np.float32))
+        return Profile(float(self.user_bias[index]), self.user_factors[index], items, ratings)
+
+    def _check_profile(self, profile: Profile, kind: str) -> None:
+        if profile.kind != kind or profile.factors.shape != (self.factors,):
+            made = "" if profile.kind == kind else f"of {'an item' if kind == 'user' else 'a user'} "
+            raise SettingsError(f"a {kind} is expected, not a profile {made}made by another model or method")
+
+    @cached_property
+    def _unobserved(self) -> Unobserved | None:
+        # Of a model of choices, every item is part of a user's equations.
+        weight, factors = self.penalty.unobserved, self.item_factors.astype(np.float64)
+        return Unobserved(weight * (factors.T @ factors), weight * len(factors)) if weight else None
+
+    def _given(self, items: NDArray[np.int32], ratings: Floats) -> Given:
+        if self.posterior is not None:
+            return self.posterior.users.given(items, self.factors)
+        return self.penalty.given(ratings, self.factors, self._unobserved)
+
+    def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
+        if self.penalty.unobserved:
+            return np.ones(len(items))
+        return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
+
+    def _scored(self, vocabulary: Vocabulary, index: NDArray[np.int64], scores: Floats) -> list[Scored]:
+        ids = [vocabulary[int(position)] for position in index]
+        named = self.catalogue.title if vocabulary is self.items else str
+        return [Scored(id, float(score), named(id)) for id, score in zip(ids, scores, strict=True)]
+
+    def _allowed(self, only: Iterable[Id] | None, exclude: Iterable[Id], least: int) -> NDArray[np.bool_]:
+        allowed = np.full(len(self.items), only is None)
+        if only is not None:
+            allowed[self._filter(only)] = True
+        allowed[self._filter(exclude)] = False
+        if least > 0:
+            allowed &= self.item_counts >= least
+        return allowed
