@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palate import datasets
     from palate.catalogue import Catalogue
     from palate.check import check_table
+    from palate.client import Client
     from palate.comparison import compare
     from palate.errors import PalateError
     from palate.evaluation import cross_validate, evaluate
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "catalogue": ["Catalogue"],
     "check": ["check_table"],
+    "client": ["Client"],
     "comparison": ["compare"],
     "datasets": [],
     "errors": ["PalateError"],
@@ -53,6 +55,7 @@ __all__ = [
     "SOLVERS",
     "BayesianMF",
     "Catalogue",
+    "Client",
     "ImplicitALS",
     "Model",
     "PalateError",

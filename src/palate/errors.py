@@ -7,6 +7,7 @@ PalateError                 the base: catch this one
 ├── SettingsError           a solver or split that was given impossible settings
 ├── StorageError            a model file or checkpoint that is missing, damaged or of another format
 ├── StoreError              the event store cannot be reached, is locked or full: it may work again later
+├── ServiceError            a service that cannot be reached, or that refuses
 ├── DownloadError           a data set that could not be fetched
 └── MissingExtraError       an optional dependency that is not installed
 
@@ -21,6 +22,7 @@ __all__ = [
     "MissingExtraError",
     "PalateError",
     "ReadError",
+    "ServiceError",
     "SettingsError",
     "StorageError",
     "StoreError",
@@ -54,6 +56,10 @@ class StorageError(PalateError):
 
 class StoreError(PalateError):
     """The event store of a running service cannot be reached, is locked or full. It may work again later."""
+
+
+class ServiceError(PalateError):
+    """A service cannot be reached, refuses or fails."""
 
 
 class DownloadError(PalateError):

@@ -15,7 +15,7 @@ from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
 from palate.cli.fits import cross_validate, evaluate, fit
-from palate.cli.serve import serve
+from palate.cli.serve import keys, retrain, serve
 from palate.errors import PalateError
 
 __all__ = ["app", "main"]
@@ -67,6 +67,8 @@ for _command in (
     ask,
     info,
     serve,
+    retrain,
+    keys,
     datasets,
     fetch,
 ):

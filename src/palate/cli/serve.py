@@ -2,26 +2,164 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["serve"]
+from palate.cli import show
+from palate.cli.options import json_option, quiet_option, threads_option
+from palate.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from palate.service.settings import Settings
+    from palate.service.store import Store
+
+__all__ = ["keys", "retrain", "serve"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file with settings, named as the flags."
+)
+store_option = click.option("--store", metavar="URL", help="Where ratings are kept. [SQLite beside the model]")
+
+
+def _settings(config: Path | None, model: str | None, **flags: Any) -> Settings:
+    try:
+        from palate.service.settings import Settings
+    except ImportError as error:
+        raise MissingExtraError("a service", "serve") from error
+    return Settings.resolve(config, model=Path(model) if model else None, **flags)
+
+
+def _store(settings: Settings) -> Store:
+    from palate.service.store import Store
+
+    store = Store(settings.store_url, settings.busy)
+    store.open()
+    return store
 
 
 @click.command()
 @click.argument("model", metavar="[MODEL]", required=False)
+@config_option
 @click.option("--host", metavar="ADDRESS", help="Listen on this address. [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port. [8000]")
-@click.option("--store", metavar="URL", help="Keep ratings in this database. [SQLite beside the model]")
-def serve(model: str | None, host: str | None, port: int | None, store: str | None) -> None:
-    """Answer questions to MODEL over HTTP, keep what people rate, and show a page."""
-    from palate.service.app import make_app
-    from palate.service.logs import configure
-    from palate.service.settings import Settings
+@click.option("--workers", type=click.IntRange(min=1), help="How many processes answer. [1]")
+@store_option
+@click.option("--retrain-every", metavar="WHEN", help="Fit anew after so many ratings (500) or so much time (30m, 6h).")
+@click.option(
+    "--protect",
+    type=click.Choice(["auto", "always", "never"]),
+    help="Whether named users need an API key; auto: beyond loopback, or once there are keys. [auto]",
+)
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Be addressed by this name; repeat it.")
+@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let pages of this origin call the API.")
+@click.option("--proxies", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed.")
+@click.option("--rate", type=click.FloatRange(min=0), help="Requests a second of one address. [20; any on loopback]")
+@click.option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged. [info]")
+def serve(
+    model: str | None, config: Path | None, hosts: tuple[str, ...], origins: tuple[str, ...], **flags: Any
+) -> None:
+    """Answer questions to MODEL over HTTP, keep what people rate, and show a page.
 
-    settings = Settings.resolve(model=Path(model) if model else None, host=host, port=port, store=store)
-    configure(settings.log)
-    import uvicorn
+    Every setting can also come from the environment (PALATE_PORT=8080) or from a TOML file; flags go first. API keys
+    are made by `palate keys`. A new model file at the same place is served as soon as it is there.
+    """
+    settings = _settings(config, model, hosts=list(hosts) or None, origins=list(origins) or None, **flags)
+    from palate.service.server import run
 
-    uvicorn.run(make_app(settings), host=settings.host, port=settings.port, access_log=False, log_config=None)
+    click.echo(f"palate serves {settings.model} on http://{settings.host}:{settings.port}", err=True)
+    run(settings)
+
+
+@click.command()
+@click.argument("model", metavar="[MODEL]", required=False)
+@config_option
+@store_option
+@click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds, instead of the model's own.")
+@threads_option
+@quiet_option
+@json_option
+def retrain(
+    model: str | None,
+    config: Path | None,
+    store: str | None,
+    time_budget: float | None,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Fit MODEL anew on its ratings and those in the store, with its own settings.
+
+    The file is replaced whole; a running service takes the new model up by itself. If anything goes wrong the old
+    model stays.
+    """
+    settings = _settings(config, model, store=store)
+    from palate.retraining import retrain as fit
+
+    kept = _store(settings)
+    with show.epochs(quiet or as_json) as progress:
+        told = fit(settings.model, kept, threads=threads, time_budget=time_budget, progress=progress)
+    if as_json:
+        users, items = len(told.model.users), len(told.model.items)
+        show.json_text({"ratings": told.ratings, "stored": told.stored, "users": users, "items": items})
+    elif not quiet:
+        click.echo(f"Fitted {settings.model} anew on {told.ratings:,} ratings; {told.stored:,} came from the store.")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys of a service."""
+
+
+_KEYS = [click.option("--model", metavar="MODEL", help="The model that is served."), config_option, store_option]
+
+
+def _with_store(function: Function) -> Function:
+    for option in reversed(_KEYS):
+        function = option(function)
+    return function
+
+
+@keys.command("add")
+@click.argument("name")
+@click.option(
+    "--scope", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True, help="What it may do."
+)
+@_with_store
+def add(name: str, scope: str, model: str | None, config: Path | None, store: str | None) -> None:
+    """Make a key and print it: only its hash is kept, it cannot be shown again."""
+    from palate.service.guard import add_key
+
+    click.echo(add_key(_store(_settings(config, model, store=store)), scope, name))
+
+
+@keys.command("list")
+@_with_store
+@json_option
+def listed(model: str | None, config: Path | None, store: str | None, as_json: bool) -> None:
+    """List keys, without their secrets."""
+    import time
+
+    from palate.service.guard import list_keys
+
+    found = list_keys(_store(_settings(config, model, store=store)))
+    if as_json:
+        show.json_text([{"id": key.id, "scope": key.scope, "name": key.name, "created": key.created} for key in found])
+        return
+    rows = [[key.id, key.scope, key.name, time.strftime("%Y-%m-%d", time.gmtime(key.created))] for key in found]
+    show.table("", ["id", "scope", "name", "made"], rows, left=1)
+
+
+@keys.command("revoke")
+@click.argument("id")
+@_with_store
+def revoke(id: str, model: str | None, config: Path | None, store: str | None) -> None:
+    """Delete a key; running services notice within a second."""
+    from palate.service.guard import revoke_key
+
+    revoke_key(_store(_settings(config, model, store=store)), id)
+    click.echo(f"The key {id} is revoked.")

@@ -112,8 +112,10 @@ def _describe(app: FastAPI) -> None:
             parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
             for path, operations in document["paths"].items():
                 for operation in operations.values():
-                    if path.startswith(("/v1/users", "/v1/recommendations", "/v1/predictions", "/metrics")):
-                        operation["security"] = [{}, {"key": []}]
+                    if path.startswith(
+                        ("/v1/users", "/v1/recommendations", "/v1/predictions", "/v1/admin", "/metrics")
+                    ):
+                        operation["security"] = [{"key": []}] if path.startswith("/v1/admin") else [{}, {"key": []}]
             for unused in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(unused, None)
         assert app.openapi_schema is not None

@@ -71,4 +71,4 @@ def _groups(factors: NDArray[np.float64]) -> NDArray[np.int64]:
         group = np.argmax(points @ centres.T, axis=1)
         sums = np.array([points[group == one].sum(axis=0) for one in range(_GROUPS)])
         centres = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return np.argmax(points @ centres.T, axis=1)
+    return np.asarray(np.argmax(points @ centres.T, axis=1), np.int64)

@@ -60,7 +60,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, settings: Settings, guard: Guard) -> None:
         self.app, self.settings, self.guard = app, settings, guard
-        self.limiter = Limiter(settings.rate, settings.burst)
+        self.limiter = Limiter(settings.allowed_rate, settings.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -122,7 +122,7 @@ class Edge:
         """Return the answer to a request that may not go on."""
         method, path, host = scope["method"], scope["path"], headers.get("host", "")
         if not self.guard.admits_host(host):
-            return problem(421, f"this service is not {host[:100]!r}: say so with --allow-host", "Misdirected request")
+            return problem(421, f"this service is not {host[:100]!r}: name it with --allow-host", "Misdirected request")
         if int(length) > self.settings.largest_body if (length := headers.get("content-length", "")).isdigit() else 0:
             return self._excuse(_TooLarge())
         if self.guard.is_stale:

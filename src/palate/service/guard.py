@@ -22,6 +22,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Where a key is asked for. A POST on the batches only reads.
 _READING = ("/v1/recommendations", "/v1/predictions", "/metrics")
 _FRESH = 1.0
+_MOST_HOSTS = 1000
 
 
 class Key(NamedTuple):
@@ -86,8 +87,10 @@ class Guard:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
+        self._exposed = settings.is_exposed
         self._keys: dict[str, Key] = {}
         self._read = float("-inf")
+        self._hosts: dict[str, bool] = {}
 
     @property
     def is_stale(self) -> bool:
@@ -103,7 +106,7 @@ class Guard:
     def is_closed(self) -> bool:
         """Whether named users are protected."""
         if self.settings.protect == "auto":
-            return self.settings.is_exposed or bool(self._keys)
+            return self._exposed or bool(self._keys)
         return self.settings.protect == "always"
 
     def holder(self, authorization: str) -> Key | None:
@@ -118,10 +121,18 @@ class Guard:
 
     def admits_host(self, host: str) -> bool:
         """Whether a request is addressed to us: a page elsewhere may have made its own name point here."""
+        known = self._hosts.get(host)
+        if known is None:
+            known = self._admits(host)
+            if len(self._hosts) < _MOST_HOSTS:
+                self._hosts[host] = known
+        return known
+
+    def _admits(self, host: str) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
         if self.settings.hosts:
             return name in self.settings.hosts or is_loopback(name)
-        return self.settings.is_exposed or is_loopback(name)
+        return self._exposed or is_loopback(name)
 
     def admits_origin(self, method: str, origin: str, site: str, host: str) -> bool:
         """Whether a change comes from our own page, or from no page at all."""

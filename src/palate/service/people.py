@@ -7,31 +7,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from palate.errors import UnknownIdError
+from palate.errors import DataError, UnknownIdError
 from palate.model import Model
 from palate.profiles import Profile
 from palate.service.running import Edition
 from palate.service.store import Store, user_owner
 
-__all__ = ["People", "own_ratings", "spelled"]
+__all__ = ["People", "checked", "usable"]
 
 Id = int | str
 _KEPT = 1000
-
-
-def spelled(model: Model, user: str) -> Id:
-    """Return a user id as the model has it, so that JSON has numbers where the table had."""
-    index = int(model.users.index([user])[0])
-    return model.users[index] if index >= 0 else user
-
-
-def own_ratings(model: Model, user: str) -> dict[str, float]:
-    """Return the ratings that the model itself has of a user: item id as text → rating."""
-    index = int(model.users.index([user])[0])
-    if index < 0 or model.seen is None:
-        return {}
-    items, values = model.seen[index]
-    return {str(model.items[int(item)]): float(value) for item, value in zip(items, values, strict=True)}
 
 
 class _Kept(NamedTuple):
@@ -56,12 +41,12 @@ class People:
         UnknownIdError
             If neither the model nor the store knows the user.
         """
-        known = edition.model.users.index([user])[0] >= 0
-        if not stored:
-            if not known:
-                raise UnknownIdError(f"user {user!r} is unknown: neither the model nor the store has a rating of it")
-            return user
-        return self.folded(edition, user_owner(user), stored, own_ratings(edition.model, user) if known else {})
+        index = edition.user_index(user)
+        if stored:
+            return self.folded(edition, user_owner(user), stored, edition.own_ratings(user))
+        if index < 0:
+            raise UnknownIdError(f"user {user!r} is unknown: neither the model nor the store has a rating of it")
+        return edition.model.users[index]
 
     def folded(
         self, edition: Edition, owner: str, stored: Mapping[str, float | None], own: Mapping[str, float]
@@ -83,8 +68,30 @@ class People:
 def usable(model: Model, ratings: Mapping[str, float | None]) -> dict[Id, float]:
     """Return those ratings that a model can fold in: a model fitted later may have other items, or another scale."""
     given = {item: rating for item, rating in ratings.items() if rating is not None}
-    index = model.items.index(list(given)) if given else []
+    index: list[int] = model.items.index(list(given)).tolist() if given else []
     known = [(item, rating) for (item, rating), at in zip(given.items(), index, strict=True) if at >= 0]
     if not model.penalty.unobserved:
         return {item: float(model.scale.clip(rating)) for item, rating in known}
     return {item: rating for item, rating in known if rating > 0 or not model.penalty.confidence}
+
+
+def checked(edition: Edition, given: Mapping[str, float]) -> dict[str, float]:
+    """Return ratings under the ids as the model spells them, so that 7 and "7" are one item.
+
+    Items that are only in the catalogue may be rated: they count from the next fit on.
+
+    Raises
+    ------
+    UnknownIdError, DataError
+        If an item is unknown, or a rating is off the scale.
+    """
+    model, found = edition.model, {}
+    for item, rating in given.items():
+        id = edition.item(item)
+        if not model.penalty.unobserved:
+            if not model.scale.low <= rating <= model.scale.high:
+                raise DataError(f"rating {rating:g} of item {item!r} is off the model's scale, {model.scale}")
+        elif model.penalty.confidence and rating <= 0:
+            raise DataError(f"rating {rating:g} of item {item!r} must be above zero, as it is a confidence")
+        found[str(id)] = rating
+    return found

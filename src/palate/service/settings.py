@@ -13,6 +13,7 @@ from palate.errors import SettingsError
 
 __all__ = ["Settings", "is_loopback"]
 
+_RATE = 20.0
 _PAGE = Path(__file__).with_name("page")
 
 
@@ -42,7 +43,11 @@ class Settings(BaseSettings):
     hosts: list[str] = Field([], description="Host names that requests may be addressed to. [any beyond loopback]")
     origins: list[str] = Field([], description="Web origins that may call the API from their pages (CORS).")
     proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-For is believed.")
-    rate: float = Field(0.0, ge=0, description="Requests a second that one address may make without a key; 0: any.")
+    rate: float | None = Field(
+        None,
+        ge=0,
+        description="Requests a second of one address without a key; 0: any. [20; any on loopback]",
+    )
     burst: int = Field(60, ge=1, description="How many it may make at once.")
     largest_body: int = Field(1 << 20, ge=1024, description="Bytes that the body of a request may have.")
     timeout: float = Field(30.0, gt=0, description="Seconds that a request may take.")
@@ -75,9 +80,10 @@ class Settings(BaseSettings):
         SettingsError
             Naming the setting that is missing, unknown or impossible.
         """
-        given = {name: value for name, value in flags.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        extra: dict[str, Any] = {"config": config} if config else {}
         try:
-            return cls(config=config, **given) if config else cls(**given)
+            return cls(**given, **extra)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -93,8 +99,13 @@ class Settings(BaseSettings):
 
     @property
     def is_exposed(self) -> bool:
-        """Whether other machines can reach the service."""
-        return not is_loopback(self.host)
+        """Whether other machines can reach the service, by its address or through a proxy."""
+        return not is_loopback(self.host) or bool(self.hosts or self.proxies)
+
+    @property
+    def allowed_rate(self) -> float:
+        """Requests a second that one address may make without a key; 0: any."""
+        return self.rate if self.rate is not None else _RATE * self.is_exposed
 
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables, for workers to read."""
@@ -104,5 +115,7 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             value = getattr(self, name)
             value = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if value is None:
+                continue
             told[f"PALATE_{name.upper()}"] = json.dumps(value) if isinstance(value, list) else str(value)
         return told

@@ -6,24 +6,29 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from palate.service.engine import Database
+from palate.service.freshness import Freshness, Rows
 from palate.service.schema import events, facts
 
-__all__ = ["Store", "user_owner", "visitor_owner"]
+__all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
+
+
+USER, VISITOR = "u:", "v:"
 
 
 def user_owner(user: int | str) -> str:
     """Return the name under which a named user's ratings are kept."""
-    return f"u:{user}"
+    return f"{USER}{user}"
 
 
 def visitor_owner(visitor: str) -> str:
     """Return the name under which an anonymous visitor's ratings are kept; no user id can be taken for one."""
-    return f"v:{visitor}"
+    return f"{VISITOR}{visitor}"
 
 
 class Store:
@@ -43,6 +48,7 @@ class Store:
         self.database = Database(url, busy)
         # One writer at a time in this process: threads then wait in line instead of polling SQLite's lock.
         self._turn = threading.Lock()
+        self._fresh: Freshness | None = None
 
     @property
     def is_local(self) -> bool:
@@ -50,13 +56,20 @@ class Store:
         return self.database.is_sqlite
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction; when the block ends it is on the disk."""
-        with self._turn, self.database.transaction() as connection:
-            yield connection
+    def writing(self, owner: str | None = None) -> Iterator[sa.Connection]:
+        """Open a transaction; when the block ends it is on the disk, and all processes know that the owner changed."""
+        try:
+            with self._turn, self.database.transaction() as connection:
+                yield connection
+        finally:  # also after a failure: a commit may have been lost on the way back only
+            if self._fresh is not None:
+                self._fresh.changed(owner)
 
-    def ratings(self, owner: str) -> dict[str, float | None]:
+    def ratings(self, owner: str) -> Rows:
         """Return what an owner has rated, in the order of ids; None: the model's own rating was withdrawn."""
+        return self._fresh.read(owner, self._ratings) if self._fresh is not None else self._ratings(owner)
+
+    def _ratings(self, owner: str) -> Rows:
         return dict(self.database.rows("select item, rating from events where owner = ? order by item", (owner,)))
 
     def put(self, owner: str, given: Mapping[str, float | None]) -> None:
@@ -67,7 +80,7 @@ class Store:
             return
         statement = self.database.insert(events)
         newer = {"rating": statement.excluded.rating, "at": statement.excluded.at}
-        with self.writing() as connection:
+        with self.writing(owner) as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["owner", "item"], set_=newer), rows)
 
     def delete(self, owner: str, item: str | None = None) -> None:
@@ -75,13 +88,13 @@ class Store:
         chosen = events.c.owner == owner
         if item is not None:
             chosen &= events.c.item == item
-        with self.writing() as connection:
+        with self.writing(owner) as connection:
             connection.execute(events.delete().where(chosen))
 
     def replace(self, owner: str, given: Mapping[str, float | None]) -> None:
         """Forget all of an owner's ratings and keep these, in one step."""
         now = time.time()
-        with self.writing() as connection:
+        with self.writing(owner) as connection:
             connection.execute(events.delete().where(events.c.owner == owner))
             if given:
                 rows = [{"owner": owner, "item": item, "rating": rating, "at": now} for item, rating in given.items()]
@@ -97,7 +110,7 @@ class Store:
 
     def forget_visitors(self, before: float) -> int:
         """Delete the ratings of visitors who have rated nothing since a moment; return how many."""
-        last = sa.select(events.c.owner).where(events.c.owner.like("v:%")).group_by(events.c.owner)
+        last = sa.select(events.c.owner).where(events.c.owner.like(f"{VISITOR}%")).group_by(events.c.owner)
         old = last.having(sa.func.max(events.c.at) < before)
         with self.writing() as connection:
             return connection.execute(events.delete().where(events.c.owner.in_(old))).rowcount
@@ -121,6 +134,10 @@ class Store:
     def open(self) -> None:
         """Open the database and bring its tables up to date."""
         self.database.open()
+        if self.is_local:
+            path = Path(str(self.database.url.database))
+            self._fresh = Freshness(path.with_name(path.name + "-fresh"))
+            self._fresh.changed(None)  # a process that died may not have told of its last commit
 
     def check(self) -> None:
         """Raise `StoreError` if the database does not answer."""

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from palate.service import answers
-from palate.service.people import spelled
 from palate.service.shapes import Answers, BatchWanted, Predictions, PredictionsWanted
 from palate.service.store import user_owner
 from palate.service.web import answer, parts, problems
@@ -26,7 +25,7 @@ def recommendations(request: Request, body: BatchWanted) -> Response:
     for user in map(str, body.users):
         who = service.people.user(edition, user, service.store.ratings(user_owner(user)))
         found = answers.recommend(edition, who, body)
-        told.append({"user": spelled(edition.model, user), "recommendations": found})
+        told.append({"user": edition.spelled(user), "recommendations": found})
     return answer({"answers": told})
 
 
@@ -41,5 +40,5 @@ def predictions(request: Request, body: PredictionsWanted) -> Response:
         if user not in known:
             known[user] = service.people.user(edition, user, service.store.ratings(user_owner(user)))
         found = answers.predict(edition.model, known[user], str(pair.item), body.level)
-        told.append({"user": spelled(edition.model, user), **found})
+        told.append({"user": edition.spelled(user), **found})
     return answer({"predictions": told})

@@ -11,10 +11,10 @@ from palate.errors import UnknownIdError
 from palate.profiles import Profile
 from palate.service import answers
 from palate.service.metrics import EVENTS
-from palate.service.routes.ratings import checked
+from palate.service.people import checked
 from palate.service.running import Edition
-from palate.service.shapes import Asked, Explained, Given, Me, Predicted, Rated, Recommendations, UserRatings, Wanted
-from palate.service.web import Count, ItemId, LevelOf, Parts, answer, parts, problems
+from palate.service.shapes import Asked, Explained, Given, Me, Predicted, Rated, Recommendations, UserRatings
+from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, answer, parts, problems, wanted_of
 
 __all__ = ["router"]
 
@@ -74,7 +74,7 @@ def one_rating(request: Request, item: ItemId) -> Response:
 def put(request: Request, item: ItemId, body: Given) -> Response:
     """Rate an item. The first rating brings the cookie."""
     service, response = parts(request), Response(status_code=204)
-    given = checked(service.running.edition.model, {item: body.rating})
+    given = checked(service.running.edition, {item: body.rating})
     service.store.put(service.visitors.welcome(request, response), given)
     EVENTS.labels("given").inc()
     return response
@@ -91,10 +91,10 @@ def delete(request: Request, item: ItemId) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/recommendations", response_model=Recommendations)
-def recommendations(request: Request, wanted: Annotated[Wanted, Query()]) -> Response:
+@router.get("/recommendations", response_model=Recommendations, openapi_extra=WANTED)
+def recommendations(request: Request) -> Response:
     """Recommend to the visitor, with intervals (where the model is certain) and reasons unless told otherwise."""
-    service = parts(request)
+    service, wanted = parts(request), wanted_of(request)
     edition = service.running.edition
     usual: dict[str, object] = {"texts": True, "reasons": _REASONS}
     if edition.model.posterior is not None:

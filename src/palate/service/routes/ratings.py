@@ -6,55 +6,45 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from palate.errors import UnknownIdError
-from palate.model import Model
 from palate.service import answers
 from palate.service.metrics import EVENTS
-from palate.service.people import own_ratings, spelled
+from palate.service.people import checked
 from palate.service.shapes import Given, Rated, RatedMany, UserRatings
 from palate.service.store import user_owner
 from palate.service.web import ItemId, Parts, UserId, answer, checked_user, parts, problems
 
-__all__ = ["checked", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/v1/users/{user:id}/ratings", tags=["ratings"], responses=problems())
 
 
-def checked(model: Model, given: dict[str, float]) -> dict[str, float]:
-    """Return ratings under the ids as the model spells them, so that 7 and " 7" are one item.
-
-    Raises
-    ------
-    UnknownIdError, DataError
-        If an item has no factors, or a rating is off the scale.
-    """
-    profile = model.fold_in(dict(given))
-    return {str(model.items[int(at)]): rating for at, rating in zip(profile.items, given.values(), strict=True)}
-
-
 def _canonical(service: Parts, user: str) -> tuple[str, dict[str, float]]:
     """Return under which name a user's ratings are stored, and the ratings that the model has."""
-    model = service.running.edition.model
-    return user_owner(spelled(model, checked_user(user))), own_ratings(model, user)
+    edition = service.running.edition
+    return user_owner(edition.spelled(checked_user(user))), edition.own_ratings(user)
 
 
 @router.get("", response_model=UserRatings)
 def all_ratings(request: Request, user: UserId) -> Response:
     """Return all ratings of a user; nobody's are an empty list."""
     service = parts(request)
-    model = service.running.edition.model
+    edition = service.running.edition
     owner, own = _canonical(service, user)
     told = {**own, **service.store.ratings(owner)}
-    return answer({"user": spelled(model, user), "ratings": answers.rated(model, told)})
+    return answer({"user": edition.spelled(user), "ratings": answers.rated(edition.model, told)})
 
 
 @router.patch("", status_code=204, response_class=Response)
 def put_many(request: Request, user: UserId, body: RatedMany) -> Response:
     """Rate several items, or withdraw ratings with null, all or none of it."""
     service = parts(request)
-    model = service.running.edition.model
     owner, _ = _canonical(service, user)
-    rated = checked(model, {item: rating for item, rating in body.ratings.items() if rating is not None})
-    withdrawn = {str(item): None for item, rating in body.ratings.items() if rating is None}
+    rated = checked(
+        service.running.edition, {item: rating for item, rating in body.ratings.items() if rating is not None}
+    )
+    withdrawn = {
+        str(service.running.edition.item(item)): None for item, rating in body.ratings.items() if rating is None
+    }
     service.store.put(owner, {**rated, **withdrawn})
     EVENTS.labels("given").inc(len(rated))
     return Response(status_code=204)
@@ -88,7 +78,7 @@ def put(request: Request, user: UserId, item: ItemId, body: Given) -> Response:
     """Rate an item. When this is answered the rating is on the disk, and the next recommendation knows it."""
     service = parts(request)
     owner, _ = _canonical(service, user)
-    service.store.put(owner, checked(service.running.edition.model, {item: body.rating}))
+    service.store.put(owner, checked(service.running.edition, {item: body.rating}))
     EVENTS.labels("given").inc()
     return Response(status_code=204)
 

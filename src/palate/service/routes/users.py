@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from palate.profiles import Profile
 from palate.service import answers
-from palate.service.people import spelled
 from palate.service.running import Edition
 from palate.service.shapes import Asked, Explained, Likes, Predicted, Recommendations, Wanted
 from palate.service.store import user_owner
-from palate.service.web import Count, ItemId, LevelOf, Parts, UserId, answer, parts, problems
+from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, UserId, answer, parts, problems, wanted_of
 
 __all__ = ["router"]
 
+_LONG = 200
 router = APIRouter(prefix="/v1/users/{user:id}", tags=["users"], responses=problems())
 
 
@@ -25,20 +25,31 @@ def _who(service: Parts, edition: Edition, user: str) -> int | str | Profile:
     return service.people.user(edition, user, service.store.ratings(user_owner(user)))
 
 
-@router.get("/recommendations", response_model=Recommendations, response_model_exclude_unset=True)
-async def recommendations(request: Request, user: UserId, wanted: Annotated[Wanted, Query()]) -> Response:
+@router.get("/recommendations", response_model=Recommendations, openapi_extra=WANTED)
+async def recommendations(request: Request, user: UserId) -> Response:
     """Recommend items that the user has not rated, the ratings stored a moment ago included."""
-    service = parts(request)
+    service, query = parts(request), request.scope["query_string"]
     edition = service.running.edition
-    if service.store.is_local and edition.is_quick and not wanted.reasons:
-        return _recommended(service, edition, user, wanted)  # handing it to a thread would take longer
-    return await run_in_threadpool(_recommended, service, edition, user, wanted)
+    if not service.store.is_local:
+        return await run_in_threadpool(_recommended, service, edition, user, wanted_of(request), query)
+    stored = service.store.ratings(user_owner(user))
+    body = edition.answers.get((user, query), stored)
+    if body is not None:
+        return answer(body)
+    wanted = wanted_of(request)
+    if edition.is_quick and not wanted.reasons:
+        return _recommended(service, edition, user, wanted, query)  # handing it to a thread would take longer
+    return await run_in_threadpool(_recommended, service, edition, user, wanted, query)
 
 
-def _recommended(service: Parts, edition: Edition, user: str, wanted: Wanted) -> Response:
-    found = answers.recommend(edition, _who(service, edition, user), wanted)
-    told = {"user": spelled(edition.model, user), "recommendations": found}
-    return answer(told if wanted.level is None else {**told, "level": wanted.level})
+def _recommended(service: Parts, edition: Edition, user: str, wanted: Wanted, query: bytes) -> Response:
+    stored = service.store.ratings(user_owner(user))
+    found = answers.recommend(edition, service.people.user(edition, user, stored), wanted)
+    told = {"user": edition.spelled(user), "recommendations": found}
+    response = answer(told if wanted.level is None else {**told, "level": wanted.level})
+    if wanted.by != "chance" and len(query) < _LONG:
+        edition.answers.put((user, query), stored, bytes(response.body))
+    return response
 
 
 @router.get("/predictions/{item:id}", response_model=Predicted)
@@ -47,7 +58,7 @@ def prediction(request: Request, user: UserId, item: ItemId, level: LevelOf = No
     service = parts(request)
     edition = service.running.edition
     told = answers.predict(edition.model, _who(service, edition, user), item, level)
-    return answer({"user": spelled(edition.model, user), **told})
+    return answer({"user": edition.spelled(user), **told})
 
 
 @router.get("/explanations/{item:id}", response_model=Explained)
@@ -56,7 +67,7 @@ def explanation(request: Request, user: UserId, item: ItemId, n: Count = 10) -> 
     service = parts(request)
     edition = service.running.edition
     told = answers.explain(edition.model, _who(service, edition, user), item, n)
-    return answer({"user": spelled(edition.model, user), **told})
+    return answer({"user": edition.spelled(user), **told})
 
 
 @router.get("/questions", response_model=Asked)
@@ -67,7 +78,7 @@ def questions(
     service = parts(request)
     edition = service.running.edition
     told = answers.ask(edition, _who(service, edition, user), n, exclude or [])
-    return answer({"user": spelled(edition.model, user), "questions": told})
+    return answer({"user": edition.spelled(user), "questions": told})
 
 
 @router.get("/similar", response_model=Likes)
@@ -78,4 +89,4 @@ def similar(
     service = parts(request)
     edition = service.running.edition
     found = edition.model.similar_users(_who(service, edition, user), n, by=by)
-    return answer({"id": spelled(edition.model, user), "by": by, "similar": answers.similar(found)})
+    return answer({"id": edition.spelled(user), "by": by, "similar": answers.similar(found)})

@@ -1,0 +1,181 @@
+"""Fitting a served model anew, on the ratings it was fitted on and those that were given since."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import DataError, SettingsError, StorageError
+from palate.model import Model
+from palate.profiles import Prior
+from palate.ratings import Grouped, Ratings, Vocabulary
+from palate.service.store import USER, VISITOR, Store
+from palate.solvers import SOLVERS, Epoch, Solver, settings
+from palate.storage import load, save
+
+__all__ = ["Retrained", "merged", "retrain", "solver_of", "without_users"]
+
+Event = tuple[str, str, float | None]
+RETRAINED = "retrained"
+
+
+class Retrained(NamedTuple):
+    """What came of it."""
+
+    model: Model
+    ratings: int
+    stored: int
+
+
+def retrain(
+    path: Path,
+    store: Store,
+    *,
+    threads: int | None = None,
+    time_budget: float | None = None,
+    progress: Callable[[Epoch], None] | None = None,
+) -> Retrained:
+    """Fit the model in a file anew and put the new one in its place.
+
+    Anonymous visitors teach the model about items, but are no users of it afterwards: when they delete their ratings,
+    nothing of them is left.
+
+    Raises
+    ------
+    DataError
+        If the model keeps no ratings.
+    StorageError
+        If the file is damaged, or is being fitted or was replaced by somebody else.
+    """
+    with _alone(path):
+        begun, seen = time.time(), path.stat()
+        model = load(path)
+        base = model.ratings()
+        if base is None:
+            raise DataError(f"{path} keeps no ratings to fit anew on")
+        events = store.everything()
+        ratings, visitors = merged(base, events)
+        solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
+        fitted = solver.fit(ratings, threads=threads, progress=progress)
+        if fitted.training["interrupted"]:
+            raise KeyboardInterrupt
+        fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
+        if (path.stat().st_ino, path.stat().st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
+            raise StorageError(f"{path} was replaced while it was fitted anew: the new fit is dropped")
+        save(fitted, path)
+        store.set_fact(RETRAINED, str(begun))
+        return Retrained(fitted, len(ratings), len(events))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let nobody else fit the same file anew."""
+    try:
+        with open(path, "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError as error:
+        raise StorageError(f"{path} is being fitted anew already") from error
+    except OSError as error:
+        raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
+
+
+def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
+    """Return the solver that fitted a model, with its settings but for others.
+
+    Raises
+    ------
+    SettingsError
+        If the model was not made by a solver.
+    """
+    name = str(model.solver.get("name"))
+    if name not in SOLVERS:
+        raise SettingsError(f"a model of the solver {name!r} cannot be fitted anew")
+    known = {one.name for one in settings(SOLVERS[name])}
+    given = {**model.solver, **other}
+    return dataclasses.replace(SOLVERS[name], **{key: given[key] for key in known & set(given)})
+
+
+def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
+    """Return ratings overruled by events, and which of the users are anonymous visitors.
+
+    Parameters
+    ----------
+    base
+        The model's ratings.
+    events
+        (owner, item, rating); None withdraws a rating.
+    """
+    events = list(events)
+    visitors = {owner: at for at, owner in enumerate(sorted({row[0] for row in events if row[0].startswith(VISITOR)}))}
+    named = [owner[len(USER) :] for owner, _, _ in events if owner not in visitors]
+    users, moved = _joined(base.users, named)
+    items, shifted = _joined(base.items, [item for _, item, _ in events])
+    count = len(users)
+    if visitors:
+        names: NDArray[Any] = np.array([f"\U0010ffff{owner}" for owner in visitors], dtype=object)
+        if not users.is_text:  # after all others, so that they stay where they are
+            names = np.arange(len(visitors)) + (int(users.ids[-1]) + 1 if count else 0)
+        users = dataclasses.replace(users, ids=np.concatenate([users.ids, names]))
+    user = np.array(
+        [visitors[o] + count if o in visitors else users.require(o[len(VISITOR) :]) for o, _, _ in events], int
+    )
+    item = items.index([one for _, one, _ in events]) if events else np.empty(0, int)
+    given = np.array([rating is not None for _, _, rating in events], bool)
+    value = np.array([rating or 0.0 for _, _, rating in events], np.float32)
+    old = moved[base.user].astype(np.int64) * len(items) + shifted[base.item]
+    kept = ~np.isin(old, user * len(items) + item)
+    columns = [
+        np.concatenate([was[kept], now[given]])
+        for was, now in ((moved[base.user], user), (shifted[base.item], item), (base.rating, value))
+    ]
+    table = Ratings(users, items, columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2], base.scale)
+    return table.compact(), (np.arange(len(users)) >= count)[table.user_counts > 0]
+
+
+def _joined(vocabulary: Vocabulary, others: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:
+    """Return a vocabulary that has other ids too, and where each of its own went; numbers stay numbers if they can."""
+    new = [id for id, at in zip(others, vocabulary.index(others), strict=True) if at < 0] if others else []
+    old = vocabulary.ids
+    numbers = not vocabulary.is_text and all(one.lstrip("-").isdecimal() and str(int(one)) == one for one in new)
+    if numbers and all(abs(int(one)) < 2**62 for one in new):
+        ids = np.union1d(old, np.array([int(one) for one in new], np.int64))
+    else:
+        old = old.astype(str).astype(object)
+        ids = np.array(sorted({*old.tolist(), *new}), dtype=object)
+    joined = dataclasses.replace(vocabulary, ids=ids)
+    return joined, joined.index(old)
+
+
+def without_users(model: Model, gone: NDArray[np.bool_]) -> Model:
+    """Return a model that knows nothing of some of its users, but has learned from them."""
+    if not gone.any():
+        return model
+    keep = ~gone
+    seen, posterior = model.seen, model.posterior
+    if seen is not None:
+        rows = np.repeat(keep, np.diff(seen.indptr))
+        ends = np.concatenate([[0], np.cumsum(np.diff(seen.indptr)[keep])]).astype(np.int64)
+        seen = Grouped(ends, seen.indices[rows], seen.values[rows])
+    if posterior is not None:
+        unknown = np.append(keep, True)
+        sets = posterior.items.sets[keep] if len(posterior.items.sets) else posterior.items.sets
+        prior = Prior(posterior.items.mean, posterior.items.precision, sets, posterior.items.noise[keep])
+        noise, spread = posterior.user_noise[unknown], posterior.user_spread[unknown]
+        posterior = dataclasses.replace(posterior, user_noise=noise, user_spread=spread, items=prior)
+    return dataclasses.replace(
+        model,
+        users=dataclasses.replace(model.users, ids=model.users.ids[keep]),
+        user_bias=model.user_bias[keep],
+        user_factors=model.user_factors[keep],
+        seen=seen,
+        posterior=posterior,
+    )
