@@ -1,88 +1,77 @@
 // One item: its text, what is predicted and why, the visitor's rating, and what similar people like.
-import { get, getIfAny, ownRating } from "./api.js";
-import { h, itemPath, link, say } from "./dom.js";
+import { get } from "./api.js";
+import { h, heading, say, toItem } from "./dom.js";
 import { rater } from "./rate.js";
 import { axis, ruler, Scale } from "./scale.js";
-import { count, fixed, many, percent, quoted, wording } from "./words.js";
-
-const REASONS = 6;
+import { fixed, many, percent, quoted, wording } from "./words.js";
 
 function predicted(scale, row, own) {
-  if (!row) return [h("p", {}, "Nobody has rated this yet, so nothing can be predicted.")];
-  const sure = row.low !== undefined && row.low !== null;
-  return [
-    h("p", { class: "big number" }, scale.say(row.prediction)),
-    scale.choices ? null : [ruler(scale, row, own), axis(scale)],
-    h("p", { class: "soft" }, scale.choices ? "How likely you are to choose it, as a score." : sure ? `With ${percent(row.level)} chance between ${scale.say(row.low)} and ${scale.say(row.high)}.` : "This model does not tell how sure it is."),
-  ];
+  if (!row) return h("p", "Nobody has rated this yet, so nothing can be predicted.");
+  const sure = row.low == null ? "This model does not tell how sure it is." : `With ${percent(row.level)} chance between ${scale.say(row.low)} and ${scale.say(row.high)}.`;
+  return [h("p.big.number", scale.say(row.prediction)), !scale.choices && [ruler(scale, row, own), axis(scale)], h("p.soft", scale.choices ? "A score: the higher, the likelier you choose it." : sure)];
 }
+
+const bar = (share, kind = "i") => {
+  const made = h(kind);
+  made.style.width = `${100 * Math.max(0, share)}%`;
+  return made;
+};
 
 /** What speaks for and against, as bars from a middle line. */
 function reasons(scale, told) {
   const parts = (told?.contributions ?? []).filter((one) => Math.abs(one.contribution) > 0.005);
-  if (!parts.length) return null;
+  if (!parts.length) return "";
   const most = Math.max(...parts.map((one) => Math.abs(one.contribution)));
-  const row = (one) => {
-    const bar = h("i", { class: one.contribution < 0 ? "against" : "for" });
-    bar.style.width = `${(50 * Math.abs(one.contribution)) / most}%`;
-    const points = `${one.contribution < 0 ? "−" : "+"}${fixed(Math.abs(one.contribution))}`;
-    return h("li", {}, h("span", { class: "why" }, link(itemPath(one.item), quoted(one)), scale.choices ? "" : ` you gave ${scale.say(one.rating)}`), h("span", { class: "pull" }, bar), h("span", { class: "number" }, points));
-  };
-  const from = scale.choices ? "" : ` It starts from ${scale.say(told.intercept)}, what somebody like you gives on the whole.`;
-  return h("section", {}, h("h2", {}, "Why"), h("p", { class: "soft" }, `Which of your ratings speak for it and against it, in points.${from}`), h("ul", { class: "reasons" }, parts.map(row)));
+  const row = ({ contribution, ...one }) =>
+    h("li",
+      h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.say(one.rating)}`),
+      h("span.pull", bar(Math.abs(contribution) / most, contribution < 0 ? "i.against" : "i")),
+      h("span.number", `${contribution < 0 ? "" : "+"}${fixed(contribution)}`));
+  const from = scale.choices ? "" : ` The prediction starts from ${scale.say(told.intercept)}.`;
+  return h("section", h("h2", "Why"), h("p.soft", `How much each of your ratings speaks for it or against it.${from}`), h("ul.rows", parts.map(row)));
 }
 
 function similar(told) {
-  if (!told?.similar.length) return null;
-  const row = (one) => {
-    const bar = h("i", {});
-    bar.style.width = `${100 * Math.max(0, one.similarity)}%`;
-    return h("li", {}, link(itemPath(one.id), h("span", { dir: "auto" }, wording(one).name)), h("span", { class: "alike", "aria-hidden": "true" }, bar), h("span", { class: "number" }, h("span", { class: "unseen" }, "Similarity "), fixed(one.similarity)));
-  };
-  return h("section", {}, h("h2", {}, "The same people like"), h("ul", { class: "likes" }, told.similar.map(row)));
+  if (!told?.similar.length) return "";
+  const row = (one) => h("li", h("span.clamp", { dir: "auto" }, toItem(one.id, wording(one).name)), h("span.alike", bar(one.similarity)), h("span.number", h("span.unseen", "Similarity "), fixed(one.similarity)));
+  return h("section", h("h2", "The same people like"), h("p.soft", "Alike in who rates them high, whatever they say."), h("ul.rows", told.similar.map(row)));
 }
 
-export async function item(route, signal) {
-  const { id } = route;
-  const path = `items/${encodeURIComponent(id)}`;
-  const ask = encodeURIComponent(id);
-  const [facts, row] = await Promise.all([get("model", {}, signal), get(path, {}, signal)]);
+export async function item({ id }, signal) {
+  const own = encodeURIComponent(id);
+  const [facts, row] = await Promise.all([get("model", signal), get(`items/${own}`, signal)]);
   const scale = new Scale(facts);
-  const level = scale.certain ? 0.8 : undefined;
-  const guess = () =>
-    Promise.all([
-      row.has_score ? getIfAny(`me/predictions/${ask}`, { level }, signal) : null,
-      row.has_score ? getIfAny(`me/explanations/${ask}`, { n: REASONS }, signal) : null,
-      row.has_score ? ownRating(id, signal) : null,
-    ]);
-  const [alike, ...first] = await Promise.all([row.has_score ? getIfAny(`${path}/similar`, { n: 8 }, signal) : null, guess()]).then(([a, g]) => [a, ...g]);
+  const guess = async () => {
+    if (!row.has_score) return [];
+    const level = scale.certain ? 0.8 : null;
+    const asked = [get(`me/predictions/${own}`, signal, { level }), get(`me/explanations/${own}`, signal, { n: 6 }), get("me/ratings", signal)];
+    const [prediction, explained, { ratings }] = await Promise.all(asked);
+    return [prediction, explained, ratings.find((one) => one.item === row.item)?.rating];
+  };
+  const [first, alike] = await Promise.all([guess(), row.has_score ? get(`items/${own}/similar`, signal, { n: 8 }) : null]);
 
-  const box = h("div", { class: "box" });
+  const box = h("div.box");
   const why = h("div");
-  function fill([prediction, explained, own]) {
-    const given = own ? own.rating : null;
-    const done = async (rating) => {
-      say(rating === null ? "Your rating is deleted." : `Rated ${scale.say(rating)}.`);
-      const had = box.contains(document.activeElement);
-      fill(await guess());
-      if (had) box.querySelector("input, button")?.focus({ preventScroll: true });
-    };
-    box.replaceChildren(
-      h("section", { class: "card" }, h("h2", {}, given === null || scale.choices ? "Predicted for you" : "The model’s guess, knowing your rating"), predicted(scale, prediction, given)),
-      row.has_score ? h("section", { class: "card" }, h("h2", {}, given === null ? "Your rating" : `You rated it ${scale.say(given)}`), rater(scale, row, { own: given, done, signal })) : "",
-    );
-    why.replaceChildren(reasons(scale, explained) ?? "");
+  const done = async (rating) => {
+    const told = await guess();
+    const had = box.contains(document.activeElement);
+    fill(told);
+    say(rating === null ? "Your rating is deleted." : `Rated ${scale.say(rating)}.`);
+    if (had) box.querySelector("input, button")?.focus({ preventScroll: true });
+  };
+  function fill([prediction, explained, given]) {
+    const guessed = given == null || scale.choices ? "Predicted for you" : "What the model says, knowing your rating";
+    const rating = row.has_score ? h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.say(given)}`), rater(scale, row, { own: given, done, signal })) : "";
+    box.replaceChildren(h("section.card", h("h2", guessed), predicted(scale, prediction, given)), rating);
+    why.replaceChildren(reasons(scale, explained));
   }
   fill(first);
 
   const { title, text, name } = wording(row);
+  const head = heading(title || `Item ${row.item}`);
+  head.dir = "auto";
+  head.dataset.title = name;
   const mean = row.mean === null || scale.choices ? "" : `, ${scale.say(row.mean)} on average`;
-  const heading = h("h1", { tabindex: -1, "data-title": name, class: title ? "" : "text", dir: "auto" }, title || text);
-  return h(
-    "div",
-    { class: "item" },
-    h("article", {}, heading, title && text ? h("p", { class: "text", dir: "auto" }, text) : null, h("p", { class: "soft" }, row.ratings ? `${many(row.ratings, "rating")}${mean}` : "never rated", ` · item ${row.item}`)),
-    box,
-    h("div", { class: "below" }, why, similar(alike)),
-  );
+  const rated = h("p.soft", row.ratings ? `${many(row.ratings, "rating")}${mean}` : "Never rated");
+  return h("div.item.split", h("article", head, rated, text && h("p.text", { dir: "auto" }, text)), box, h("div.below", why, similar(alike)));
 }

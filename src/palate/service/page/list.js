@@ -1,77 +1,51 @@
 // The list of recommendations: rows that keep their identity, so that one sees them move.
-import { calm, h, itemPath, link } from "./dom.js";
+import { calm, h, toItem } from "./dom.js";
 import { axis, ruler } from "./scale.js";
 import { quoted, wording } from "./words.js";
 
-function because(scale, row) {
-  const reasons = row.because ?? [];
-  if (!reasons.length) return null;
-  const liked = (one) => scale.choices || one.rating >= scale.mean;
-  const named = (one) => [link(itemPath(one.item), quoted(one)), scale.choices ? "" : ` (${scale.say(one.rating)})`];
-  const [first, second] = reasons;
-  const begin = liked(first) ? "because you liked " : "because you did not care for ";
-  const more = second && liked(second) === liked(first) ? [" and ", named(second)] : [];
-  return h("p", { class: "because" }, begin, named(first), more);
+function because(scale, [first] = []) {
+  if (!first) return null;
+  const liked = scale.choices || first.rating >= scale.mean;
+  return h("p.because", liked ? "because you liked " : "because you did not care for ", toItem(first.item, quoted(first, 44)), scale.choices ? "" : ` (${scale.say(first.rating)})`);
 }
 
-const moved = (before, now) => {
-  if (before === undefined) return h("span", { class: "moved" }, "new");
-  if (before === now) return null;
-  return h("span", { class: "moved", title: `was number ${before + 1}` }, before > now ? `↑ ${before - now}` : `↓ ${now - before}`);
-};
+function moved(before, rank) {
+  if (before === rank) return null;
+  return h("span.moved", before === undefined ? "new" : before > rank ? `↑ ${before - rank}` : `↓ ${rank - before}`);
+}
 
-function content(scale, row, level, rank, before) {
+function content(scale, row, rank, order) {
   const { title, text } = wording(row);
-  const sure = row.low !== undefined && row.low !== null;
   return [
-    h("span", { class: "rank", "aria-hidden": "true" }, rank + 1, before && moved(before.get(row.item), rank)),
-    h(
-      "div",
-      { class: "what" },
-      h("h3", { dir: "auto" }, link(itemPath(row.item), title || text)),
-      title && text ? h("p", { class: "text short", dir: "auto" }, text) : null,
-      because(scale, row),
-    ),
-    h(
-      "div",
-      { class: "guess" },
-      h("span", { class: "number", "aria-hidden": "true" }, scale.say(row.prediction)),
-      scale.choices ? null : ruler(scale, { ...row, level }),
-      sure ? h("span", { class: "span", "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`) : null,
-    ),
-  ];
-}
-
-/** A list whose `update` shows other recommendations. */
-export function recommendations(scale) {
-  const list = h("ol", { class: "picks" });
-  const rows = new Map();
-  let order;
-  const element = h("div", { class: "picked" }, scale.choices ? null : axis(scale), list);
-
-  function update({ recommendations: told, level }) {
-    const tops = new Map([...rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
-    const next = told.map((row, rank) => {
-      const shown = rows.get(row.item) ?? h("li", {});
-      shown.replaceChildren(...content(scale, row, level, rank, order).filter(Boolean));
-      rows.set(row.item, shown);
-      return shown;
-    });
-    list.replaceChildren(...next);
-    order = new Map(told.map((row, rank) => [row.item, rank]));
-    for (const [id, row] of rows) {
-      if (!order.has(id)) rows.delete(id);
-      else if (!calm() && list.isConnected) slide(row, tops.get(id));
-    }
-  }
-  return { element, update };
+    h("span.rank", { "aria-hidden": "true" }, rank + 1, order && moved(order.get(row.item), rank)),
+    h("div", h("h3.clamp", { dir: "auto" }, toItem(row.item, title || text)), title && text && h("p.text.clamp", { dir: "auto" }, text), because(scale, row.because)),
+    h("div.guess",
+      h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
+      !scale.choices && ruler(scale, row),
+      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`)),
+  ].filter(Boolean);
 }
 
 function slide(row, from) {
   const easing = "cubic-bezier(.2,.7,.2,1)";
-  if (from === undefined) row.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 500, easing });
-  else {
-    const way = from - row.getBoundingClientRect().top;
-    if (way) row.animate([{ transform: `translateY(${way}px)` }, { transform: "none" }], { duration: 450, easing });
+  if (from === undefined) row.animate({ opacity: [0, 1] }, { duration: 500, easing });
+  else row.animate({ transform: [`translateY(${from - row.getBoundingClientRect().top}px)`, "none"] }, { duration: 450, easing });
+}
+
+/** A list whose `update` shows other recommendations. */
+export function recommendations(scale) {
+  const list = h("ol.picks");
+  const element = h("div.picked", !scale.choices && axis(scale), list);
+  let rows = new Map();
+  let order = null;
+
+  function update({ recommendations: told, level }) {
+    const tops = new Map([...rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
+    rows = new Map(told.map((one) => [one.item, rows.get(one.item) ?? h("li")]));
+    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order)));
+    list.replaceChildren(...rows.values());
+    order = new Map(told.map((one, rank) => [one.item, rank]));
+    if (!calm() && list.isConnected) for (const [id, row] of rows) slide(row, tops.get(id));
   }
+  return { element, update };
 }

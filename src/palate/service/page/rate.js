@@ -2,62 +2,41 @@
 import { rate, withdraw } from "./api.js";
 import { h } from "./dom.js";
 import { slider } from "./scale.js";
-import { notice, patiently } from "./states.js";
+import { keeper } from "./states.js";
 import { wording } from "./words.js";
 
 /**
  * `done(rating)` is called when a rating is stored, with null when it was withdrawn; `skip()`, if given, when the
  * visitor does not know the item.
  */
-export function rater(scale, row, { own = null, done, skip, signal }) {
-  const line = notice();
-  let value = own;
-  const form = h("form", { class: "rater", "aria-label": "Your rating" });
-
-  async function keep(change, rating) {
-    form.classList.add("busy");
-    try {
-      await patiently(change, signal, line.failing);
-      line.clear();
-      done(rating);
-    } catch (failure) {
-      if (!signal.aborted) line.refused(failure);
-    } finally {
-      form.classList.remove("busy");
-    }
-  }
-  const send = () => keep(() => rate(row.item, value), value);
-
-  const put = h("button", { class: "strong" });
+export function rater(scale, row, { own, done, skip, signal }) {
+  const [line, keep] = keeper(signal);
+  let value = scale.choices ? Math.max(1, scale.high) : own;
+  const put = h("button.strong");
+  const isReady = () => value != null && value !== own;
   const word = () => {
-    if (scale.choices) put.textContent = own === null ? "I like it" : "I like it still";
-    else put.textContent = value === null ? "Move the slider to rate" : `${own === null ? "Rate" : "Change to"} ${scale.say(value)}`;
-    put.setAttribute("aria-disabled", String(value === null || (value === own && own !== null)));
+    if (scale.choices) put.textContent = own == null ? "I like it" : "You like it";
+    else put.textContent = value == null ? "Move the slider to rate" : `${own == null ? "Rate" : "Change to"} ${scale.say(value)}`;
+    put.ariaDisabled = String(!isReady());
   };
-  if (scale.choices) value = Math.max(1, scale.high);
-  word();
+  const change = async (what, rating) => {
+    if (form.classList.contains("busy")) return;
+    form.classList.add("busy");
+    await keep(what, () => done(rating));
+    form.classList.remove("busy");
+  };
+  const control = scale.choices ? null : slider(scale, { value: own, label: `Your rating of: ${wording(row).name}`, chosen: (one) => ((value = one), word()) });
+  const form = h("form.rater", { "aria-label": "Your rating" }, control,
+    h("div.buttons", put,
+      skip && h("button", { type: "button", onclick: skip }, "I don’t know it, skip"),
+      own != null && h("button", { type: "button", onclick: () => change(() => withdraw(row.item), null) }, "Delete my rating")),
+    line);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (form.classList.contains("busy")) return;
-    if (value === null) form.querySelector("input").focus();
-    else if (put.getAttribute("aria-disabled") === "false") send();
+    if (isReady()) change(() => rate(row.item, value), value);
+    else form.querySelector("input")?.focus();
   });
-  const sliding = { value: own, label: `Your rating of: ${wording(row).name}`, chosen: (one) => ((value = one), word()) };
-  const control = scale.choices ? null : slider(scale, sliding);
-  const enter = (event) => event.key === "Enter" && (event.preventDefault(), form.requestSubmit());
-  control?.querySelector("input").addEventListener("keydown", enter);
-  form.append(
-    ...[
-      control,
-      h(
-        "div",
-        { class: "buttons" },
-        put,
-        skip && h("button", { type: "button", onclick: skip }, "I don’t know it, skip"),
-        own !== null && h("button", { type: "button", onclick: () => keep(() => withdraw(row.item), null) }, "Delete my rating"),
-      ),
-      line.element,
-    ].filter(Boolean),
-  );
+  control?.addEventListener("keydown", (event) => event.key === "Enter" && form.requestSubmit());
+  word();
   return form;
 }

@@ -3,11 +3,11 @@ import { failed, patiently, skeleton } from "./states.js";
 
 let left = new AbortController();
 let clicked = false;
-const places = new Map();
 let here = "";
+const places = new Map();
 
-export function parse(hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+function parse(hash) {
+  const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   let id = rest.join("/");
   try {
@@ -24,28 +24,22 @@ async function show(main, screens, focus) {
   left = new AbortController();
   const { signal } = left;
   const route = parse(location.hash);
-  const screen = screens[route.name] ?? screens[""];
-  for (const one of document.querySelectorAll("nav a")) {
-    if (one.dataset.page === route.name) one.setAttribute("aria-current", "page");
-    else one.removeAttribute("aria-current");
-  }
+  for (const one of document.querySelectorAll("nav a")) one.ariaCurrent = one.dataset.page === route.name ? "page" : null;
   main.replaceChildren(skeleton());
-  const height = clicked ? 0 : places.get(location.hash) ?? 0;
+  const height = (!clicked && places.get(location.hash)) || 0;
   clicked = false;
-  let page;
-  try {
-    page = await patiently(() => screen(route, signal), signal, (...told) => signal.aborted || main.replaceChildren(failed(...told)));
-  } catch (failure) {
-    if (signal.aborted) return;
-    if (failure.status === undefined) console.error(failure);
-    page = failed(failure);
-  }
+  const failing = (...told) => signal.aborted || main.replaceChildren(failed(...told));
+  const screen = screens[route.name] ?? screens[""];
+  const page = await patiently(() => screen(route, signal), signal, failing).catch((failure) => {
+    if (!signal.aborted && failure.status === undefined) console.error(failure);
+    return failed(failure);
+  });
   if (signal.aborted) return;
   main.replaceChildren(page);
-  const heading = main.querySelector("h1");
-  document.title = heading && route.name ? `${heading.dataset.title ?? heading.textContent} · palate` : "palate";
+  const head = main.querySelector("h1");
+  document.title = head && route.name ? `${head.dataset.title ?? head.textContent} · palate` : "palate";
   scrollTo(0, height);
-  if (focus) (heading ?? main).focus({ preventScroll: true });
+  if (focus) (head ?? main).focus({ preventScroll: true });
 }
 
 export function start(main, screens) {
@@ -56,10 +50,10 @@ export function start(main, screens) {
     event.preventDefault();
     (main.querySelector("h1") ?? main).focus();
   });
-  addEventListener("hashchange", () => {
+  const go = (event) => {
     here = location.hash;
-    show(main, screens, true);
-  });
-  here = location.hash;
-  show(main, screens, false);
+    show(main, screens, Boolean(event));
+  };
+  addEventListener("hashchange", go);
+  go();
 }

@@ -1,11 +1,12 @@
 // What is shown while there is nothing to show yet, or no more, or something went wrong.
-import { h, say } from "./dom.js";
+import { h, heading, say } from "./dom.js";
 
 const LONGEST = 15;
+
 const pause = (seconds, signal) =>
   new Promise((done) => {
-    const timer = setTimeout(done, 1000 * seconds);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
+    setTimeout(done, 1000 * seconds);
+    signal.addEventListener("abort", done);
   });
 
 /**
@@ -27,38 +28,35 @@ export async function patiently(task, signal, failing) {
   }
 }
 
-/** A placeholder of lines; CSS lets it appear only after a moment, so that fast answers do not flicker. */
-export const skeleton = (lines = 5) =>
-  h("div", { class: "skeleton", role: "status" }, h("span", { class: "unseen" }, "Loading"), Array.from({ length: lines }, () => h("i")));
+/** A placeholder; CSS lets it appear only after a moment, so that fast answers do not flicker. */
+export const skeleton = () => h("div.skeleton", { role: "status" }, h("span.unseen", "Loading"), Array.from({ length: 6 }, () => h("i")));
 
-export const empty = (title, ...more) => h("div", { class: "state" }, h("h2", {}, title), more);
+export const empty = (title, ...more) => h("div.state", h("h2", title), more);
 
-/** A whole page that says what went wrong. */
+/** Says what went wrong, on a page of its own or in a part of one. */
 export function failed(failure, seconds, now) {
   if (seconds) say(`${failure.title}. Trying again.`);
-  return h(
-    "div",
-    { class: "state failed" },
-    h("h1", { tabindex: -1 }, failure.status === 404 ? "There is no such item" : failure.title ?? "This page broke"),
-    h("p", {}, failure.message),
-    seconds ? h("p", { class: "soft" }, `Trying again in ${Math.round(seconds)} s. Nothing that you rated is lost.`) : null,
-    now ? h("button", { onclick: now }, "Try again now") : h("p", {}, h("a", { class: "button", href: "#/" }, "To the first page")),
-  );
+  const unknown = failure.status === 404;
+  return h("div.state.failed",
+    heading(unknown ? "There is no such item" : failure.title ?? "This page broke"),
+    h("p", failure.message),
+    seconds && h("p.soft", `Trying again in ${Math.round(seconds)} s. Nothing that you rated is lost.`),
+    now ? h("button", { onclick: now }, "Try again now") : h("a.button", { href: "#/" }, "To the first page"));
 }
 
-/** A line for what goes on with one rating. */
-export function notice() {
-  const line = h("p", { class: "notice", role: "status" });
-  return {
-    element: line,
-    clear: () => line.replaceChildren(),
-    tell: (...told) => line.replaceChildren(...told),
-    failing: (failure, seconds, now) =>
-      line.replaceChildren(
-        h("strong", {}, `${failure.title}. `),
-        `Not saved yet; trying again${seconds ? ` in ${Math.round(seconds)} s` : ""}. `,
-        h("button", { class: "small", type: "button", onclick: now }, "Try now"),
-      ),
-    refused: (failure) => line.replaceChildren(h("strong", {}, "Not saved: "), failure.message),
+/** A line that tells how a change fares, and a function that makes changes and keeps that line. */
+export function keeper(signal) {
+  const line = h("p.notice", { role: "status" });
+  const failing = (failure, seconds, now) =>
+    line.replaceChildren(h("strong", `${failure.title}. `), `Not saved yet; trying again in ${Math.round(seconds)} s. `, h("button.small", { type: "button", onclick: now }, "Try now"));
+  const keep = async (change, after) => {
+    try {
+      await patiently(change, signal, failing);
+      line.replaceChildren();
+      await after();
+    } catch (failure) {
+      if (!signal.aborted) line.replaceChildren(h("strong", "Not saved: "), failure.message);
+    }
   };
+  return [line, keep];
 }

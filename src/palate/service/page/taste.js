@@ -1,6 +1,6 @@
 // The first screen: one question after another, and beside them what the answers lead to.
-import { get, getIfAny, withdraw } from "./api.js";
-import { h, itemPath, link, say } from "./dom.js";
+import { get, withdraw } from "./api.js";
+import { h, heading, say, toItem } from "./dom.js";
 import { recommendations } from "./list.js";
 import { rater } from "./rate.js";
 import { Scale } from "./scale.js";
@@ -17,107 +17,90 @@ const skip = (id) => sessionStorage.setItem(SKIPPED, JSON.stringify([...skipped(
 async function question(scale, signal) {
   const out = skipped();
   if (scale.certain) {
-    const told = await getIfAny("me/questions", { n: 1, exclude: out }, signal);
-    if (told) return told.questions[0] ?? null;
-    if (out.length) sessionStorage.removeItem(SKIPPED); // ids of another model
+    try {
+      return (await get("me/questions", signal, { n: 1, exclude: out })).questions[0] ?? null;
+    } catch (failure) {
+      if (failure.status !== 404) throw failure;
+      sessionStorage.removeItem(SKIPPED); // ids of another model
+    }
   }
-  const { ratings } = await get("me/ratings", {}, signal);
+  const { ratings } = await get("me/ratings", signal);
   const known = new Set([...out, ...ratings.map((one) => one.item)].map(String));
-  const { items } = await get("items", { n: 100 }, signal);
+  const { items } = await get("items", signal, { n: 100 });
   return items.find((one) => one.has_score && !known.has(String(one.item))) ?? null;
 }
 
-const wanted = (n, signal) => get("me/recommendations", { n }, signal);
-
 export async function taste(route, signal) {
-  const [facts, me, first] = await Promise.all([get("model", {}, signal), get("me", {}, signal), wanted(SHOWN, signal)]);
-  const scale = new Scale(facts);
-  const asking = h("div", { class: "asking" });
-  const list = recommendations(scale);
-  const heading = h("h2", {});
-  const note = h("p", { class: "soft" });
-  const more = h("button", { class: "more", onclick: () => ((shown += SHOWN), refresh()) }, "Show more");
   let shown = SHOWN;
+  const wanted = () => get("me/recommendations", signal, { n: shown });
+  const [facts, me, first] = await Promise.all([get("model", signal), get("me", signal), wanted()]);
+  const scale = new Scale(facts);
+  const asking = h("div.asking");
+  const list = recommendations(scale);
+  const head = h("h2");
+  const note = h("p.soft");
+  const lead = h("p.lead");
+  const more = h("button", { onclick: () => ((shown += SHOWN), refresh()) }, "Show more");
   let rated = me.ratings;
 
-  function told(answer) {
+  const troubled = (...told) => signal.aborted || asking.replaceChildren(failed(...told));
+  const trying = (task) => patiently(task, signal, troubled).catch(troubled);
+
+  function show(answer) {
     list.update(answer);
-    heading.textContent = rated ? "You may like" : "What most people like";
-    const bars = answer.level ? `Each band holds the true rating with ${percent(answer.level)} chance.` : "";
-    note.textContent = rated ? `From ${many(rated, "rating")} of yours. ${bars}` : `Until you have rated something. ${bars}`;
+    const bands = answer.level ? `Each band holds the true rating with ${percent(answer.level)} chance.` : "";
+    head.textContent = rated ? "You may like" : "What most people like";
+    note.textContent = `${rated ? `From ${many(rated, "rating")} of yours.` : "Until you have rated something."} ${bands}`;
+    lead.textContent = rated ? "Each rating sharpens the list." : "Rate a few of these. After each one the list is worked out anew: what you may like, how sure that is, and why.";
     more.hidden = answer.recommendations.length < shown;
-    if (!answer.recommendations.length) list.element.replaceChildren(empty("Nothing is left", h("p", {}, "You have rated everything that there is.")));
+    if (!answer.recommendations.length) note.textContent = "Nothing is left: you have rated everything.";
   }
 
-  async function refresh() {
-    const answer = await patiently(() => wanted(shown, signal), signal, troubled).catch(unlessLeft);
-    if (!answer) return;
-    told(answer);
-    const best = answer.recommendations[0];
-    if (best) say(`${many(rated, "rating")}. Now first: ${wording(best).name}. ${scale.sentence({ ...best, level: answer.level })}`);
-  }
+  const refresh = () =>
+    trying(async () => {
+      const answer = await wanted();
+      show(answer);
+      const best = answer.recommendations[0];
+      if (best) say(`${many(rated, "rating")}. Now first: ${wording(best).name}. ${scale.sentence({ ...best, level: answer.level })}`);
+    });
 
-  const troubled = (failure, seconds, now) => {
-    const shownNow = failed(failure, seconds, now);
-    shownNow.querySelector("h1").replaceWith(h("h2", {}, failure.title));
-    asking.replaceChildren(shownNow);
+  const ask = (undo = "") =>
+    trying(async () => {
+      const row = await question(scale, signal);
+      const had = asking.contains(document.activeElement);
+      asking.replaceChildren(row ? card(row) : finished(), undo);
+      if (had) asking.querySelector("input, button")?.focus({ preventScroll: true });
+    });
+
+  // One after the other: the list must not fail with a message that the next question wipes away.
+  const anew = async (change, undo) => {
+    rated += change;
+    await refresh();
+    await ask(undo);
   };
-  const unlessLeft = (failure) => {
-    if (!signal.aborted) troubled(failure);
-  };
-
-  async function ask(undo) {
-    const row = await patiently(() => question(scale, signal), signal, troubled).catch(unlessLeft);
-    if (row === undefined || signal.aborted) return;
-    const had = asking.contains(document.activeElement);
-    asking.replaceChildren(row ? card(row) : finished(), undo ?? "");
-    if (had) asking.querySelector("input, button.strong")?.focus({ preventScroll: true });
-  }
 
   function card(row) {
     const { title, text } = wording(row);
-    const done = (rating) => {
-      rated += 1;
-      progress();
-      ask(undoing(row, rating));
-      refresh();
-    };
     const dontKnow = () => (skip(row.item), ask());
-    return h(
-      "article",
-      { class: "card question" },
-      title ? h("h2", { class: "title", dir: "auto" }, title) : null,
-      text ? h("p", { class: "text", dir: "auto", tabindex: text.length > 700 ? 0 : null }, text) : null,
-      rater(scale, row, { done, skip: dontKnow, signal }),
-      row.tells ? h("p", { class: "soft tells" }, `Your answer takes away about ${percent(row.tells)} of what is still uncertain about your taste.`) : null,
-    );
+    return h("article.card.question",
+      title && h("h2", { dir: "auto" }, title),
+      text && h("p.text", { dir: "auto", tabindex: 0 }, text),
+      rater(scale, row, { done: (rating) => anew(1, undoing(row, rating)), skip: dontKnow, signal }),
+      row.tells && h("p.soft", `Your answer takes away about ${percent(row.tells)} of what is uncertain about your taste.`));
   }
 
-  const undoing = (row, rating) => {
+  function undoing(row, rating) {
     const back = async () => {
-      await patiently(() => withdraw(row.item), signal, troubled).catch(unlessLeft);
-      rated -= 1;
-      progress();
-      ask();
-      refresh();
+      await trying(() => withdraw(row.item));
+      await anew(-1);
     };
-    const given = scale.choices ? ["You liked ", link(itemPath(row.item), quoted(row))] : ["You gave ", h("b", {}, scale.say(rating)), " to ", link(itemPath(row.item), quoted(row))];
-    return h("p", { class: "undo" }, h("span", {}, given), h("button", { class: "small", onclick: back }, "Undo"));
-  };
+    return h("p.undo", h("span.clamp", scale.choices ? "You liked " : `You gave ${scale.say(rating)} to `, toItem(row.item, quoted(row))), h("button.small", { onclick: back }, "Undo"));
+  }
 
   const finished = () =>
-    empty("No more questions", h("p", {}, "You have rated or skipped all that could be asked."), h("button", { onclick: () => (sessionStorage.removeItem(SKIPPED), ask()) }, "Ask again what I skipped"));
+    empty("No more questions", h("p", "You have rated or skipped all that could be asked."), h("button", { onclick: () => (sessionStorage.removeItem(SKIPPED), ask()) }, "Ask again what I skipped"));
 
-  const heard = h("p", { class: "lead" });
-  const progress = () =>
-    heard.replaceChildren(rated ? `${many(rated, "rating")} so far. Each one sharpens the list.` : "Rate a few of these. After each one, the list is worked out anew: what you may like, how sure that is, and why.");
-  progress();
-  told(first);
+  show(first);
   await ask();
-  return h(
-    "div",
-    { class: "taste" },
-    h("section", { class: "left" }, h("h1", { tabindex: -1 }, "What is your taste?"), heard, asking),
-    h("section", { class: "right", "aria-label": "Recommendations" }, heading, note, list.element, more),
-  );
+  return h("div.taste.split", h("section", heading("What is your taste?"), lead, asking), h("section.right", { "aria-label": "Recommendations" }, head, note, list.element, more));
 }

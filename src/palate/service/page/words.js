@@ -1,9 +1,7 @@
 // How numbers and items are put into words.
 
-const whole = new Intl.NumberFormat("en");
-
-export const count = (number) => whole.format(number);
-export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
+export const count = (number) => number.toLocaleString("en");
+export const many = (number, one) => `${count(number)} ${one}${number === 1 ? "" : "s"}`;
 export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 export const fixed = (number, digits = 2) => number.toFixed(digits).replace("-", "−");
 
@@ -12,17 +10,18 @@ export function bytes(size) {
   return `${(size / 1000 ** step).toFixed(step ? 1 : 0)} ${["bytes", "kB", "MB", "GB"][step]}`;
 }
 
-const plain = (text) => text.replace(/\s+/g, " ").trim();
+const flat = (text) => text.replace(/\s+/g, " ").trim();
 
-/** What to call an item, and the text below that, unless it only says the same. */
+/** What to call an item (`name`), its title, and its text; one of these is empty if they say the same. */
 export function wording(row) {
-  const id = row.item ?? row.id;
-  const text = row.text ?? "";
-  const title = !row.title || row.title === String(id) ? `Item ${id}` : row.title;
-  if (!text || plain(text) === title || text === String(id)) return { title, text: "", name: title };
-  const start = title.endsWith("…") ? title.slice(0, -1) : title;
-  if (plain(text).startsWith(plain(start))) return { title: "", text, name: title };
-  return { title, text, name: title };
+  const id = String(row.item ?? row.id);
+  const text = row.text === id ? "" : row.text ?? "";
+  const name = !row.title || row.title === id ? `Item ${id}` : row.title;
+  if (!text || flat(text) === name) return { name, title: name, text: "" };
+  return { name, title: flat(text).startsWith(flat(name.replace(/…$/, ""))) ? "" : name, text };
 }
 
-export const quoted = (row) => `“${wording(row).name}”`;
+export function quoted(row, longest = 60) {
+  const { name } = wording(row);
+  return name.length <= longest ? `“${name}”` : `“${name.slice(0, longest).replace(/\W*\w*$/, "")}…”`;
+}
