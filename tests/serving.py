@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -61,7 +62,9 @@ def settings(folder, text=False, **more):
 @contextmanager
 def client(folder, text=False, **more):
     """Yield a client of an application in this process."""
-    from starlette.testclient import TestClient
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Starlette would rather have a later httpx
+        from starlette.testclient import TestClient
 
     from palate.service.app import make_app
 
@@ -86,7 +89,7 @@ class Served:
             model_file(folder)
 
     def start(self):
-        self.log = open(self.folder / "log", "ab")
+        self.log = (self.folder / "log").open("ab")
         command = [sys.executable, "-m", "palate", "serve", str(self.folder / "model.palate"), "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, *self.flags],

@@ -94,12 +94,13 @@ def similar(found: list[Any]) -> list[dict[str, Any]]:
     return [{"id": one.id, "title": one.title, "similarity": one.score} for one in found]
 
 
-def rated(model: Model, ratings: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """Return ratings with the items' ids as the model spells them."""
+def rated(edition: Edition, ratings: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """Return ratings in the order of the model's items, spelled as it does; unknown ones come last."""
+    model = edition.model
     given = {item: rating for item, rating in ratings.items() if rating is not None}
     index = model.items.index(list(given)).tolist() if given else []
-    told = [
-        {"item": model.items[at] if at >= 0 else item, "title": model.catalogue.title(item), "rating": rating}
-        for (item, rating), at in zip(given.items(), index, strict=True)
+    last = len(model.items)
+    rows = sorted((at if at >= 0 else last, item) for item, at in zip(given, index, strict=True))
+    return [
+        {"item": edition.shown(item), "title": model.catalogue.title(item), "rating": given[item]} for _, item in rows
     ]
-    return [row for _, row in sorted(zip(index, told, strict=True), key=lambda pair: pair[0])]

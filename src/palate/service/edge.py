@@ -9,6 +9,7 @@ from secrets import token_hex
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,8 +52,11 @@ _HEADERS = [
 ]
 
 
-class _TooLarge(Exception):
-    """The body is larger than allowed."""
+class _TooLarge(HTTPException):
+    """The body is larger than allowed; of this kind, because FastAPI makes a 400 of all others while it reads."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"a body may have {most:,} bytes")
 
 
 class Edge:
@@ -102,7 +106,7 @@ class Edge:
 
     def _excuse(self, error: Exception) -> Response:
         if isinstance(error, _TooLarge):
-            return problem(413, f"a body may have {self.settings.largest_body:,} bytes")
+            return problem(413, error.detail)
         return problem(503, f"the answer took longer than {self.settings.timeout:g} s")
 
     def _limited(self, receive: Receive) -> Receive:
@@ -113,7 +117,7 @@ class Edge:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise _TooLarge
+                raise _TooLarge(self.settings.largest_body)
             return message
 
         return limited
@@ -124,7 +128,7 @@ class Edge:
         if not self.guard.admits_host(host):
             return problem(421, f"this service is not {host[:100]!r}: name it with --allow-host", "Misdirected request")
         if int(length) > self.settings.largest_body if (length := headers.get("content-length", "")).isdigit() else 0:
-            return self._excuse(_TooLarge())
+            return self._excuse(_TooLarge(self.settings.largest_body))
         if self.guard.is_stale:
             try:
                 if self.guard.store.is_local:

@@ -129,7 +129,10 @@ class Guard:
         return known
 
     def _admits(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
         if self.settings.hosts:
             return name in self.settings.hosts or is_loopback(name)
         return self._exposed or is_loopback(name)
@@ -140,4 +143,4 @@ class Guard:
             return True
         if site not in ("", "same-origin", "none"):
             return False
-        return not origin or urlsplit(origin).netloc.lower() == host.lower()
+        return not origin or origin.partition("://")[2].lower() == host.lower()

@@ -131,7 +131,7 @@ class Edition:
         index = int(self.model.items.index([item])[0])
         if index < 0 and self.model.catalogue.get(item) is None:
             raise UnknownIdError(f"item {item!r} is unknown: {self.model.items.describe()}")
-        return self.model.items[index] if index >= 0 else item
+        return self.model.items[index] if index >= 0 else self._number(item)
 
     def spelled(self, user: str) -> Id:
         """Return a user's id as the model has it, so that JSON has numbers where the table had."""
@@ -154,7 +154,18 @@ class Edition:
         known = [model.items[index] for index in range(len(model.items))]
         listed = list(model.catalogue.entries)
         rest = [id for id, at in zip(listed, model.items.index(listed), strict=True) if at < 0] if listed else []
-        return known + rest
+        return known + [self._number(id) for id in rest]
+
+    def _number(self, id: Id) -> Id:
+        # Files keep the ids of a catalogue as text; beside items that are numbers they are numbers, too.
+        text = str(id)
+        plain = text.isascii() and text.isdecimal() and str(int(text)) == text
+        return int(text) if plain and not self.model.items.is_text else text
+
+    def shown(self, item: str) -> Id:
+        """Return an item's id as answers have it."""
+        index = int(self.model.items.index([item])[0])
+        return self.model.items[index] if index >= 0 else self._number(item)
 
     @cached_property
     def means(self) -> NDArray[np.float64]:

@@ -81,6 +81,8 @@ class Settings(BaseSettings):
             Naming the setting that is missing, unknown or impossible.
         """
         given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        if config is not None and not config.is_file():
+            raise SettingsError(f"settings cannot be read: there is no file {config}")
         extra: dict[str, Any] = {"config": config} if config else {}
         try:
             return cls(**given, **extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,10 +90,15 @@ class Parts:
         StorageError, StoreError
             If one of them cannot be opened.
         """
-        folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
-        store = Store(settings.store_url, settings.busy)
-        store.open()
-        running = Running(settings.model, Path(folder.name if folder else settings.runtime))
+        with ExitStack() as opened:
+            folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
+            if folder is not None:
+                opened.callback(folder.cleanup)
+            store = Store(settings.store_url, settings.busy)
+            opened.callback(store.close)
+            store.open()
+            running = Running(settings.model, Path(folder.name if folder else settings.runtime))
+            opened.pop_all()  # all went well: what was opened stays so
         guard = Guard(settings, store)
         visitors = Visitors(store, settings.secret.get_secret_value())
         return cls(settings, running, store, People(store), guard, visitors, folder)
@@ -113,7 +119,7 @@ def parts(request: Request) -> Parts:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problem documents that an endpoint may answer with."""
     content = {MEDIA: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    usual = (401, 403, 404, 413, 421, 422, 429, 500, 503)
+    usual = (400, 401, 403, 404, 413, 421, 422, 429, 500, 503)
     return {status: {"description": "A problem.", "content": content} for status in (*usual, *statuses)}
 
 

@@ -44,7 +44,7 @@ def me(request: Request) -> Response:
 def all_ratings(request: Request) -> Response:
     """Return the visitor's ratings."""
     service = parts(request)
-    told = answers.rated(service.running.edition.model, _stored(request, service))
+    told = answers.rated(service.running.edition, _stored(request, service))
     return answer({"user": None, "ratings": told})
 
 
@@ -64,7 +64,7 @@ def delete_all(request: Request) -> Response:
 def one_rating(request: Request, item: ItemId) -> Response:
     """Return one of the visitor's ratings."""
     service = parts(request)
-    for row in answers.rated(service.running.edition.model, _stored(request, service)):
+    for row in answers.rated(service.running.edition, _stored(request, service)):
         if str(row["item"]) == item:
             return answer(row)
     raise UnknownIdError(f"you have not rated item {item!r}")

@@ -31,7 +31,7 @@ def all_ratings(request: Request, user: UserId) -> Response:
     edition = service.running.edition
     owner, own = _canonical(service, user)
     told = {**own, **service.store.ratings(owner)}
-    return answer({"user": edition.spelled(user), "ratings": answers.rated(edition.model, told)})
+    return answer({"user": edition.spelled(user), "ratings": answers.rated(edition, told)})
 
 
 @router.patch("", status_code=204, response_class=Response)
@@ -64,9 +64,8 @@ def delete_all(request: Request, user: UserId) -> Response:
 def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
     """Return one rating."""
     service = parts(request)
-    model = service.running.edition.model
     owner, own = _canonical(service, user)
-    told = answers.rated(model, {**own, **service.store.ratings(owner)})
+    told = answers.rated(service.running.edition, {**own, **service.store.ratings(owner)})
     for row in told:
         if str(row["item"]) == item:
             return answer(row)

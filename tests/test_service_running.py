@@ -1,0 +1,372 @@
+"""A model exchanged under load, several workers, fitting anew, and the client."""
+
+import dataclasses
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import palate
+from palate.errors import DataError, ServiceError, SettingsError, StorageError, UnknownIdError
+from palate.retraining import merged, retrain, solver_of, without_users
+from palate.service.running import Running
+from palate.service.schedule import Schedule, parsed
+from palate.service.store import Store
+from serving import ODD, Served, client, fitted, model_file
+
+
+def another():
+    """Return a model of the same users and items that predicts something else."""
+    model = fitted()
+    return dataclasses.replace(model, item_bias=-model.item_bias, intercept=model.intercept - 0.5)
+
+
+def until(found, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not (value := what(found)):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+    return value
+
+
+# Exchanging the model
+
+
+def test_a_new_file_is_served_and_a_bad_one_is_not(tmp_path):
+    path = model_file(tmp_path)
+    first = path.read_bytes()
+    with client(tmp_path) as served:
+        answers = served.get("/v1/users/5/recommendations").json()
+        tag = served.get("/v1/model").json()["model"]
+        for bad in (b"", b"nonsense" * 100, first[:-1000], first[:2000], bytes(len(first))):
+            path.write_bytes(bad)  # in place, over what is being served
+            told = until(served, lambda served: served.get("/v1/model").json()["refused"])
+            assert str(path.parent) in told or "palate" in told
+            assert served.get("/v1/users/5/recommendations").json() == answers
+            assert served.get("/v1/model").json()["model"] == tag
+            path.write_bytes(first)
+            until(served, lambda served: served.get("/v1/model").json()["refused"] is None)
+        path.unlink()
+        time.sleep(0.6)
+        assert served.get("/v1/users/5/recommendations").json() == answers
+        palate.save(another(), path)
+        until(served, lambda served: served.get("/v1/model").json()["model"] != tag)
+        found = served.get("/v1/users/5/recommendations").json()["recommendations"]
+        assert [row["item"] for row in found] == [one.id for one in another().recommend(5)]
+
+
+def test_a_copy_is_checked_once_and_old_ones_go(tmp_path):
+    path = model_file(tmp_path)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    one, two = Running(path, folder), Running(path, folder)
+    assert [file.suffix for file in folder.iterdir()] == [".palate"]
+    assert not one.has_changed()
+    palate.save(another(), path)
+    assert one.has_changed()
+    assert one.refresh()
+    assert two.edition.model.recommend(5)  # still the old one, whose file is gone
+    assert two.refresh()
+    assert not two.refresh()
+    assert [file.name for file in folder.iterdir()] == [f"{one.edition.digest}.palate"]
+    with pytest.raises(StorageError):
+        Running(tmp_path / "none.palate", folder)
+
+
+def test_no_request_fails_while_models_are_exchanged_under_load(tmp_path):
+    import httpx
+
+    models = [tmp_path / "a.palate", tmp_path / "b.palate"]
+    palate.save(fitted(), models[0])
+    palate.save(another(), models[1])
+    expected = {tuple(one.id for one in model.recommend(5)) for model in (fitted(), another())}
+    stop, failed, seen = threading.Event(), [], []
+
+    with Served(tmp_path, "--workers", "2", "--log", "warning") as served:
+
+        def ask():
+            with httpx.Client(base_url=served.url, timeout=20) as web:
+                while not stop.is_set():
+                    answer = web.get("/v1/users/5/recommendations")
+                    if answer.status_code != 200:
+                        failed.append(answer.text)
+                    else:
+                        seen.append(tuple(row["item"] for row in answer.json()["recommendations"]))
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for turn in range(6):
+            fresh = tmp_path / "fresh"
+            shutil.copy(models[(turn + 1) % 2], fresh)
+            fresh.replace(tmp_path / "model.palate")
+            time.sleep(0.8)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert served.stop() in (0, -15)
+    assert failed == []
+    assert set(seen) == expected
+    assert len(seen) > 50
+
+
+def test_two_workers_that_write_at_once_lose_nothing(tmp_path):
+    import httpx
+
+    with Served(tmp_path, "--workers", "2", "--log", "warning") as served:
+        failed = []
+
+        def write(name):
+            # A connection for each request, so that both workers get some.
+            for turn in range(30):
+                answer = httpx.put(
+                    f"{served.url}/v1/users/{name}/ratings/{1 + turn % 14}", json={"rating": 1 + turn % 5}
+                )
+                told = httpx.get(f"{served.url}/v1/users/{name}/ratings/{1 + turn % 14}")
+                if answer.status_code != 204 or told.json().get("rating") != 1 + turn % 5:
+                    failed.append((answer.text, told.text))
+
+        threads = [threading.Thread(target=write, args=(f"w{at}",)) for at in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        text = httpx.get(f"{served.url}/metrics").text
+        given = sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("palate_events_total"))
+        assert given == 120  # of both workers together
+        for at in range(4):
+            rows = httpx.get(f"{served.url}/v1/users/w{at}/ratings").json()["ratings"]
+            assert {row["item"]: row["rating"] for row in rows} == {
+                1 + turn % 14: 1 + turn % 5 for turn in range(16, 30)
+            }
+
+
+# Fitting anew
+
+
+def table(ratings):
+    users, items = ratings.users, ratings.items
+    rows = zip(ratings.user.tolist(), ratings.item.tolist(), ratings.rating.tolist(), strict=True)
+    return {(users[u], items[i]): r for u, i, r in rows}
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_events_overrule_the_ratings_of_the_model(text):
+    base = fitted(text).ratings()
+    expected = table(base)
+    (user, item), *_ = expected
+    (other, another), *_ = [name for name in expected if name[0] != user]
+    events = [
+        (f"u:{user}", str(item), 2.5),
+        (f"u:{other}", str(another), None),
+        ("u:7000", str(item), 4.0),
+        ("v:abc", str(item), 1.0),
+    ]
+    found, visitors = merged(base, events)
+    expected[user, item] = 2.5
+    del expected[other, another]
+    new = "7000" if text else 7000
+    expected[new, item] = 4.0
+    told = table(found)
+    [stranger] = set(told) - set(expected)
+    assert told.pop(stranger) == 1.0
+    assert told == expected
+    assert [found.users[at] for at in np.flatnonzero(visitors).tolist()] == [stranger[0]]
+    assert list(found.users.ids) == sorted(found.users.ids)
+    assert table(merged(base, [])[0]) == table(base)
+
+
+def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
+    found, visitors = merged(fitted().ratings(), [("u:ann", "3", 4.0), ("v:x", "99", 2.0)])
+    assert found.users.is_text
+    assert not found.items.is_text
+    assert table(found)["ann", 3] == 4.0
+    assert table(found)["5", 1 if ("5", 1) in table(found) else 2]
+    assert visitors.sum() == 1
+    assert 99 in found.items.ids
+
+
+def test_a_model_forgets_users_and_says_the_same_of_all_others():
+    model = fitted()
+    gone = np.zeros(40, bool)
+    gone[[0, 7, 39]] = True
+    left = without_users(model, gone)
+    assert len(left.users) == 37
+    for user in (2, 9, 38):
+        assert left.recommend(user) == model.recommend(user)
+        assert left.predict(user, 3, interval=0.9) == model.predict(user, 3, interval=0.9)
+        assert left.seen[left.users.require(user)][0].tolist() == model.seen[model.users.require(user)][0].tolist()
+    for user in (1, 8, 40):
+        with pytest.raises(UnknownIdError):
+            left.predict(user, 3)
+    assert left.fold_in_item({2: 5.0}).bias == pytest.approx(model.fold_in_item({2: 5.0}).bias)
+    assert without_users(model, np.zeros(40, bool)) is model
+
+
+def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    store.put("u:500", {str(item): 5.0 for item in range(1, 8)})
+    store.put("v:somebody", {"99": 4.0, "3": 1.0})
+    told = retrain(path, store)
+    assert told.ratings == len(fitted().seen.values) + 9
+    model = palate.load(path)
+    assert 500 in model.users.ids
+    assert len(model.users) == 41
+    assert 99 in model.items.ids  # the visitor's rating gave it factors
+    assert model.item_counts[model.items.require(99)] == 0  # but the rating itself is not in the file
+    assert model.catalogue.text(99) == "never rated"
+    assert {key: model.solver[key] for key in ("factors", "sweeps", "seed")} == {"factors": 3, "sweeps": 30, "seed": 1}
+    assert store.since(float(store.fact("retrained"))) == 0
+    again = path.read_bytes()
+    store.delete("u:500")
+    retrain(path, store)
+    assert path.read_bytes() != again
+    store.close()
+
+
+def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    palate.save(dataclasses.replace(fitted(), seen=None), path)
+    with pytest.raises(DataError, match="keeps no ratings"):
+        retrain(path, store)
+    model_file(tmp_path)
+    before = path.read_bytes()
+    with open(path, "rb") as held:
+        import fcntl
+
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StorageError, match="already"):
+            retrain(path, store)
+    with pytest.raises(SettingsError, match="cannot be fitted anew"):
+        solver_of(dataclasses.replace(fitted(), solver={}), {})
+    monkeypatch.setattr("palate.retraining.without_users", lambda model, gone: (path.touch(), model)[1])
+    with pytest.raises(StorageError, match="was replaced while"):
+        retrain(path, store)
+    assert path.read_bytes() == before
+    store.close()
+
+
+def test_when_a_fit_is_due(tmp_path):
+    from serving import settings
+
+    assert [parsed(text) for text in ("", "500", "90s", "2d")] == [(0, 0.0), (500, 0.0), (0, 90.0), (0, 172_800.0)]
+    for wrong in ("soon", "0", "-1", "5x", "1.5h"):
+        with pytest.raises(SettingsError, match="a fit is due"):
+            parsed(wrong)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    by_count = Schedule(settings(tmp_path, retrain_every="2"), store)
+    by_time = Schedule(settings(tmp_path, retrain_every="1h"), store)
+    never = Schedule(settings(tmp_path), store)
+    store.put("u:1", {"1": 1.0})
+    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    store.put("u:1", {"2": 1.0})
+    store.set_fact("retrained", str(time.time() - 4000))
+    assert [one.is_due() for one in (by_count, by_time, never)] == [True, True, False]
+    store.set_fact("retrain wanted", str(time.time()))
+    assert never.is_due()
+    store.set_fact("retrained", str(time.time()))
+    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    store.close()
+
+
+def test_a_running_service_fits_itself_anew(tmp_path):
+    with Served(tmp_path, "--retrain-every", "3", "--log", "info") as served, palate.Client(served.url) as web:
+        tag = web.model()["model"]
+        web.rate("newcomer", {1: 5, 2: 1, 3: 4})
+        until(web, lambda web: web.model()["model"] != tag, 60)
+        assert web.model()["users"] == 41
+        assert len(web.recommend("newcomer")) == 10
+        assert web.ratings("newcomer") == {1: 5, 2: 1, 3: 4}
+
+
+# The client
+
+
+@pytest.fixture
+def web(tmp_path):
+    with client(tmp_path, text=True) as served:
+        found = palate.Client("http://localhost", retries=0)
+        found._http = served
+        yield found
+
+
+def test_the_client_asks_what_a_model_is_asked(web):
+    model = fitted(text=True)
+    assert web.model()["users"] == 40
+    assert [row["item"] for row in web.recommend("u3", 3, least=1, exclude=["w"])] == [
+        one.id for one in model.recommend("u3", 3, least=1, exclude=["w"])
+    ]
+    assert [row["item"] for row in web.recommend({ODD[0]: 5.0}, 3)] == [
+        one.id for one in model.recommend(model.fold_in({ODD[0]: 5.0}), 3)
+    ]
+    assert web.recommend_batch(["u1", "u2"], 2)["u2"] == web.recommend("u2", 2)
+    assert web.predict("u3", ODD[1], level=0.9)["low"] == pytest.approx(model.predict("u3", ODD[1], interval=0.9).low)
+    assert web.predict_batch([("u3", ODD[1])], level=0.9) == [web.predict("u3", ODD[1], level=0.9)]
+    assert web.explain("u3", ODD[2])["prediction"] == pytest.approx(model.explain("u3", ODD[2]).prediction)
+    assert web.explain({ODD[0]: 5.0}, ODD[2])["contributions"][0]["item"] == ODD[0]
+    assert [row["item"] for row in web.ask("u3", 2)] == [one.id for one in model.ask("u3", 2)]
+    assert web.ask({}, 1)[0]["item"] == model.ask(model.fold_in({}), 1)[0].id
+    assert [row["id"] for row in web.similar_items(ODD[0], 2)] == [one.id for one in model.similar_items(ODD[0], 2)]
+    assert [row["id"] for row in web.similar_users("u3", 2)] == [one.id for one in model.similar_users("u3", 2)]
+    assert web.item(ODD[0])["item"] == ODD[0]
+    assert len(web.items("text", n=5)) == 5
+    web.rate("new/user", {ODD[0]: 5, "w": 1})
+    web.rate("new/user", {"w": None})
+    assert web.ratings("new/user") == {ODD[0]: 5}
+    web.forget("new/user")
+    assert web.ratings("new/user") == {}
+
+
+def test_the_clients_errors_are_those_of_the_model(web):
+    with pytest.raises(UnknownIdError, match="nobody"):
+        web.recommend("nobody")
+    with pytest.raises(DataError, match="off the model's scale"):
+        web.rate("u1", {"w": 9})
+    with pytest.raises(SettingsError, match="greater than or equal to 1"):
+        web.recommend("u1", 0)
+    web._http.app.state.parts.guard._exposed = True
+    with pytest.raises(ServiceError, match=r"401.*API key"):
+        web.recommend("u1")
+
+
+def test_the_client_asks_again_while_a_service_is_away_or_busy(monkeypatch):
+    import httpx
+
+    waits = []
+    monkeypatch.setattr("palate.client.time.sleep", waits.append)
+    script = iter(
+        [
+            httpx.ConnectError("no"),
+            httpx.Response(503, headers={"Retry-After": "2"}),
+            httpx.Response(429),
+            httpx.Response(200, json={"users": 1}),
+        ]
+    )
+
+    def answer(request):
+        told = next(script)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    web = palate.Client("http://localhost")
+    web._http = httpx.Client(base_url="http://localhost", transport=httpx.MockTransport(answer))
+    assert web.model() == {"users": 1}
+    assert len(waits) == 3
+    assert 2 <= waits[1] <= 2.5
+    assert 0.4 <= waits[2] <= 0.5
+    script = iter([httpx.ReadTimeout("no")] * 5)
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        web.model()
+    script = iter([httpx.Response(503, text="a proxy's page")] * 5)
+    with pytest.raises(ServiceError, match="503, a proxy"):
+        web.model()
+    web.close()
