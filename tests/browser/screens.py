@@ -39,7 +39,7 @@ def every_screen(page, folder, look):
         shoot(page, folder / f"{look}-{screen}.png")
 
 
-def unlucky(page, folder, look, server):
+def unlucky(page, folder, look):
     """Show what is seen when something is missing."""
     page.goto(f"{page.base}/#/item/nowhere")
     page.locator(".failed").wait_for()
@@ -70,7 +70,7 @@ def main(folder, model=None):
                 with opened(found, server.url, **context) as page:
                     page.locator(".question").wait_for()
                     every_screen(page, folder, look)
-                    unlucky(page, folder, look, server)
+                    unlucky(page, folder, look)
 
 
 if __name__ == "__main__":
