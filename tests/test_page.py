@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, sample_model
-from serving import Served
 
 import palate
+from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, sample_model
 from palate.catalogue import Entry
+from serving import Served
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium, or PALATE_CHROMIUM")

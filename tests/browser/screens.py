@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from browser.web import BAND, SCREENS, browser, go, opened, rate, sample_model  # noqa: E402
-from serving import Served  # noqa: E402
+from browser.web import BAND, SCREENS, browser, go, opened, rate, sample_model
+from serving import Served
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 LOOKS = {

@@ -12,7 +12,7 @@ BAND = 0.5  # seconds in which a moving list comes to rest
 # Address and what is there when it is drawn.
 SCREENS = {
     "taste": ("", ".question, .failed"),
-    "item": ("item/120", ".item"),
+    "item": ("item/5", ".item"),
     "search": ("search?q=the", ".hits"),
     "map": ("map", ".map"),
     "model": ("model", ".facts"),

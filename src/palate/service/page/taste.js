@@ -40,7 +40,7 @@ export async function taste(route, signal) {
   const head = h("h2");
   const note = h("p.soft");
   const lead = h("p.lead");
-  const more = h("button", { onclick: () => ((shown += SHOWN), refresh()) }, "Show more");
+  const more = h("button", { onclick: longer }, "Show more");
   let rated = me.ratings;
 
   const troubled = (...told) => signal.aborted || asking.replaceChildren(failed(...told));
@@ -54,6 +54,12 @@ export async function taste(route, signal) {
     lead.textContent = rated ? "Each rating sharpens the list." : "Rate a few of these. After each one the list is worked out anew: what you may like, how sure that is, and why.";
     more.hidden = answer.recommendations.length < shown;
     if (!answer.recommendations.length) note.textContent = "Nothing is left: you have rated everything.";
+  }
+
+  async function longer() {
+    shown += SHOWN;
+    await refresh();
+    if (asking.querySelector(".failed")) await ask(); // the server was away meanwhile
   }
 
   const refresh = () =>
