@@ -444,3 +444,16 @@ def test_settings_have_one_schema_for_flags_environment_and_file(tmp_path, monke
         Settings.resolve()
     with pytest.raises(SettingsError, match="cannot be read"):
         Settings.resolve(tmp_path / "none.toml")
+
+
+def test_the_manual_lists_every_setting_and_every_path(served):
+    from pathlib import Path
+
+    from palate.service.settings import Settings
+
+    text = (Path(__file__).parents[1] / "docs" / "serving.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert re.search(rf"^\| `{name}` \| .*\| {re.escape(field.description)} \|$", text, re.MULTILINE), name
+    for path in served.get("/v1/openapi.json").json()["paths"]:
+        if not path.startswith("/v1/me"):
+            assert path.replace("/v1/anonymous/", "…/") in text or path in text, path
