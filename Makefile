@@ -1,10 +1,11 @@
 # make demo   the whole story on the embedded data      make test   all the tests
+# make screenshots   every screen of the page, as pictures in screenshots/ (needs Chromium)
 # make lint   ruff and strict types                     make bench  speed, against peers where they are installed
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test lint bench clean help screenshots chromium
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -26,7 +27,16 @@ demo: $(VENV)/.core
 	$(BIN)/palate demo
 	@echo; echo "The command is $(BIN)/palate; '. $(BIN)/activate' puts it on the PATH."
 
-test: $(VENV)/.test
+# The tests of the page need a browser: Debian's, where we may install it; they are skipped without one.
+chromium:
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "no Chromium can be had here: the tests of the page are skipped"
+
+screenshots: $(VENV)/.test chromium
+	$(BIN)/python tests/browser/screens.py screenshots
+
+test: $(VENV)/.test chromium
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.lint

@@ -1,0 +1,77 @@
+// One item: its text, what is predicted and why, the visitor's rating, and what similar people like.
+import { get } from "./api.js";
+import { h, heading, say, toItem } from "./dom.js";
+import { rater } from "./rate.js";
+import { axis, ruler, Scale } from "./scale.js";
+import { fixed, many, percent, quoted, wording } from "./words.js";
+
+function predicted(scale, row, own) {
+  if (!row) return h("p", "Nobody has rated this yet, so nothing can be predicted.");
+  const sure = row.low == null ? "This model does not tell how sure it is." : `With ${percent(row.level)} chance between ${scale.say(row.low)} and ${scale.say(row.high)}.`;
+  return [h("p.big.number", scale.say(row.prediction)), !scale.choices && [ruler(scale, row, own), axis(scale)], h("p.soft", scale.choices ? "A score: the higher, the likelier you choose it." : sure)];
+}
+
+const bar = (share, kind = "i") => {
+  const made = h(kind);
+  made.style.width = `${100 * Math.max(0, share)}%`;
+  return made;
+};
+
+/** What speaks for and against, as bars from a middle line. */
+function reasons(scale, told) {
+  const parts = (told?.contributions ?? []).filter((one) => Math.abs(one.contribution) > 0.005);
+  if (!parts.length) return "";
+  const most = Math.max(...parts.map((one) => Math.abs(one.contribution)));
+  const row = ({ contribution, ...one }) =>
+    h("li",
+      h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.say(one.rating)}`),
+      h("span.pull", bar(Math.abs(contribution) / most, contribution < 0 ? "i.against" : "i")),
+      h("span.number", `${contribution < 0 ? "" : "+"}${fixed(contribution)}`));
+  const from = scale.choices ? "" : ` The prediction starts from ${scale.say(told.intercept)}.`;
+  return h("section", h("h2", "Why"), h("p.soft", `How much each of your ratings speaks for it or against it.${from}`), h("ul.rows", parts.map(row)));
+}
+
+function similar(told) {
+  if (!told?.similar.length) return "";
+  const row = (one) => h("li", h("span.clamp", { dir: "auto" }, toItem(one.id, wording(one).name)), h("span.alike", bar(one.similarity)), h("span.number", h("span.unseen", "Similarity "), fixed(one.similarity)));
+  return h("section", h("h2", "The same people like"), h("p.soft", "Alike in who rates them high, whatever they say."), h("ul.rows", told.similar.map(row)));
+}
+
+export async function item({ id }, signal) {
+  const own = encodeURIComponent(id);
+  const [facts, row] = await Promise.all([get("model", signal), get(`items/${own}`, signal)]);
+  const scale = new Scale(facts);
+  const guess = async () => {
+    if (!row.has_score) return [];
+    const level = scale.certain ? 0.8 : null;
+    const asked = [get(`me/predictions/${own}`, signal, { level }), get(`me/explanations/${own}`, signal, { n: 6 }), get("me/ratings", signal)];
+    const [prediction, explained, { ratings }] = await Promise.all(asked);
+    return [prediction, explained, ratings.find((one) => one.item === row.item)?.rating];
+  };
+  const [first, alike] = await Promise.all([guess(), row.has_score ? get(`items/${own}/similar`, signal, { n: 8 }) : null]);
+
+  const box = h("div.box");
+  const why = h("div");
+  const done = async (rating) => {
+    const told = await guess();
+    const had = box.contains(document.activeElement);
+    fill(told);
+    say(rating === null ? "Your rating is deleted." : `Rated ${scale.say(rating)}.`);
+    if (had) box.querySelector("input, button")?.focus({ preventScroll: true });
+  };
+  function fill([prediction, explained, given]) {
+    const guessed = given == null || scale.choices ? "Predicted for you" : "What the model says, knowing your rating";
+    const rating = row.has_score ? h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.say(given)}`), rater(scale, row, { own: given, done, signal })) : "";
+    box.replaceChildren(h("section.card", h("h2", guessed), predicted(scale, prediction, given)), rating);
+    why.replaceChildren(reasons(scale, explained));
+  }
+  fill(first);
+
+  const { title, text, name } = wording(row);
+  const head = heading(title || `Item ${row.item}`);
+  head.dir = "auto";
+  head.dataset.title = name;
+  const mean = row.mean === null || scale.choices ? "" : `, ${scale.say(row.mean)} on average`;
+  const rated = h("p.soft", row.ratings ? `${many(row.ratings, "rating")}${mean}` : "Never rated");
+  return h("div.item.split", h("article", head, rated, text && h("p.text", { dir: "auto" }, text)), box, h("div.below", why, similar(alike)));
+}

@@ -1,0 +1,51 @@
+// The list of recommendations: rows that keep their identity, so that one sees them move.
+import { calm, h, toItem } from "./dom.js";
+import { axis, ruler } from "./scale.js";
+import { quoted, wording } from "./words.js";
+
+function because(scale, [first] = []) {
+  if (!first) return null;
+  const liked = scale.choices || first.rating >= scale.mean;
+  return h("p.because", liked ? "because you liked " : "because you did not care for ", toItem(first.item, quoted(first, 44)), scale.choices ? "" : ` (${scale.say(first.rating)})`);
+}
+
+function moved(before, rank) {
+  if (before === rank) return null;
+  return h("span.moved", before === undefined ? "new" : before > rank ? `↑ ${before - rank}` : `↓ ${rank - before}`);
+}
+
+function content(scale, row, rank, order) {
+  const { title, text } = wording(row);
+  return [
+    h("span.rank", { "aria-hidden": "true" }, rank + 1, order && moved(order.get(row.item), rank)),
+    h("div", h("h3.clamp", { dir: "auto" }, toItem(row.item, title || text)), title && text && h("p.text.clamp", { dir: "auto" }, text), because(scale, row.because)),
+    h("div.guess",
+      h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
+      !scale.choices && ruler(scale, row),
+      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`)),
+  ].filter(Boolean);
+}
+
+function slide(row, from) {
+  const easing = "cubic-bezier(.2,.7,.2,1)";
+  if (from === undefined) row.animate({ opacity: [0, 1] }, { duration: 500, easing });
+  else row.animate({ transform: [`translateY(${from - row.getBoundingClientRect().top}px)`, "none"] }, { duration: 450, easing });
+}
+
+/** A list whose `update` shows other recommendations. */
+export function recommendations(scale) {
+  const list = h("ol.picks");
+  const element = h("div.picked", !scale.choices && axis(scale), list);
+  let rows = new Map();
+  let order = null;
+
+  function update({ recommendations: told, level }) {
+    const tops = new Map([...rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
+    rows = new Map(told.map((one) => [one.item, rows.get(one.item) ?? h("li")]));
+    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order)));
+    list.replaceChildren(...rows.values());
+    order = new Map(told.map((one, rank) => [one.item, rank]));
+    if (!calm() && list.isConnected) for (const [id, row] of rows) slide(row, tops.get(id));
+  }
+  return { element, update };
+}

@@ -1,0 +1,42 @@
+// Rating one item: a slider and its buttons, or for a model of choices one button.
+import { rate, withdraw } from "./api.js";
+import { h } from "./dom.js";
+import { slider } from "./scale.js";
+import { keeper } from "./states.js";
+import { wording } from "./words.js";
+
+/**
+ * `done(rating)` is called when a rating is stored, with null when it was withdrawn; `skip()`, if given, when the
+ * visitor does not know the item.
+ */
+export function rater(scale, row, { own, done, skip, signal }) {
+  const [line, keep] = keeper(signal);
+  let value = scale.choices ? Math.max(1, scale.high) : own;
+  const put = h("button.strong");
+  const isReady = () => value != null && value !== own;
+  const word = () => {
+    if (scale.choices) put.textContent = own == null ? "I like it" : "You like it";
+    else put.textContent = value == null ? "Move the slider to rate" : `${own == null ? "Rate" : "Change to"} ${scale.say(value)}`;
+    put.ariaDisabled = String(!isReady());
+  };
+  const change = async (what, rating) => {
+    if (form.classList.contains("busy")) return;
+    form.classList.add("busy");
+    await keep(what, () => done(rating));
+    form.classList.remove("busy");
+  };
+  const control = scale.choices ? null : slider(scale, { value: own, label: `Your rating of: ${wording(row).name}`, chosen: (one) => ((value = one), word()) });
+  const form = h("form.rater", { "aria-label": "Your rating" }, control,
+    h("div.buttons", put,
+      skip && h("button", { type: "button", onclick: skip }, "I don’t know it, skip"),
+      own != null && h("button", { type: "button", onclick: () => change(() => withdraw(row.item), null) }, "Delete my rating")),
+    line);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (isReady()) change(() => rate(row.item, value), value);
+    else form.querySelector("input")?.focus();
+  });
+  control?.addEventListener("keydown", (event) => event.key === "Enter" && form.requestSubmit());
+  word();
+  return form;
+}

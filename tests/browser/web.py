@@ -1,0 +1,78 @@
+"""A Chromium, a page of a running service in it, and what is done on that page by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import palate
+
+BAND = 0.5  # seconds in which a moving list comes to rest
+# Address and what is there when it is drawn.
+SCREENS = {
+    "taste": ("", ".question, .failed"),
+    "item": ("item/5", ".item"),
+    "search": ("search?q=the", ".hits"),
+    "map": ("map", ".map"),
+    "model": ("model", ".facts"),
+    "mine": ("mine", ".own, .state"),
+}
+
+
+def chromium():
+    """Return Debian's Chromium, or None."""
+    named = os.environ.get("PALATE_CHROMIUM")
+    return named or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def sample_model(path, **more):
+    """Fit the sample with few sweeps: the page needs a model, not a good one."""
+    ratings, catalogue = palate.datasets.load("sample")
+    import dataclasses
+
+    model = palate.BayesianMF(factors=6, sweeps=40, seed=1, **more).fit(ratings)
+    palate.save(dataclasses.replace(model, catalogue=catalogue), path)
+
+
+@contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@contextmanager
+def opened(found, url, **context):
+    """Yield a page of a visitor of their own; whatever it reports as an error is in `page.errors`."""
+    visitor = found.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
+    visitor.set_default_timeout(10_000)
+    page = visitor.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    page.base = url
+    page.goto(url)
+    yield page
+    visitor.close()
+
+
+def go(page, screen):
+    path, ready = SCREENS[screen]
+    page.goto(f"{page.base}/#/{path}")
+    page.locator(ready).first.wait_for()
+
+
+def rate(page, value):
+    """Rate what is asked, and wait for the next question."""
+    before = page.locator(".question .rater input").get_attribute("aria-label")
+    page.locator(".question .rater input").fill(str(value))
+    page.locator(".question .strong").click()
+    page.wait_for_function("was => document.querySelector('.question .rater input')?.ariaLabel !== was", arg=before)
+
+
+def picks(page):
+    return page.locator(".picks h3").all_inner_texts()
