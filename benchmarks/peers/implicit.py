@@ -1,0 +1,60 @@
+"""implicit: BLAS has one thread, as it asks for, and its own loops have all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from data import Task, Turn
+
+REQUIREMENTS = ("implicit==0.7.3",)
+
+
+def als(task: Task) -> Turn:
+    """Its exact least squares: the same equations as explicit ALS and one matrix for all pairs, so the closest equal work.
+
+    It has no explicit objective, so no error is reported.
+    """
+    return fits(task, task.train.csr(), cholesky=True, regularization=0.05)
+
+
+def ials(task: Task) -> Turn:
+    """Conjugate gradients, three steps, its default."""
+    from jobs.ials import CONFIDENCE, REGULARIZATION
+
+    table = task.train.csr()
+    table.data = np.full_like(table.data, CONFIDENCE)
+    return fits(task, table, cholesky=False, regularization=REGULARIZATION)
+
+
+def ials_cholesky(task: Task) -> Turn:
+    """Its exact least squares."""
+    from jobs.ials import CONFIDENCE, REGULARIZATION
+
+    table = task.train.csr()
+    table.data = np.full_like(table.data, CONFIDENCE)
+    return fits(task, table, cholesky=True, regularization=REGULARIZATION)
+
+
+def fits(task: Task, table: object, *, cholesky: bool, regularization: float) -> Turn:
+    """Time iterations by what the callback is told."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from jobs.ials import objective
+
+    def turn(passes: int) -> tuple[float, Callable[[], float] | None]:
+        model = AlternatingLeastSquares(
+            factors=task.factors,
+            regularization=regularization,
+            use_cg=not cholesky,
+            iterations=passes,
+            num_threads=task.threads,
+            random_state=0,
+        )
+        seconds: list[float] = []
+        model.fit(table, show_progress=False, callback=lambda _, elapsed, __: seconds.append(elapsed))
+        if task.case.job != "ials":
+            return median(seconds), None
+        return median(seconds), lambda: objective(task.train, model.user_factors, model.item_factors)
+
+    return turn
