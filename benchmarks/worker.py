@@ -72,7 +72,7 @@ class Process:
             {"contender": contender, "case": asdict(task.case), "threads": task.threads, "folder": task.folder}
         )
         self.answers, answers = os.pipe()
-        self.log = Path(task.folder, f"{contender}.log").open("w+")
+        self.log = Path(task.folder, f"{contender}.log").open("w+")  # noqa: SIM115 (closed by close)
         self.process = subprocess.Popen(
             [sys.executable, __file__, str(answers), given],
             stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, pass_fds=[answers], text=True,
