@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ from typing import Any
 __all__ = ["machine", "table", "write"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PLOT = PAGE.with_suffix(".svg")
+PLOT, RECORD = PAGE.with_suffix(".svg"), PAGE.with_suffix(".json")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OURS = "palate"
 PACKAGES = ("palate", "numpy", "numba", "implicit", "lenskit", "cmfrec", "pyspark", "myfm", "scikit-surprise", "pandas")
@@ -60,8 +61,6 @@ def ratios(result: dict[str, Any], name: str) -> list[float]:
 def peers(result: dict[str, Any]) -> dict[str, float]:
     """Return the medians of the ratios of the peers that were measured against palate itself, the limit left out."""
     names = [name for name in result["contenders"] if not name.startswith((OURS, "limit")) and times(result, name)]
-    if result["case"]["job"] == "sets":
-        names = ["palate, plain"]
     names = [name for name in names if yardstick(result, name) == times(result, OURS)]
     return {name: median(ratios(result, name)) for name in names if ratios(result, name)}
 
@@ -82,11 +81,17 @@ def table(title: str, result: dict[str, Any]) -> str:
         ratio = f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})" if found else ""
         ratio = "" if name.startswith(OURS) and times(result, name) is yardstick(result, name) else ratio
         row = f"| {name} | {median(seconds):.4g} | {min(seconds):.4g} | {max(seconds):.4g} | {ratio} |"
-        score = record.get("score")
-        lines.append(
-            row + (f" {score:.4f} | {record['passes'][0]} |" if score is not None else " | |" if scored else "")
-        )
+        lines.append(row + (f" {reached(record)} |" if scored else ""))
     return "\n".join(lines)
+
+
+def reached(record: dict[str, Any]) -> str:
+    """Return the score reached and the number of passes, as two cells."""
+    score = record.get("score")
+    if score is None:
+        return "|"
+    missed = " (not good enough)" if score > record.get("goal", score) else ""
+    return f"{score:.4f}{missed} | {record['passes'][0]}"
 
 
 def summary(found: dict[str, Any], jobs: dict[str, Any]) -> str:
@@ -115,6 +120,7 @@ def write(found: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Put the tables between the markers of the page, and draw the plot beside it."""
     order = [case.name for job in jobs.values() for case in job.cases]
     found = dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+    RECORD.write_text(json.dumps(found, indent=1) + "\n")
     used = next(iter(found.values()))["machine"]
     parts = [
         f"{used['processor']}, {used['cores']} cores, {used['threads']} threads, Python {used['python']}, {used['date']}; "

@@ -121,12 +121,12 @@ def failure(module: str) -> str:
 def run(job: Job, open_: dict[str, Here | Process], records: dict[str, Any], repeats: int) -> None:
     """Let all contenders have their turns; what they did goes into the records."""
     if job.goal:
-        for name in list(open_):
+        for name in [name for name in open_ if not name.startswith(LIMIT)]:
             guarded(open_, records, name, sweep)
         scores = {
             name: {int(k): v for k, v in records[name]["swept"].items()} for name in open_ if "swept" in records[name]
         }
-        goal = job.goal({name: found for name, found in scores.items() if not name.startswith(LIMIT)})
+        goal = job.goal(scores) if scores else 0.0
         for name, found in scores.items():
             records[name] |= {
                 "goal": goal,

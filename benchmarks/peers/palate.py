@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ def fits(task: Task, solver: Callable[[int], Any], *, scored: bool = True) -> Tu
     def turn(passes: int) -> tuple[float, Callable[[], float] | None]:
         seconds: list[float] = []
         model = solver(passes).fit(ratings, threads=task.threads, progress=lambda epoch: seconds.append(epoch.seconds))
-        return median(seconds), (lambda: task.rmse(predicted(model, task))) if scored else None
+        return task.time(seconds), (lambda: task.rmse(predicted(model, task))) if scored else None
 
     return turn
 
@@ -78,7 +77,7 @@ def ials(task: Task) -> Turn:
             ratings, threads=task.threads, progress=lambda epoch: seconds.append(epoch.seconds)
         )
         sides = (side / np.sqrt(SHARE) for side in (model.user_factors, model.item_factors))
-        return median(seconds), lambda: objective(task.train, *sides)
+        return task.time(seconds), lambda: objective(task.train, *sides)
 
     return turn
 
