@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from jobs import Job, jobs
 from worker import LIMIT, Here, Process
 
 SHORT = 100_000
+LEAST_TURNS = 3
 
 
 def main(arguments: list[str]) -> None:
@@ -52,6 +54,9 @@ def read_options(arguments: list[str], names: list[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", nargs="+", help="only these modules of benchmarks/peers")
     parser.add_argument("--patience", type=float, default=900, help="seconds a turn may take")
+    parser.add_argument(
+        "--budget", type=float, default=200, help="seconds after which a contender has three turns only"
+    )
     parser.add_argument("--short", action="store_true", help="a smoke test")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--output", type=Path, default=install.FOLDER.absolute())
@@ -98,7 +103,7 @@ def measure(job: Job, case: Case, options: argparse.Namespace) -> dict[str, Any]
                 open_[name] = Here(contender, task) if options.short else Process(contender, task, options.patience)
             except Skip as reason:
                 result["contenders"][name]["skipped"] = failure(module) or str(reason)
-        run(job, open_, result["contenders"], 1 if options.short else options.repeats)
+        run(job, open_, result["contenders"], 1 if options.short else options.repeats, options.budget)
     finally:
         for contender_ in open_.values():
             contender_.close()
@@ -118,7 +123,7 @@ def failure(module: str) -> str:
     return json.loads(install.RECORD.read_text()).get(module, "") if install.RECORD.exists() else ""
 
 
-def run(job: Job, open_: dict[str, Here | Process], records: dict[str, Any], repeats: int) -> None:
+def run(job: Job, open_: dict[str, Here | Process], records: dict[str, Any], repeats: int, budget: float) -> None:
     """Let all contenders have their turns; what they did goes into the records."""
     if job.goal:
         for name in [name for name in open_ if not name.startswith(LIMIT)]:
@@ -132,9 +137,14 @@ def run(job: Job, open_: dict[str, Here | Process], records: dict[str, Any], rep
                 "goal": goal,
                 "passes": [min((k for k, v in found.items() if v <= goal), default=max(found))],
             }
-    for _ in range(repeats):
+    spent = dict.fromkeys(open_, 0.0)
+    for round_ in range(repeats):
         for name in list(open_):
+            if round_ >= LEAST_TURNS and spent[name] > budget:
+                continue  # a slow one is known well enough
+            started = time.perf_counter()
             guarded(open_, records, name, take_turn)
+            spent[name] += time.perf_counter() - started
     for name in list(open_):
         guarded(open_, records, name, keep_score)
 

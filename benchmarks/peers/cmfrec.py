@@ -39,8 +39,8 @@ def als(task: Task) -> Turn:
         return time.perf_counter() - started, model
 
     def turn(passes: int) -> tuple[float, Callable[[], float]]:
-        many, model = fit(1 + passes)
+        many, model = fit(passes)
         one, _ = fit(1)
-        return (many - one) / passes, lambda: task.rmse(model.predict(task.test.user, task.test.item))
+        return (many - one) / (passes - 1), lambda: task.rmse(model.predict(task.test.user, task.test.item))
 
     return turn

@@ -67,8 +67,8 @@ def sgd(task: Task) -> Turn:
     model = task.text.with_suffix(".libmf")
 
     def turn(passes: int) -> tuple[float, Callable[[], float]]:
-        one, many = run(task, model, f"1,{1 + passes}", task.factors, REGULARIZATION, 0.05)[1:3]
-        return (many - one) / passes, lambda: task.rmse(predicted(model, task))
+        one, many = run(task, model, f"1,{passes}", task.factors, REGULARIZATION, 0.05)[1:3]
+        return (many - one) / (passes - 1), lambda: task.rmse(predicted(model, task))
 
     return turn
 

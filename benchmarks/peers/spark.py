@@ -42,9 +42,9 @@ def als(task: Task) -> Turn:
         return time.perf_counter() - started, model
 
     def turn(passes: int) -> tuple[float, Callable[[], float]]:
-        many, model = fit(1 + passes)
+        many, model = fit(passes)
         one, _ = fit(1)
-        return (many - one) / passes, lambda: task.rmse(
+        return (many - one) / (passes - 1), lambda: task.rmse(
             task.products(*map(factors, (model.userFactors, model.itemFactors)))
         )
 
