@@ -15,6 +15,7 @@ from palate.reading import read_ratings
 from palate.solvers import ALS, SGD, ImplicitALS
 from palate.solvers.alternating import Sweeps
 from palate.solvers.preferences import Preferences
+from palate.solvers.sides import cut
 from palate.solvers.training import fitting
 from palate.splits import Split, holdout
 from palate.storage import load, save
@@ -122,9 +123,9 @@ def test_non_negative_rows_are_those_of_their_slow_twin():
     weight = rng.random(30).astype(np.float32) + 0.5
     precision, linear = np.eye(width, dtype=np.float32), np.zeros((30, width), np.float32)
     linear[:, : bounded + 1] = rng.normal(size=(30, bounded + 1))
-    found = np.zeros((30, width), np.float32)
+    found, errors = np.zeros((30, width), np.float32), np.empty(30)
     parts = other, offset, weight, others, precision, linear
-    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found) == -1
+    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found, errors) == -1
     zeros = 0
     for row in range(30):
         items, values = given[row]
@@ -134,10 +135,12 @@ def test_non_negative_rows_are_those_of_their_slow_twin():
         right = design.T @ (weights * (values - offset[items])) + linear[row, : bounded + 1]
         expected = naive.nonnegative_row(gram, right, bounded)
         np.testing.assert_allclose(found[row, : bounded + 1], expected, atol=1e-3)
+        left = values - offset[items] - design @ found[row, : bounded + 1]
+        np.testing.assert_allclose(errors[row], (weights * left**2).sum(), rtol=1e-4)
         zeros += (expected[:bounded] == 0).sum()
     assert 40 < zeros < 230
     precision[:] = -1e6 * np.eye(width)
-    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found) == 4
+    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found, errors) == 4
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)
@@ -304,3 +307,21 @@ def test_als_is_as_accurate_as_sgd_on_real_ratings(data):
     als, sgd = found.values()
     assert als < 0.93
     assert als < sgd * 1.02
+
+
+def test_work_is_cut_evenly_and_the_largest_part_comes_first():
+    counts = np.random.default_rng(0).integers(1, 4000, 3000)
+    counts[1700] = 2_000_000  # more than its share
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    ranges = cut(indptr, 10)
+    assert sorted(row for start, stop in ranges for row in range(start, stop)) == list(range(3000))
+    work = [indptr[stop] - indptr[start] + 10 * (stop - start) for start, stop in ranges]
+    assert work == sorted(work, reverse=True)
+    assert ranges[0][0] <= 1700 < ranges[0][1]
+    assert work[1] < 2 * sum(work) / 64
+    assert cut(np.zeros(1, np.int64)) == []
+
+
+def test_rows_without_ratings_are_work_too():
+    ranges = cut(np.concatenate([np.arange(100_001), np.full(100_000, 100_000)]), 8)
+    assert max(stop - start for start, stop in ranges) < 5000

@@ -190,7 +190,11 @@ def test_sets_and_their_scale_are_drawn_from_their_posterior(chain, name):
 
 def test_noise_is_drawn_from_its_posterior(chain):
     rng, start = np.random.default_rng(5), chain.state()
-    alpha, psi, freedoms = chain.precision, chain.items.noise, (chain.users.freedom, chain.items.freedom)
+    alpha, before, freedoms = (
+        chain.precision,
+        chain.users.noise.astype(float),
+        (chain.users.freedom, chain.items.freedom),
+    )
     p, q = chain.users.factors.astype(float), chain.items.factors.astype(float)
     values = np.zeros(RATED.shape)
     values[USER, ITEM] = chain.users.table.values
@@ -198,10 +202,10 @@ def test_noise_is_drawn_from_its_posterior(chain):
     by_user, by_item, common, chosen = [], [], [], []
     for _ in range(2500):
         chain.restore(*start)
-        chain._draw_noise(rng)
+        chain._draw_noise(before @ squares, rng)
         phi, drawn = chain.users.noise.astype(float), chain.items.noise.astype(float)
-        by_user.append(phi * (freedoms[0] + alpha * squares @ psi) / 2)
-        by_item.append(drawn * (freedoms[1] + alpha * phi @ squares) / 2)
+        by_item.append(drawn * (freedoms[1] + alpha * before @ squares) / 2)
+        by_user.append(phi * (freedoms[0] + alpha * squares @ drawn) / 2)
         common.append([chain.precision * (gibbs._NOISE_RATE + phi @ squares @ drawn / 2)])
         chosen.append([surprise(chain.users.freedom, phi), surprise(chain.items.freedom, drawn)])
     assert_gamma(np.array(by_user), (freedoms[0] + RATED.sum(axis=1)) / 2)

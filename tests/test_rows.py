@@ -32,13 +32,14 @@ def problem():
         "other_weight": rng.random(200).astype(np.float32) + 0.5,
         "precision": precision,
         "linear": linear,
+        "errors": np.empty(30),
     }
 
 
 def solve(problem, start=0, stop=30, draws=0, key=0):
     out = np.zeros((30, WIDTH), np.float32)
     given = [problem[name] for name in ("other", "offset", "row_weight", "other_weight", "precision", "linear")]
-    assert rows.solve_rows(*problem["table"], *given, start, stop, draws, np.int64(key), out) == -1
+    assert rows.solve_rows(*problem["table"], *given, start, stop, draws, np.int64(key), out, problem["errors"]) == -1
     return out
 
 
@@ -54,6 +55,25 @@ def test_rows_are_solved_like_their_slow_twin(problem):
     found = solve(problem)
     for row in range(30):
         np.testing.assert_allclose(found[row], exact(problem, row)[0], atol=2e-4)
+
+
+@pytest.mark.parametrize("draws", [0, DRAWN])
+def test_errors_are_those_of_the_solution_or_the_draw(problem, draws):
+    found = solve(problem, draws=draws, key=7)
+    for row in range(30):
+        items, values = problem["table"][row]
+        left = values - problem["offset"][items] - problem["other"][items].astype(float) @ found[row]
+        weights = problem["row_weight"][row] * problem["other_weight"][items].astype(float)
+        np.testing.assert_allclose(problem["errors"][row], (weights * left**2).sum(), rtol=1e-4)
+
+
+def test_a_row_without_ratings_has_no_errors(problem):
+    indptr = problem["table"].indptr.copy()
+    indptr[1] = 0  # the first row's ratings become the second's
+    problem["table"] = problem["table"]._replace(indptr=indptr)
+    for draws in (0, DRAWN):
+        solve(problem, draws=draws)
+        assert problem["errors"][0] == 0
 
 
 def test_draws_have_the_mean_and_covariance_they_should(problem):
@@ -76,7 +96,7 @@ def test_a_matrix_that_is_not_positive_definite_is_named(problem):
     problem["precision"] = -1e6 * np.eye(WIDTH, dtype=np.float32)
     given = [problem[name] for name in ("other", "offset", "row_weight", "other_weight", "precision", "linear")]
     out = np.zeros((30, WIDTH), np.float32)
-    assert rows.solve_rows(*problem["table"], *given, 4, 30, 0, np.int64(0), out) == 4
+    assert rows.solve_rows(*problem["table"], *given, 4, 30, 0, np.int64(0), out, np.empty(30)) == 4
 
 
 def test_weights_of_sets_are_drawn_from_their_posterior():

@@ -11,6 +11,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import product
+from math import ceil, inf
+from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
@@ -27,10 +30,39 @@ class Run(Protocol):
 
 
 def available() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use: by its affinity, and by the quota of its control groups."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        groups = Path("/proc/self/cgroup").read_text()
+    except OSError:  # no Linux
+        return cores
+    quota = _quota(groups, Path("/sys/fs/cgroup"))
+    return cores if quota == inf else max(1, min(cores, ceil(quota)))
+
+
+def _quota(groups: str, root: Path) -> float:
+    """Return how many cores' time the control groups of a process leave it, as /proc/self/cgroup names them."""
+    least = inf
+    for line in groups.splitlines():
+        _, controllers, place = line.split(":", 2)
+        # Version 2 has one tree without names; version 1 one for each controller. A container may see only the root.
+        trees = (
+            [root] if not controllers else [root / "cpu", root / controllers] if "cpu" in controllers.split(",") else []
+        )
+        for tree, folder in product(trees, [Path(place), *Path(place).parents]):
+            least = min(least, _share_of(tree / folder.relative_to("/")))
+    return least
+
+
+def _share_of(group: Path) -> float:
+    try:
+        if (limit := group / "cpu.max").exists():
+            quota, period = limit.read_text().split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return inf if float(quota) <= 0 else float(quota) / float(period)
+    except (OSError, ValueError):  # no such group here, or "max"
+        return inf
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 
 __all__ = ["jit"]
 
@@ -16,6 +17,8 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Floating-point sums keep their order (no fastmath but the fusing of a product into a sum), so a result depends
     neither on the number of threads nor on how a loop was vectorised.
     """
+    if numba.config.DISABLE_JIT:  # hashes overflow on purpose, which NumPy's numbers would say each time
+        return np.errstate(over="ignore")(function)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]

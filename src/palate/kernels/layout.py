@@ -6,7 +6,7 @@ import numpy as np
 
 from palate.kernels.jit import jit
 
-__all__ = ["count", "group", "is_grouped"]
+__all__ = ["are_rated", "count", "group", "is_grouped"]
 
 
 @jit
@@ -34,18 +34,43 @@ def group(by, other, values, counts, other_counts):
 
     Returns indices (int32, n), the other index, and values (float32, n): two counting sorts, by the other index first.
     """
-    order = np.empty(by.size, np.int64)
-    following = np.zeros(other_counts.size, np.int64)
-    following[1:] = np.cumsum(other_counts)[:-1]
-    for position in range(by.size):
-        g = other[position]
-        order[following[g]] = position
-        following[g] += 1
     indices, sorted_values = np.empty(by.size, np.int32), np.empty(by.size, np.float32)
     following = np.zeros(counts.size, np.int64)
     following[1:] = np.cumsum(counts)[:-1]
+    ascending = True
+    for position in range(1, by.size):
+        if other[position] < other[position - 1]:
+            ascending = False
+            break
+    if ascending:  # as in a table by user that is to be grouped by item: the first sort has been done
+        for position in range(by.size):
+            place = following[by[position]]
+            indices[place], sorted_values[place] = other[position], values[position]
+            following[by[position]] += 1
+        return indices, sorted_values
+    order = np.empty(by.size, np.uint32)
+    starts = np.zeros(other_counts.size, np.int64)
+    starts[1:] = np.cumsum(other_counts)[:-1]
+    for position in range(by.size):
+        g = other[position]
+        order[starts[g]] = position
+        starts[g] += 1
     for position in order:
         place = following[by[position]]
         indices[place], sorted_values[place] = other[position], values[position]
         following[by[position]] += 1
     return indices, sorted_values
+
+
+@jit
+def are_rated(indptr, indices, row, column, out):
+    """Say for each pair of row and column whether it is in a grouped table."""
+    for place in range(row.size):
+        low, high = indptr[row[place]], indptr[row[place] + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if indices[middle] < column[place]:
+                low = middle + 1
+            else:
+                high = middle
+        out[place] = low < indptr[row[place] + 1] and indices[low] == column[place]

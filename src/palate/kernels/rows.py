@@ -9,9 +9,25 @@ from __future__ import annotations
 import numpy as np
 
 from palate.kernels.jit import jit
-from palate.kernels.simd import LANES, add, fma, load, mul, splat, store, total
+from palate.kernels.simd import (
+    LANES,
+    add_products_1x1,
+    add_products_1x3,
+    add_products_4x2,
+    add_products_8x1,
+    fma,
+    load,
+    mul,
+    prefetch,
+    splat,
+    store,
+    subtract_products_4x2,
+    subtract_products_8x1,
+    total,
+)
 
 __all__ = [
+    "measure_sets",
     "pair_products",
     "row_errors",
     "solve_confident_rows",
@@ -21,66 +37,81 @@ __all__ = [
 ]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "1de28a60c256"
+SIMD = "074909feb7d7"
 
 # Ratings that are gathered at once: their factors stay in the first-level cache.
 _TILE = 128
+_AHEAD = 8
 # A non-negative row is done when no coordinate moves by more than this share of the largest, or after so many passes.
 _STILL = 1e-5
 _PASSES = 200
 
 
 @jit
-def _add_products(tile, size, row, column, gram):
-    """Add tile[:size, row:row + 8]' tile[:size, column:column + 8] to gram, its eight rows in registers."""
-    zero = splat(np.float32(0))
-    r0, r1, r2, r3, r4, r5, r6, r7 = zero, zero, zero, zero, zero, zero, zero, zero
-    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    five, six, seven = np.uint64(5), np.uint64(6), np.uint64(7)
-    for member in range(size):
-        t = np.uint64(member)
-        x = load(tile, t, column)
-        r0 = fma(splat(tile[t, row]), x, r0)
-        r1 = fma(splat(tile[t, row + one]), x, r1)
-        r2 = fma(splat(tile[t, row + two]), x, r2)
-        r3 = fma(splat(tile[t, row + three]), x, r3)
-        r4 = fma(splat(tile[t, row + four]), x, r4)
-        r5 = fma(splat(tile[t, row + five]), x, r5)
-        r6 = fma(splat(tile[t, row + six]), x, r6)
-        r7 = fma(splat(tile[t, row + seven]), x, r7)
-    store(gram, row, column, add(load(gram, row, column), r0))
-    store(gram, row + one, column, add(load(gram, row + one, column), r1))
-    store(gram, row + two, column, add(load(gram, row + two, column), r2))
-    store(gram, row + three, column, add(load(gram, row + three, column), r3))
-    store(gram, row + four, column, add(load(gram, row + four, column), r4))
-    store(gram, row + five, column, add(load(gram, row + five, column), r5))
-    store(gram, row + six, column, add(load(gram, row + six, column), r6))
-    store(gram, row + seven, column, add(load(gram, row + seven, column), r7))
-
-
-@jit
 def _add_tile(tile, members, gram):
     """Add tile[:members]' tile[:members] to gram (upper blocks only)."""
-    for line in range(0, gram.shape[0], LANES):
-        for column in range(line, gram.shape[0], LANES):
-            _add_products(tile, members, np.uint64(line), np.uint64(column), gram)
+    size = gram.shape[0]
+    for line in range(0, size, LANES):
+        column = line
+        if (size - line) % (2 * LANES):
+            add_products_8x1(tile, tile, members, line, column, gram)
+            column += LANES
+        while column < size:
+            add_products_4x2(tile, tile, members, line, column, gram)
+            add_products_4x2(tile, tile, members, line + 4, column, gram)
+            column += 2 * LANES
 
 
 @jit
-def _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, right):
-    """Add the normal equations of one row's ratings to gram (upper blocks only) and right."""
-    size = other.shape[1]
+def _add_targets(targets, tile, members, right):
+    """Add targets[:members]' tile[:members] to right."""
+    size, column = right.shape[1], 0
+    while size - column >= 3 * LANES:
+        add_products_1x3(targets, tile, members, 0, column, right)
+        column += 3 * LANES
+    while column < size:
+        add_products_1x1(targets, tile, members, 0, column, right)
+        column += LANES
+
+
+@jit
+def _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, targets, gram, right):
+    """Add the normal equations of one row's ratings to gram (upper blocks only) and right; return their squares."""
+    size, squares = other.shape[1], 0.0
     for first in range(indptr[row], indptr[row + 1], _TILE):
         members = min(_TILE, indptr[row + 1] - first)
         for member in range(members):
             i = np.uint64(indices[first + member])
+            later = np.uint64(indices[min(first + member + _AHEAD, indptr[row + 1] - 1)])
+            for column in range(0, size, 2 * LANES):
+                prefetch(other, later, column)
             root = np.sqrt(row_weight[row] * other_weight[i])
-            target = splat(root * (values[first + member] - offset[i]))
+            target = root * (values[first + member] - offset[i])
+            squares += target * target
+            targets[member, 0] = target
             for column in range(0, size, LANES):
-                x = mul(splat(root), load(other, i, column))
-                store(tile, member, column, x)
-                store(right, 0, column, fma(target, x, load(right, 0, column)))
+                store(tile, member, column, mul(splat(root), load(other, i, column)))
+        _add_targets(targets, tile, members, right)
         _add_tile(tile, members, gram)
+    return squares
+
+
+@jit
+def _dot(a, line, b, row):
+    """Return a[line] . b[row]."""
+    product = splat(np.float32(0))
+    for column in range(0, a.shape[1], LANES):
+        product = fma(load(a, line, column), load(b, row, column), product)
+    return total(product)
+
+
+@jit
+def _form(precision, out, row):
+    """Return x' precision x for the row's solution x."""
+    found = 0.0
+    for line in range(out.shape[1]):
+        found += out[row, line] * _dot(precision, line, out, row)
+    return found
 
 
 @jit
@@ -108,25 +139,36 @@ def _draw_normals(key, row, count, out):
 
 @jit
 def _factorize(gram, size):
-    """Turn gram = U'U into U in place (upper blocks only); False if it is not positive definite."""
-    for pivot in range(size):
-        if not gram[pivot, pivot] > 0:
-            return False
-        scale = splat(np.float32(1) / np.sqrt(gram[pivot, pivot]))
-        for column in range(pivot // LANES * LANES, size, LANES):
-            store(gram, pivot, column, mul(scale, load(gram, pivot, column)))
-        for row in range(pivot + 1, size):
-            factor = splat(-gram[pivot, row])
-            for column in range(row // LANES * LANES, size, LANES):
-                store(gram, row, column, fma(factor, load(gram, pivot, column), load(gram, row, column)))
+    """Turn gram = U'U into U in place (upper blocks only), the diagonal inverted; False if not positive definite."""
+    for line in range(0, size, LANES):
+        # What the rows above take off these eight, by the same products as the gram matrix itself.
+        column = line
+        if (size - line) % (2 * LANES):
+            subtract_products_8x1(gram, gram, line, line, column, gram)
+            column += LANES
+        while column < size:
+            subtract_products_4x2(gram, gram, line, line, column, gram)
+            subtract_products_4x2(gram, gram, line, line + 4, column, gram)
+            column += 2 * LANES
+        for pivot in range(line, line + LANES):
+            if not gram[pivot, pivot] > 0:
+                return False
+            inverse = np.float32(1) / np.sqrt(gram[pivot, pivot])
+            for column in range(line, size, LANES):
+                store(gram, pivot, column, mul(splat(inverse), load(gram, pivot, column)))
+            for row in range(pivot + 1, line + LANES):
+                factor = splat(-gram[pivot, row])
+                for column in range(line, size, LANES):
+                    store(gram, row, column, fma(factor, load(gram, pivot, column), load(gram, row, column)))
+            gram[pivot, pivot] = inverse
     return True
 
 
 @jit
 def _substitute(gram, right, found):
-    """Solve U'y = right for y, put into found; U are the upper blocks of gram. Uses right up."""
+    """Solve U'y = right for y, put into found; U as `_factorize` leaves it. Uses right up."""
     for pivot in range(found.size):
-        found[pivot] = right[0, pivot] / gram[pivot, pivot]
+        found[pivot] = right[0, pivot] * gram[pivot, pivot]
         factor = splat(-found[pivot])
         for column in range(pivot // LANES * LANES, found.size, LANES):
             store(right, 0, column, fma(factor, load(gram, pivot, column), load(right, 0, column)))
@@ -135,20 +177,35 @@ def _substitute(gram, right, found):
 @jit
 def _substitute_back(gram, right, work, row, out):
     """Solve Ux = right for x, put into out[row]."""
-    for column in range(0, right.size, LANES):
-        store(work, 0, column, splat(np.float32(0)))
-    for pivot in range(right.size - 1, -1, -1):
-        done = splat(np.float32(0))
-        for column in range(pivot // LANES * LANES, right.size, LANES):
-            done = fma(load(gram, pivot, column), load(work, 0, column), done)
-        work[0, pivot] = (right[pivot] - total(done)) / gram[pivot, pivot]
-    for column in range(0, right.size, LANES):
-        store(out, row, column, load(work, 0, column))
+    size, one = right.size, np.uint64(1)
+    for line in range(size - LANES, -1, -LANES):
+        # What the solved part takes off eight rows at once: one row alone would wait for each of its sums.
+        zero, top = splat(np.float32(0)), np.uint64(line)
+        d0, d1, d2, d3, d4, d5, d6, d7 = zero, zero, zero, zero, zero, zero, zero, zero
+        for column in range(line + LANES, size, LANES):
+            x = load(work, 0, column)
+            d0 = fma(load(gram, top, column), x, d0)
+            d1 = fma(load(gram, top + one, column), x, d1)
+            d2 = fma(load(gram, top + np.uint64(2), column), x, d2)
+            d3 = fma(load(gram, top + np.uint64(3), column), x, d3)
+            d4 = fma(load(gram, top + np.uint64(4), column), x, d4)
+            d5 = fma(load(gram, top + np.uint64(5), column), x, d5)
+            d6 = fma(load(gram, top + np.uint64(6), column), x, d6)
+            d7 = fma(load(gram, top + np.uint64(7), column), x, d7)
+        done = total(d0), total(d1), total(d2), total(d3), total(d4), total(d5), total(d6), total(d7)
+        for place in range(LANES - 1, -1, -1):
+            pivot = line + place
+            left = right[pivot] - done[place]
+            for column in range(pivot + 1, line + LANES):
+                left -= gram[pivot, column] * work[0, column]
+            work[0, pivot] = left * gram[pivot, pivot]
+        store(out, row, line, load(work, 0, line))
 
 
 @jit
 def solve_rows(
-    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, draws, key, out
+    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, draws, key, out,
+    errors,
 ):  # fmt: skip
     """Solve for the rows start..stop, each given its ratings.
 
@@ -158,44 +215,43 @@ def solve_rows(
 
     or, where draws > 0, is a draw from the normal distribution with that minimum and the inverse of the matrix in x as
     covariance; only the first `draws` columns are random. Shapes: other (others, d), precision (d, d), linear and out
-    (rows, d), with d a multiple of LANES; padding columns need a one on the diagonal of the precision.
+    (rows, d), with d a multiple of LANES; padding columns need a one on the diagonal of the precision. The first sum is
+    put into errors, float64 (rows,): it follows from the equations, without another look at the ratings.
 
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
-    tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
-    right, noise = np.empty((1, size), np.float32), np.zeros(size, np.float32)
+    tile, targets = np.empty((_TILE, size), np.float32), np.empty((_TILE, 1), np.float32)
+    gram, right = np.empty((size, size), np.float32), np.empty((1, size), np.float32)
+    whitened, normals = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(right, 0, column, load(linear, row, column))
             for line in range(size):
                 store(gram, line, column, load(precision, line, column))
-        # Written out: as a call of _add_ratings the whole took a fifth longer (measured at d = 24, 100 ratings a row).
-        for first in range(indptr[row], indptr[row + 1], _TILE):
-            members = min(_TILE, indptr[row + 1] - first)
-            for member in range(members):
-                i = np.uint64(indices[first + member])
-                root = np.sqrt(row_weight[row] * other_weight[i])
-                target = splat(root * (values[first + member] - offset[i]))
-                for column in range(0, size, LANES):
-                    x = mul(splat(root), load(other, i, column))
-                    store(tile, member, column, x)
-                    store(right, 0, column, fma(target, x, load(right, 0, column)))
-            _add_tile(tile, members, gram)
+        squares = _add_ratings(
+            indptr, indices, values, other, offset, row_weight, other_weight, row, tile, targets, gram, right
+        )
         if not _factorize(gram, size):
             return row
-        _substitute(gram, right, noise)
+        _substitute(gram, right, whitened)
         if draws > 0:
-            _draw_normals(key, row, draws, tile[0])
-            for column in range(draws):
-                noise[column] += tile[0, column]
-        _substitute_back(gram, noise, right, row, out)
+            _draw_normals(key, row, draws, normals)
+        # With U'y = right and Ux = y + z, the two terms in x of the whole sum are |z|^2 - |y|^2.
+        for column in range(size):
+            squares += normals[column] * normals[column] - whitened[column] * whitened[column]
+            whitened[column] += normals[column]
+        _substitute_back(gram, whitened, right, row, out)
+        errors[row] = 0.0
+        if indptr[row] < indptr[row + 1]:
+            errors[row] = max(0.0, squares + 2 * _dot(out, row, linear, row) - _form(precision, out, row))
     return -1
 
 
 @jit
 def solve_nonnegative_rows(
-    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, bounded, out
+    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, bounded, out,
+    errors,
 ):  # fmt: skip
     """Solve for the rows start..stop as `solve_rows` does, but with the first `bounded` columns of x not below zero.
 
@@ -204,17 +260,24 @@ def solve_nonnegative_rows(
     coordinate-wise algorithm for the non-negative least squares problem").
     No step lets the objective rise, so a row that has not come to rest is still better than before.
 
+    The first sum is put into errors as there.
+
     Returns -1, or the first row whose matrix has a diagonal that is not positive.
     """
     size = other.shape[1]
     tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
-    slope = np.empty((1, size), np.float32)
+    slope, right = np.empty((1, size), np.float32), np.empty((1, size), np.float32)
+    targets = np.empty((_TILE, 1), np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(slope, 0, column, load(linear, row, column))
             for line in range(size):
                 store(gram, line, column, load(precision, line, column))
-        _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, gram, slope)
+        squares = _add_ratings(
+            indptr, indices, values, other, offset, row_weight, other_weight, row, tile, targets, gram, slope
+        )
+        for column in range(0, size, LANES):
+            store(right, 0, column, load(slope, 0, column))
         for line in range(size):
             if not gram[line, line] > 0:
                 return row
@@ -239,11 +302,15 @@ def solve_nonnegative_rows(
                 farthest, largest = max(farthest, abs(change)), max(largest, abs(after))
             if farthest <= np.float32(_STILL) * largest:
                 break
+        errors[row] = 0.0
+        if indptr[row] < indptr[row + 1]:
+            squares += 2 * _dot(out, row, linear, row) - _dot(out, row, right, 0) - _dot(out, row, slope, 0)
+            errors[row] = max(0.0, squares - _form(precision, out, row))
     return -1
 
 
 @jit
-def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, start, stop, out):
+def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, start, stop, out, errors):
     """Solve for the rows start..stop where every pair counts, and rated ones more (Hu, Koren, Volinsky 2008).
 
     Row r minimizes, with c the confidence of its ratings,
@@ -251,13 +318,14 @@ def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, 
         sum c (1 - x . other[i])^2 + x' everything x + ridge[r] |x|^2
 
     where everything (d, d) is the weighted gram matrix of all of other: it is the same for all rows. Padding columns of
-    other are zero, and so are those of out.
+    other are zero, and so are those of out. The first sum is put into errors, float64 (rows,).
 
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
     tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
     right, solved = np.empty((1, size), np.float32), np.empty(size, np.float32)
+    roots = np.empty((_TILE, 1), np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(right, 0, column, splat(np.float32(0)))
@@ -265,20 +333,26 @@ def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, 
                 store(gram, line, column, load(everything, line, column))
         for line in range(size):
             gram[line, line] += ridge[row]
+        squares = 0.0
         for first in range(indptr[row], indptr[row + 1], _TILE):
             members = min(_TILE, indptr[row + 1] - first)
             for member in range(members):
                 i = np.uint64(indices[first + member])
-                root = splat(np.sqrt(confidence[first + member]))
+                root = np.sqrt(confidence[first + member])
+                roots[member, 0] = root
+                squares += confidence[first + member]
                 for column in range(0, size, LANES):
-                    x = mul(root, load(other, i, column))
-                    store(tile, member, column, x)
-                    store(right, 0, column, fma(root, x, load(right, 0, column)))
+                    store(tile, member, column, mul(splat(root), load(other, i, column)))
+            _add_targets(roots, tile, members, right)
             _add_tile(tile, members, gram)
         if not _factorize(gram, size):
             return row
         _substitute(gram, right, solved)
+        for column in range(size):
+            squares -= solved[column] * solved[column]
         _substitute_back(gram, solved, right, row, out)
+        squares -= _form(everything, out, row) + ridge[row] * _dot(out, row, out, row)
+        errors[row] = max(0.0, squares)
     return -1
 
 
@@ -307,6 +381,16 @@ def pair_products(mine, other, rows, columns, start, stop, out):
         for column in range(0, other.shape[1], LANES):
             product = fma(load(mine, r, column), load(other, c, column), product)
         out[place] = total(product)
+
+
+@jit
+def measure_sets(indptr, members, share, start, stop, length):
+    """Put the squared length of the predictors start..stop of `weigh_sets` into length, float32."""
+    for j in range(start, stop):
+        squares = 0.0
+        for place in range(indptr[j], indptr[j + 1]):
+            squares += np.float64(share[members[place]]) ** 2
+        length[j] = squares
 
 
 @jit

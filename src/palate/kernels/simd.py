@@ -17,7 +17,23 @@ from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "add", "fma", "load", "mul", "splat", "store", "total"]
+__all__ = [
+    "LANES",
+    "add",
+    "add_products_1x1",
+    "add_products_1x3",
+    "add_products_4x2",
+    "add_products_8x1",
+    "fma",
+    "load",
+    "mul",
+    "prefetch",
+    "splat",
+    "store",
+    "subtract_products_4x2",
+    "subtract_products_8x1",
+    "total",
+]
 
 LANES = 8
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
@@ -52,6 +68,16 @@ def _undefined(kind: Any) -> Any:
     return ir.Constant(kind, ir.Undefined)
 
 
+def _splat(builder: Any, number: Any) -> Any:
+    first = builder.insert_element(_undefined(_VECTOR), number, _INT32(0))
+    return builder.shuffle_vector(first, _undefined(_VECTOR), ir.Constant(ir.VectorType(_INT32, LANES), None))
+
+
+def _fma(builder: Any, *args: Any) -> Any:
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), args)
+
+
 @intrinsic
 def load(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     """Read array[row, column:column + 8]."""
@@ -74,15 +100,25 @@ def store(typing_context: Any, array: Any, row: Any, column: Any, value: Any) ->
 
 
 @intrinsic
-def splat(typing_context: Any, number: Any) -> Any:
-    """Eight times the same float32."""
+def prefetch(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for array[row, column] to be in the cache soon."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = builder.insert_element(_undefined(_VECTOR), args[0], _INT32(0))
-        lanes = ir.Constant(ir.VectorType(_INT32, LANES), None)
-        return builder.shuffle_vector(first, _undefined(_VECTOR), lanes)
+        bytes_ = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [bytes_, _INT32, _INT32, _INT32]), "llvm.prefetch.p0"
+        )
+        place = builder.bitcast(_pointer(context, builder, signature, args), bytes_)
+        builder.call(function, [place, _INT32(0), _INT32(3), _INT32(1)])
+        return context.get_dummy_value()
 
-    return _float32x8(types.float32), generate
+    return types.void(array, row, column), generate
+
+
+@intrinsic
+def splat(typing_context: Any, number: Any) -> Any:
+    """Eight times the same float32."""
+    return _float32x8(types.float32), lambda context, builder, signature, args: _splat(builder, *args)
 
 
 @intrinsic
@@ -100,13 +136,7 @@ def mul(typing_context: Any, a: Any, b: Any) -> Any:
 @intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """A * b + c, lane by lane, fused where the CPU can."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-        return builder.call(function, args)
-
-    return _float32x8(a, b, c), generate
+    return _float32x8(a, b, c), lambda context, builder, signature, args: _fma(builder, *args)
 
 
 @intrinsic
@@ -131,10 +161,67 @@ def total(typing_context: Any, a: Any) -> Any:
     return types.float32(a), generate
 
 
+def _products(rows: int, vectors: int, sign: int = 1) -> Any:
+    """Make out[row:row + rows, column:column + 8 * vectors] += sign * left[:size, row:...]' right[:size, column:...].
+
+    The sums stay in registers: of 16, four rows by two vectors leave enough for the factors, and a load serves four
+    products (measured, in GFLOP/s of one core: 4 x 2 92, 8 x 1 45, a single-threaded matrix product of BLAS 87).
+    `left` and `out` may be the same array if no row is both read and written.
+    """
+    if numba.config.DISABLE_JIT:
+
+        def plain(left: Any, right: Any, size: int, row: int, column: int, out: Any) -> None:
+            columns = slice(column, column + LANES * vectors)
+            out[row : row + rows, columns] += sign * (left[:size, row : row + rows].T @ right[:size, columns])
+
+        return plain
+
+    @intrinsic
+    def products(typing_context: Any, left: Any, right: Any, size: Any, row: Any, column: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            def at(number: int, *where: Any) -> Any:
+                array = context.make_array(signature.args[number])(context, builder, args[number])
+                return cgutils.get_item_pointer(
+                    context, builder, signature.args[number], array, where, wraparound=False
+                )
+
+            def vector(pointer: Any) -> Any:
+                return builder.bitcast(pointer, _VECTOR.as_pointer())
+
+            zero = ir.Constant(_VECTOR, [0.0] * LANES)
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(rows)]
+            size, row, column = args[2:5]
+            step = [ir.Constant(column.type, LANES * number) for number in range(vectors)]
+            with cgutils.for_range(builder, size) as loop:
+                facing = [
+                    builder.load(vector(at(1, loop.index, builder.add(column, offset))), align=4) for offset in step
+                ]
+                for line in range(rows):
+                    number = builder.load(at(0, loop.index, builder.add(row, ir.Constant(row.type, line))))
+                    factor = _splat(builder, number if sign > 0 else builder.fneg(number))
+                    for partner, kept in zip(facing, sums[line], strict=True):
+                        builder.store(_fma(builder, factor, partner, builder.load(kept)), kept)
+            for line in range(rows):
+                for offset, kept in zip(step, sums[line], strict=True):
+                    place = vector(at(5, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset)))
+                    builder.store(builder.fadd(builder.load(place, align=4), builder.load(kept)), place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(left, right, types.intp, types.intp, types.intp, out), generate
+
+    return products
+
+
+add_products_4x2, subtract_products_4x2 = _products(4, 2), _products(4, 2, -1)
+add_products_8x1, subtract_products_8x1 = _products(8, 1), _products(8, 1, -1)
+add_products_1x3, add_products_1x1 = _products(1, 3), _products(1, 1)
+
+
 if numba.config.DISABLE_JIT:  # the same operations for kernels that run as plain Python
     globals().update(
         load=lambda array, row, column: array[row, column : column + LANES].copy(),
         store=lambda array, row, column, value: array[row].__setitem__(slice(column, column + LANES), value),
+        prefetch=lambda array, row, column: None,
         splat=lambda number: np.full(LANES, number, np.float32),
         add=np.add,
         mul=np.multiply,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import row_errors, solve_nonnegative_rows, solve_rows
+from palate.kernels.rows import solve_nonnegative_rows, solve_rows
 from palate.kernels.sgd import squared_error
 from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.pilots import Arrays, Part, Piloted
-from palate.solvers.sides import Side, padded, partners
+from palate.solvers.sides import Side, center_and_spread, padded, partners, standardized
 from palate.solvers.training import Session
 from palate.threads import Run
 
@@ -37,18 +37,14 @@ class Sweeps(Part):
 
     def __init__(self, solver: ALS, ratings: Ratings, held: Ratings | None, run: Run) -> None:
         self.solver, self.run, self.size = solver, run, len(ratings)
-        self.center = float(ratings.rating.mean(dtype=np.float64))
-        self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
-        table = self._scaled(ratings)
-        self.users, self.items = Side.of(table.by_user), Side.of(table.by_item)
+        self.center, self.spread = center_and_spread(ratings.rating)
+        table = standardized(ratings, self.center, self.spread)
+        width = padded(solver.factors + 1)
+        self.users, self.items = Side.of(table.by_user, width), Side.of(table.by_item, width)
         if held is not None:
-            self.held = self._scaled(held)
+            self.held = standardized(held, self.center, self.spread)
             ends = ratings.scale.low, ratings.scale.high
             self.limits = [np.float32((end - self.center) / self.spread) for end in ends]
-
-    def _scaled(self, ratings: Ratings) -> Ratings:
-        scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
-        return dataclasses.replace(ratings, rating=scaled)
 
     def begin(self) -> Arrays:
         """Return the first parameters."""
@@ -64,11 +60,10 @@ class Sweeps(Part):
     def epoch(self, at: Arrays, regularization: float, number: int) -> tuple[float, int]:
         """Solve for the items, then for the users, who so are what a fold-in finds."""
         self.half(self.items, at["items"], at["users"], regularization)
-        self.half(self.users, at["users"], at["items"], regularization)
-        return self._squares(at) / self.size, self.size
+        return self.half(self.users, at["users"], at["items"], regularization) / self.size, self.size
 
-    def half(self, side: Side, mine: Floats, other: Floats, regularization: float) -> None:
-        """Solve for one side, in place."""
+    def half(self, side: Side, mine: Floats, other: Floats, regularization: float) -> float:
+        """Solve for one side, in place; return the sum of squared errors."""
         k, width = self.solver.factors, mine.shape[1]
         facing, biases = partners(other, k)
         # A row's equations divided by its number of ratings: so one matrix is the penalty of all rows.
@@ -76,20 +71,15 @@ class Sweeps(Part):
         precision = np.eye(width, dtype=np.float32)
         precision[: k + 1] *= np.float32(regularization)
         given = *side.table, facing, biases, weight, np.ones(len(other), np.float32), precision, np.zeros_like(mine)
+        errors = np.empty(len(mine))
 
         def work(part: tuple[int, int]) -> int:
             if self.solver.nonnegative:
-                return int(solve_nonnegative_rows(*given, *part, k, mine))
-            return int(solve_rows(*given, *part, 0, 0, mine))
+                return int(solve_nonnegative_rows(*given, *part, k, mine, errors))
+            return int(solve_rows(*given, *part, 0, 0, mine, errors))
 
         side.solve(self.run, work)
-
-    def _squares(self, at: Arrays) -> float:
-        facing, biases = partners(at["items"], self.solver.factors)
-        plain, weighted = np.empty(len(at["users"])), np.empty(len(at["users"]))
-        given = *self.users.table, at["users"], facing, biases, np.ones(len(biases), np.float32)
-        self.run(lambda part: row_errors(*given, *part, plain, weighted), self.users.tasks)
-        return float(plain.sum())
+        return float((errors / weight).sum())
 
     def validate(self, at: Arrays) -> float:
         """Return the RMSE of clipped predictions on the validation part."""

@@ -16,7 +16,7 @@ from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.blocks import Blocks, Deal
 from palate.solvers.pilots import Arrays, Part, Piloted
-from palate.solvers.sides import padded
+from palate.solvers.sides import center_and_spread, padded
 from palate.solvers.training import Session
 from palate.threads import Run
 
@@ -39,7 +39,7 @@ def _center(solver: SGD, ratings: Ratings) -> tuple[float, float]:
     # Ratings are fitted as (rating - center) / spread.
     if solver.scaling == "unit":
         return (ratings.scale.low + ratings.scale.high) / 2, ratings.scale.width / 2 or 1.0
-    return float(ratings.rating.mean(dtype=np.float64)), float(ratings.rating.std(dtype=np.float64)) or 1.0
+    return center_and_spread(ratings.rating)
 
 
 class _Part(Part):

@@ -64,7 +64,7 @@ class ImplicitALS:
     ) -> Model:
         """Fit a model: see `palate.SGD.fit`, whose arguments and results are the same.
 
-        An epoch's `training_rmse` is how far the scores of rated pairs lie from 1.
+        An epoch's `training_rmse` is how far the scores of rated pairs lie from 1, each counted by its weight.
 
         Raises
         ------

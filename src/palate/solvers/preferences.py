@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import row_errors, solve_confident_rows
+from palate.kernels.rows import solve_confident_rows
 from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings, RatingScale
@@ -37,8 +37,8 @@ class Preferences:
         _require_confidence(solver, self.ratings)
         # Confidences have the mean 1, so that the settings mean the same whatever ratings count.
         self.share = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
-        self.users, self.items = Side.of(self.ratings.by_user), Side.of(self.ratings.by_item)
         rng, width = np.random.default_rng([solver.seed, 1]), padded(solver.factors)
+        self.users, self.items = Side.of(self.ratings.by_user, width), Side.of(self.ratings.by_item, width)
         self.at: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
             self.at[name] = np.zeros((len(side.counts), width), np.float32)
@@ -54,7 +54,7 @@ class Preferences:
             self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
         while self.done < self.solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
-            self.sweep()
+            errors = self.sweep()
             self.session.report(
                 Epoch(
                     stage="fit",
@@ -62,7 +62,7 @@ class Preferences:
                     number=self.done,
                     of=self.solver.sweeps,
                     rows=len(self.ratings),
-                    training_rmse=sqrt(self._squares() / len(self.ratings)),
+                    training_rmse=sqrt(errors),
                     validation_rmse=None,
                     seconds=time.perf_counter() - started,
                 )
@@ -73,14 +73,14 @@ class Preferences:
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
         return self.at, {"done": self.done, "history": self.session.plain_history()}
 
-    def sweep(self) -> None:
-        """Solve for the items, then for the users, who so are what a fold-in finds."""
+    def sweep(self) -> float:
+        """Solve for the items, then for the users, who so are what a fold-in finds; return their mean squared error."""
         self.half(self.items, self.at["items"], self.at["users"])
-        self.half(self.users, self.at["users"], self.at["items"])
         self.done += 1
+        return self.half(self.users, self.at["users"], self.at["items"])
 
-    def half(self, side: Side, mine: Floats, other: Floats) -> None:
-        """Solve for one side, in place."""
+    def half(self, side: Side, mine: Floats, other: Floats) -> float:
+        """Solve for one side, in place; return how far the scores of rated pairs lie from 1: the mean square."""
         solver, (indptr, indices, values) = self.solver, side.table
         doubles = other.astype(np.float64)
         everything = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
@@ -88,16 +88,9 @@ class Preferences:
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
         confidence = values * np.float32(self.share) if self.share else np.ones_like(values)
         given = indptr, indices, confidence, other, everything, ridge
-        side.solve(self.session.run, lambda part: int(solve_confident_rows(*given, *part, mine)))
-
-    def _squares(self) -> float:
-        indptr, indices, values = self.users.table
-        users, items = self.at["users"], self.at["items"]
-        plain, weighted = np.empty(len(users)), np.empty(len(users))
-        none, same = np.zeros(len(items), np.float32), np.ones(len(items), np.float32)
-        given = indptr, indices, np.ones_like(values), users, items, none, same
-        self.session.run(lambda part: row_errors(*given, *part, plain, weighted), self.users.tasks)
-        return float(plain.sum())
+        errors = np.empty(len(mine))
+        side.solve(self.session.run, lambda part: int(solve_confident_rows(*given, *part, mine, errors)))
+        return float(errors.sum() / confidence.sum(dtype=np.float64))
 
     def _model(self) -> Model:
         solver, ratings = self.solver, self.ratings

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from math import sqrt
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
+from palate.kernels.rows import measure_sets
 from palate.kernels.simd import LANES
-from palate.ratings import Grouped
+from palate.ratings import Grouped, Ratings, RatingScale
 from palate.threads import Run
 
-__all__ = ["Side", "cut", "padded", "partners", "set_lengths", "set_shares"]
+__all__ = [
+    "Side",
+    "center_and_spread",
+    "cut",
+    "padded",
+    "partners",
+    "row_work",
+    "set_lengths",
+    "set_shares",
+    "standardized",
+]
 
 Floats = NDArray[np.float32]
 
@@ -22,6 +35,10 @@ Floats = NDArray[np.float32]
 _PARTS = 64
 # So many ratings are worth handing over to another thread.
 _WORTH = 2048
+# What a row costs beside, in ratings.
+_ROW_WORK = 8
+# So many ratings are converted to doubles at once.
+_CHUNK = 1 << 20
 
 
 def padded(columns: int) -> int:
@@ -29,12 +46,23 @@ def padded(columns: int) -> int:
     return -(-columns // LANES) * LANES
 
 
-def cut(indptr: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return ranges of rows with about as many ratings, to be worked on side by side."""
-    parts = min(_PARTS, 1 + int(indptr[-1]) // _WORTH)
-    cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], parts + 1))
+def cut(indptr: NDArray[np.int64], per_row: int = 0) -> list[tuple[int, int]]:
+    """Return ranges of rows with about as much work, to be done side by side; the largest come first.
+
+    A row's work are its ratings and, with `per_row`, as much as so many ratings more. A row of more than a range's
+    share makes its range larger than others: begun first, it holds nobody up who has less than that to do.
+    """
+    work = indptr + np.arange(len(indptr)) * per_row
+    parts = min(_PARTS, 1 + int(work[-1]) // _WORTH)
+    cuts = np.searchsorted(work, np.linspace(0, work[-1], parts + 1))
     cuts[0], cuts[-1] = 0, len(indptr) - 1
-    return [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
+    ranges = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
+    return sorted(ranges, key=lambda ends: int(work[ends[0]] - work[ends[1]]))
+
+
+def row_work(width: int) -> int:
+    """Return how many ratings the equations of one row are worth: d^3 / 6 products to solve, d^2 / 2 for a rating."""
+    return _ROW_WORK + width // 3
 
 
 def partners(factors: Floats, k: int) -> tuple[Floats, Floats]:
@@ -49,10 +77,31 @@ def set_shares(counts: NDArray[np.int64]) -> Floats:
     return (1 / np.sqrt(np.maximum(1, counts))).astype(np.float32)
 
 
-def set_lengths(shares: Floats, turned: Grouped) -> Floats:
+def set_lengths(shares: Floats, turned: Grouped, run: Run) -> Floats:
     """Return the squared length of each predictor: for item j the sum of 1 / n_u over its raters u, and so on."""
-    sums = np.concatenate([[0], np.cumsum(shares[turned.indices].astype(np.float64) ** 2)])
-    return np.diff(sums[turned.indptr]).astype(np.float32)
+    lengths = np.empty(len(turned.indptr) - 1, np.float32)
+    run(lambda part: measure_sets(turned.indptr, turned.indices, shares, *part, lengths), cut(turned.indptr))
+    return lengths
+
+
+def center_and_spread(values: Floats) -> tuple[float, float]:
+    """Return the mean and the standard deviation (1 if it is 0), without an array of doubles for all values."""
+    center = float(values.mean(dtype=np.float64))
+    chunks = (values[start : start + _CHUNK].astype(np.float64) - center for start in range(0, len(values), _CHUNK))
+    return center, sqrt(sum(float(chunk @ chunk) for chunk in chunks) / len(values)) or 1.0
+
+
+def standardized(ratings: Ratings, center: float, spread: float) -> Ratings:
+    """Return the table with (rating - center) / spread; what is grouped by user shares its indices."""
+    scaled = ratings.rating - np.float32(center)
+    scaled *= np.float32(1 / spread)
+    # The scale is not used, and would be found by a search over all ratings.
+    table = replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
+    if ratings.by_user.values is not ratings.rating:
+        values = ratings.by_user.values - np.float32(center)
+        values *= np.float32(1 / spread)
+        table.__dict__["by_user"] = ratings.by_user._replace(values=values)
+    return table
 
 
 class Side(NamedTuple):
@@ -63,9 +112,9 @@ class Side(NamedTuple):
     tasks: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, table: Grouped) -> Self:
-        """Cut a table into tasks."""
-        return cls(table, np.diff(table.indptr), cut(table.indptr))
+    def of(cls, table: Grouped, width: int) -> Self:
+        """Cut a table into tasks, for equations of this width."""
+        return cls(table, np.diff(table.indptr), cut(table.indptr, row_work(width)))
 
     def solve(self, run: Run, work: Callable[[tuple[int, int]], int]) -> None:
         """Solve for all rows; `work` solves for a range and returns -1, or a row that cannot be solved for.

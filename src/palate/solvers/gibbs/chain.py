@@ -23,7 +23,7 @@ from palate.errors import DataError
 from palate.kernels.rows import row_errors, solve_rows, weigh_sets
 from palate.kernels.simd import LANES
 from palate.ratings import Grouped
-from palate.solvers.sides import cut, padded, partners, set_lengths, set_shares
+from palate.solvers.sides import cut, padded, partners, row_work, set_lengths, set_shares
 from palate.threads import Run
 
 __all__ = ["Chain", "Parts"]
@@ -104,7 +104,7 @@ class Side:
         self.even = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
         self.share = set_shares(self.counts)
-        self.tasks = cut(self.table.indptr)
+        self.tasks = cut(self.table.indptr, row_work(self.factors.shape[1]))
 
     @property
     def columns(self) -> int:
@@ -159,7 +159,7 @@ class Chain:
         self.items = Side.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
-        self.lengths = set_lengths(self.users.share, by_item), set_lengths(self.items.share, by_user)
+        self.lengths = set_lengths(self.users.share, by_item, run), set_lengths(self.items.share, by_user, run)
 
     def sweep(self) -> None:
         """Draw everything once, in turn."""
@@ -171,8 +171,8 @@ class Chain:
             side.mean, precision = self._draw_prior(side, sets, rng)
             if sets:
                 self._draw_sets(side, other, lengths, precision, rng)
-            self._draw_rows(side, other, precision, rng)
-        self._draw_noise(rng)
+            errors = self._draw_rows(side, other, precision, rng)
+        self._draw_noise(errors, rng)
         self.sweeps += 1
 
     def _draw_prior(self, side: Side, sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
@@ -233,7 +233,8 @@ class Chain:
         back = np.linalg.inv(root) * stretch
         side.weights[:, :d], side.prior[:, :d] = weights[:, :d] @ back, linked[:, :d] @ back
 
-    def _draw_rows(self, side: Side, other: Side, precision: Doubles, rng: np.random.Generator) -> None:
+    def _draw_rows(self, side: Side, other: Side, precision: Doubles, rng: np.random.Generator) -> Doubles:
+        """Draw a side's factors and biases; return each row's sum of squared errors, weighted by the other side."""
         d, width = side.columns, side.factors.shape[1]
         partners, biases = other.partners()
         padded = np.eye(width, dtype=np.float32)
@@ -242,33 +243,40 @@ class Chain:
         linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
         own, key = (self.precision * side.weight).astype(np.float32), rng.integers(2**62)
 
+        errors = np.empty(len(side.factors))
+
         def work(part: tuple[int, int]) -> int:
             given = partners, biases, own, other.weight, padded, linear
-            return int(solve_rows(*side.table, *given, *part, d, key, side.factors))
+            return int(solve_rows(*side.table, *given, *part, d, key, side.factors, errors))
 
         if max(self.run(work, side.tasks)) >= 0:
             raise DataError("the ratings are so uneven in size that float32 does not hold their products: rescale them")
+        return errors / own
 
-    def _draw_noise(self, rng: np.random.Generator) -> None:
-        for side, other in ((self.users, self.items), (self.items, self.users)):
-            if side.noisy or self.sweeps % _SELDOM == 0:
-                _, weighted = self._errors(side, other)
-                shape = (side.freedom + side.counts) / 2
-                noise = rng.gamma(shape) / ((side.freedom + self.precision * weighted) / 2)
-                side.noise = noise.astype(np.float32)
-                weighed = (
-                    len(noise) * _FREEDOM_TERMS
-                    + (_FREEDOMS / 2 - 1) * np.log(noise).sum()
-                    - _FREEDOMS / 2 * noise.sum()
-                )
-                side.freedom = _choose(_FREEDOMS, weighed, rng)
-        plain, weighted = self._errors(self.users, self.items)
-        self.squares = float(plain.sum())
-        self.precision = rng.gamma(_NOISE_SHAPE + self.users.counts.sum() / 2) / (
-            _NOISE_RATE + float(weighted @ self.users.weight) / 2
-        )
+    def _draw_noise(self, by_item: Doubles, rng: np.random.Generator) -> None:
+        users, items = self.users, self.items
+        now = self.sweeps % _SELDOM == 0
+        if items.noisy or now:
+            self._draw_noise_of(items, by_item, rng)
+        if items.noisy or users.noisy or now:
+            plain, by_user = self._errors()
+            if users.noisy or now:
+                self._draw_noise_of(users, by_user, rng)
+            self.squares, weighted = float(plain.sum()), float(by_user @ users.weight)
+        else:
+            self.squares = weighted = float(by_item.sum())
+        shape = _NOISE_SHAPE + users.counts.sum() / 2
+        self.precision = rng.gamma(shape) / (_NOISE_RATE + weighted / 2)
 
-    def _errors(self, side: Side, other: Side) -> tuple[Doubles, Doubles]:
+    def _draw_noise_of(self, side: Side, weighted: Doubles, rng: np.random.Generator) -> None:
+        noise = rng.gamma((side.freedom + side.counts) / 2) / ((side.freedom + self.precision * weighted) / 2)
+        side.noise = noise.astype(np.float32)
+        weighed = len(noise) * _FREEDOM_TERMS + (_FREEDOMS / 2 - 1) * np.log(noise).sum() - _FREEDOMS / 2 * noise.sum()
+        side.freedom = _choose(_FREEDOMS, weighed, rng)
+
+    def _errors(self) -> tuple[Doubles, Doubles]:
+        """Return the sum of squared errors of each user, plain and weighted by the noise of items."""
+        side, other = self.users, self.items
         plain, weighted = np.empty(len(side.factors)), np.empty(len(side.factors))
         partners, biases = other.partners()
         given = side.factors, partners, biases, other.weight

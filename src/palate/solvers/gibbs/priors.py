@@ -81,7 +81,7 @@ def _descend(
     """Return set weights, and what the set of each row adds up to; eight columns at once."""
     n, width, others = *away.shape, len(turned.indptr) - 1
     share = set_shares(counts)
-    lengths = set_lengths(share, turned)
+    lengths = set_lengths(share, turned, run)
     target = away @ root
     found, rest = np.zeros((others, width)), np.zeros_like(target)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.kernels.layout import are_rated
 from palate.kernels.rows import pair_products
 from palate.ratings import Ratings
 from palate.solvers.gibbs.chain import Chain
@@ -44,15 +45,15 @@ class Probes:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
 
         own_user, own_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
-        by_user = ratings.by_user
-        rated = np.repeat(np.arange(users - 1), np.diff(by_user.indptr)) * items + by_user.indices  # ascending
+        # Those of whom nothing is known, the last on each side, have rated nothing.
+        indptr = np.append(ratings.by_user.indptr, len(ratings))
 
         def partners(column: NDArray[np.int32], own: NDArray[np.int32], of_users: bool) -> NDArray[np.int32]:
             found = column[rng.integers(len(column), size=len(own))]
             for number in range(_TRIES):  # a pair that was rated is known better than those that will be asked for
-                keys = own * np.int64(items) + found if of_users else found * np.int64(items) + own
-                places = np.minimum(np.searchsorted(rated, keys), len(rated) - 1)
-                again = np.flatnonzero(rated[places] == keys)
+                rated = np.empty(len(own), np.bool_)
+                are_rated(indptr, ratings.by_user.indices, *((own, found) if of_users else (found, own)), rated)
+                again = np.flatnonzero(rated)
                 popular = column[rng.integers(len(column), size=len(again))]
                 found[again] = popular if 2 * number < _TRIES else rng.integers(column.max() + 1, size=len(again))
             return found

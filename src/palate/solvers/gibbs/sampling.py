@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palate.model import Model
-from palate.ratings import RatingScale
 from palate.solvers.gibbs.chain import Chain, Parts
 from palate.solvers.gibbs.choice import Choice, choose_parts
 from palate.solvers.gibbs.diagnostics import Trace
 from palate.solvers.gibbs.kept import Kept
 from palate.solvers.gibbs.probes import BLOCK
+from palate.solvers.sides import center_and_spread, standardized
 from palate.solvers.training import Epoch, Session
 
 if TYPE_CHECKING:
@@ -35,11 +35,8 @@ class Sampling:
     def __init__(self, solver: BayesianMF, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         ratings = session.ratings
-        self.center = float(ratings.rating.mean(dtype=np.float64))
-        self.spread = float(ratings.rating.std(dtype=np.float64)) or 1.0
-        scaled = ((ratings.rating.astype(np.float64) - self.center) / self.spread).astype(np.float32)
-        # Its scale is not used, and would be found by a search over all ratings.
-        self.table = dataclasses.replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
+        self.center, self.spread = center_and_spread(ratings.rating)
+        self.table = standardized(ratings, self.center, self.spread)
         # More factors than rows could only repeat each other.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.kept = Kept(self.table, self.k, solver.seed, session.run)
