@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Case", "Skip", "Table", "Task", "Turn", "prepare"]
+__all__ = ["Case", "Skip", "Table", "Task", "Turn", "prepare", "timed"]
 
 #: Does a number of passes; returns the seconds of what is compared and, if there is one, a function for the score reached.
 Turn = Callable[[int], tuple[float, Callable[[], float] | None]]
@@ -25,6 +26,20 @@ WARM = 100_000
 
 class Skip(Exception):
     """Why a contender or a case is not run."""
+
+
+def timed(*calls: Callable[[], object]) -> Turn:
+    """Return a turn that times calls; the median of several counts."""
+
+    def turn(_: int) -> tuple[float, None]:
+        seconds = []
+        for call in calls:
+            started = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - started)
+        return median(seconds), None
+
+    return turn
 
 
 class Table(NamedTuple):
@@ -54,14 +69,21 @@ class Case:
     factors: int = 0
     ratings: int = RATINGS
     data: str = "synthetic"
+    items: int = ITEMS
     whole: bool = False
     must: float | None = None
     aim: float | None = None
 
     @property
+    def users(self) -> int:
+        """How many users a synthetic table has, about, or a model."""
+        return max(100, round(USERS * min(1.0, self.ratings / RATINGS)))
+
+    @property
     def name(self) -> str:
         """What tells it from others, such as "als, k = 16, 10M"."""
-        size = f"{self.ratings / 1e6:g}M" if self.data == "synthetic" else self.data
+        sizes = {"synthetic": f"{self.ratings / 1e6:g}M", "model": f"{self.items:,} items, {self.users:,} users"}
+        size = sizes.get(self.data, self.data)
         return ", ".join([self.job, *([f"k = {self.factors}"] if self.factors else []), size])
 
 
@@ -113,6 +135,8 @@ class Task:
 
     def warm(self) -> Task:
         """The same on a small table, to compile everything and start all threads before the clock."""
+        if self.case.data == "model":
+            return Task(replace(self.case, ratings=WARM), self.threads, self.folder)
         if self.case.data != "synthetic" or self.case.job == "reading":  # small texts are read in another way
             return self
         small = replace(self.case, ratings=min(WARM, self.case.ratings))
@@ -136,12 +160,14 @@ def prepare(case: Case, folder: Path) -> Path:
 
     size = f"-{case.ratings}" if case.data == "synthetic" else ""
     path = folder / f"{case.data}{size}"
-    if (path / "shape.npy").exists():
+    if case.data == "model":
+        path.mkdir(parents=True, exist_ok=True)
+    if case.data == "model" or (path / "shape.npy").exists():
         return path
     path.mkdir(parents=True, exist_ok=True)
     if case.data == "synthetic":
         share, held = min(1.0, case.ratings / RATINGS), max(2_000, case.ratings // 100)
-        shape = max(100, round(USERS * share)), max(100, round(ITEMS * share**0.5))
+        shape = case.users, max(100, round(ITEMS * share**0.5))
         everything = make_ratings(*shape, case.ratings + held, seed=0).compact()
         chosen = np.zeros(len(everything), bool)
         chosen[np.random.default_rng(0).choice(len(everything), held, replace=False)] = True

@@ -34,6 +34,8 @@ def test_every_job_runs_short(tmp_path):
     for name, result in found.items():
         if "skipped" not in result:
             ours, *peers = result["contenders"].values()
+            if ours.get("skipped") == "benchmarks/ranking.py is missing":
+                continue
             assert [seconds > 0 for seconds in ours["seconds"]] == [True], name
             assert all("seconds" in peer or peer["skipped"] for peer in peers), name
 

@@ -9,7 +9,6 @@ PALATE = ["--solver", "sgd", "--factors", 8, "--regularization", 0.02, "--learni
 LIBMF = (16, 0.02, 0.1)  # factors, penalty, learning rate
 
 
-
 def goal(scores: dict[str, dict[int, float]]) -> float:
     """Within 0.5% of the best that anybody reached."""
     return 1.005 * min(score for found in scores.values() for score in found.values())

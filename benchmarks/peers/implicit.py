@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from data import Task, Turn
+from data import Task, Turn, timed
 
 REQUIREMENTS = ("implicit==0.7.3",)
 
@@ -34,6 +35,27 @@ def ials_cholesky(task: Task) -> Turn:
     table = task.train.csr()
     table.data = np.full_like(table.data, CONFIDENCE)
     return fits(task, table, cholesky=True, regularization=REGULARIZATION)
+
+
+def top(task: Task) -> Turn:
+    """The ten best unseen items of all users; the same factors, no biases."""
+    from jobs.top import model, peer
+
+    rank = peer(model(task), task.threads)
+    return timed(lambda: rank(10))
+
+
+def single(task: Task) -> Turn:
+    """The ten best unseen items of one user: the median of 101 users."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from jobs.top import model
+    from scipy.sparse import csr_matrix
+
+    ours = model(task)
+    seen = csr_matrix((ours.seen.values, ours.seen.indices, ours.seen.indptr), shape=(len(ours.users), len(ours.items)))
+    theirs = AlternatingLeastSquares(factors=task.factors, num_threads=task.threads)
+    theirs.user_factors, theirs.item_factors = ours.user_factors, ours.item_factors
+    return timed(*(partial(theirs.recommend, user, seen[user]) for user in range(101)))
 
 
 def fits(task: Task, table: object, *, cholesky: bool, regularization: float) -> Turn:

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data import Table, Task, Turn
+from data import Table, Task, Turn, timed
 
 REQUIREMENTS: tuple[str, ...] = ()
 
@@ -133,12 +134,23 @@ def reading(task: Task) -> Turn:
     """Read text into `Ratings`: ids encoded, every row judged, pairs that are rated twice looked for."""
     from palate import read_ratings
 
-    def turn(_: int) -> tuple[float, None]:
-        started = time.perf_counter()
-        read_ratings(task.text)
-        return time.perf_counter() - started, None
+    return timed(lambda: read_ratings(task.text))
 
-    return turn
+
+def top(task: Task) -> Turn:
+    """The ten best unseen items of all users."""
+    from jobs.top import model
+
+    ranked = model(task)
+    return timed(lambda: ranked.recommend_batch(n=10, threads=task.threads))
+
+
+def single(task: Task) -> Turn:
+    """The ten best unseen items of one user, as `recommend` gives them: the median of 101 users."""
+    from jobs.top import model
+
+    ranked = model(task)
+    return timed(*(partial(ranked.recommend, user) for user in range(101)))
 
 
 def table(columns: Table) -> Any:
