@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from data import Case, Skip, Task, Turn, timed
+from data import Case, Skip, Task
 
-from jobs import Job
+from jobs import Job, multiplying
 
 
 def ranking() -> Any:
@@ -26,18 +26,12 @@ def peer(ours: Any, threads: int) -> Any:
     return ranking().peer(ours, threads)
 
 
-def limit(task: Task) -> Turn:
-    """The same products in the same blocks, and none of them looked at."""
-    ours = model(task)
-    return timed(lambda: ranking().gemm(ours, task.threads))
-
-
 JOB = Job(
     title="the ten best unseen items of all users",
     note="""The same factors (drawn, of a falling spectrum), the same items seen, no biases. `python
     benchmarks/ranking.py` also compares the answers.""",
     cases=(Case("top", 64, data="model", must=5, aim=10), Case("top", 64, data="model", items=100_000, must=5, aim=10)),
     contenders={"palate": "palate.top", "implicit": "implicit.top"},
-    limit=limit,
+    limit=multiplying(lambda task: 2 * task.case.users * task.case.items * task.factors),
     limited_by="matrix product",
 )
