@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ LEAST_TURNS = 3
 
 
 def main(arguments: list[str]) -> None:
+    # Ended from outside, it must not leave processes behind that stand still for ever.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     every = jobs()
     options = read_options(arguments, list(every))
     options.output.mkdir(parents=True, exist_ok=True)

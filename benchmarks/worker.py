@@ -80,7 +80,13 @@ class Process:
         )  # fmt: skip
         os.close(answers)
         self.reader = os.fdopen(self.answers)
-        self._answer()
+        try:
+            self._answer()
+        except Skip:  # it is closed
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def turn(self, passes: int) -> float:
         """Return the seconds of a turn."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,33 @@ def test_contenders_take_turns_in_processes_of_their_own(tmp_path):
     assert [len(result["contenders"][name].get("seconds", [])) for name in ("palate", "LIBMF")] == [2, 0]
     assert result["contenders"]["LIBMF"]["skipped"] == "it is not compiled"
     assert 0.7 < result["contenders"]["palate"]["score"] < 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_a_run_that_is_ended_leaves_no_process_behind(tmp_path):
+    command = [
+        FOLDER / "run.py",
+        "sgd",
+        "--ratings",
+        "20000",
+        "--repeats",
+        "100000",
+        "--peers",
+        "none",
+        "--output",
+        tmp_path,
+    ]
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 60
+    while len(found := children.read_text().split()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    process.wait(30)
+    assert len(found) == 2
+    assert not [child for child in found if Path("/proc", child).exists()]
 
 
 def test_the_same_objective_whoever_computes_it(benchmarks):
