@@ -1,8 +1,9 @@
 # make demo   the whole story on the embedded data      make test   all the tests
 # make screenshots   every screen of the page, as pictures in screenshots/ (needs Chromium)
-# make lint   ruff and strict types                     make bench  speed, against peers where they are installed
+# make lint   ruff and strict types                     make bench  speed beside peers, into docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
+BENCH ?= .bench
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint bench clean help screenshots chromium
@@ -44,10 +45,16 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.test
-	$(BIN)/python benchmarks/reading.py
-	$(BIN)/python benchmarks/sgd.py
-	$(BIN)/python benchmarks/gibbs.py
+# Peers live in an environment of their own. One that cannot be installed here does not keep the others.
+$(BENCH)/.ready: pyproject.toml benchmarks/install.py benchmarks/libmf.cpp $(wildcard benchmarks/peers/*.py)
+	$(PYTHON) -m venv $(BENCH)/venv
+	$(BENCH)/venv/bin/python -m pip install --quiet --disable-pip-version-check -e . matplotlib
+	PALATE_BENCH=$(abspath $(BENCH)) $(BENCH)/venv/bin/python benchmarks/install.py
+	@touch $@
+
+# make bench JOBS="als sgd" runs only these.
+bench: $(BENCH)/.ready
+	PALATE_BENCH=$(abspath $(BENCH)) $(BENCH)/venv/bin/python benchmarks/run.py $(JOBS) --write
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache
