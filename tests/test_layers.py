@@ -13,13 +13,11 @@ ROOT = Path(palate.__file__).parent
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "kernels", "memory", "threads", "pruning"],
+    ["errors", "kernels", "memory", "threads"],
     ["files", "catalogue", "ranking"],
-    ["ratings", "parquet", "approximate"],
+    ["ratings", "parquet"],
     ["reading", "profiles"],
     ["posterior"],
-    ["parts"],
-    ["predicting", "recommending", "batches", "similarity", "folding"],
     ["model", "splits", "metrics", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],

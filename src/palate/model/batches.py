@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.model.parts import Floats, Id, Parts
 from palate.parquet import writing_parquet
-from palate.parts import Floats, Id, Parts
 from palate.ranking import Rank, Seen, Shelf, check_count
 
 __all__ = ["Batches"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.pruning import Head, choose_head
+from palate.ranking.pruning import Head, choose_head
 from palate.threads import Run, available, pool, single_blas
 
 __all__ = ["Scored", "Shelf", "best", "check_count", "scores", "telling"]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from palate.errors import SettingsError
-from palate.parts import Floats, Id, Parts
+from palate.model.parts import Floats, Id, Parts
 from palate.profiles import Profile
 from palate.ranking import Scored, best
 from palate.ratings import Vocabulary

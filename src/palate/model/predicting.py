@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
-from palate.parts import Floats, Id, Parts
+from palate.model.parts import Floats, Id, Parts
 from palate.posterior import Prediction
 from palate.profiles import Profile
 from palate.ranking import scores

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.approximate import ItemIndex
 from palate.errors import SettingsError
-from palate.parts import Floats, Id, Parts
+from palate.model.parts import Floats, Id, Parts
 from palate.profiles import Profile
 from palate.ranking import Scored, best, check_count, scores
+from palate.ranking.approximate import ItemIndex
 
 __all__ = ["Recommending"]
 

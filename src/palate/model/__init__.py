@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from palate.batches import Batches
-from palate.folding import Folding
-from palate.predicting import Predicting
+from palate.model.batches import Batches
+from palate.model.folding import Folding
+from palate.model.predicting import Predicting
+from palate.model.recommending import Recommending
+from palate.model.similarity import Similarity
 from palate.profiles import Explanation
 from palate.ranking import Scored
-from palate.recommending import Recommending
-from palate.similarity import Similarity
 
 __all__ = ["Explanation", "Model", "Scored"]
 

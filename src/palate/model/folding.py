@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.parts import Floats, Id, Parts
+from palate.model.parts import Floats, Id, Parts
 from palate.profiles import Contribution, Explanation, Profile, contributions, design, solve
 from palate.ranking import Scored, best, telling
 from palate.ratings import Vocabulary
