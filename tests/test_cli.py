@@ -91,6 +91,7 @@ def test_fit_reports_and_saves(answer, folder, tmp_path):
     assert found["rows_per_epoch"] == found["ratings"]
     assert 0 < found["holdout"]["rmse"] < 2
     assert set(found["holdout"]["baselines"]) == {"global mean", "item mean", "user mean", "bias only"}
+    assert answer("info", output)["training"]["holdout"] == found["holdout"]
     assert not output.with_name("m.palate.checkpoint").exists()
 
 

@@ -402,6 +402,11 @@ def info(model: str, as_json: bool) -> None:
         ["solver", f"{fitted.solver.get('name')}: " + ", ".join(f"{name} {value}" for name, value in given.items())],
         ["fit", show.outcome(fitted.training)],
         ["training RMSE", f"{told['training_rmse']:.4f}" if history else "–"],
+        *(
+            [f"RMSE of {held['ratings']:,} held out", f"{held['rmse']:.4f}"]
+            for held in [fitted.training.get("holdout")]
+            if held
+        ),
         *(["chosen", text] for text in fitted.training.get("choices", [])),
         *(
             [trace["name"], f"effective sample size {trace['effective_size']:.0f}, split-R̂ {trace['split_rhat']:.2f}"]
