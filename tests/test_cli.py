@@ -551,3 +551,10 @@ def test_what_a_model_cannot_tell_is_refused(palate, folder, model):
         code, _, err = palate(*command)
         assert code == 2
         assert "does not know how sure it is" in err
+
+
+def test_without_a_command_the_help_is_shown(palate):
+    code, out, err = palate()
+    assert (code, err) == (2, "")
+    assert out.startswith("Usage: palate")
+    assert "\n  fit " in out

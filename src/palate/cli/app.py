@@ -94,6 +94,9 @@ def _main() -> None:
         app(standalone_mode=False, prog_name="palate")
     except click.exceptions.Exit as finished:
         sys.exit(finished.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(_USAGE)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         help = f" (see {context.command_path} --help)" if context else ""
