@@ -229,6 +229,41 @@ def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
     store.close()
 
 
+def test_what_is_deleted_during_a_fit_stays_deleted(tmp_path):
+    path = model_file(tmp_path)
+    with client(tmp_path) as served:
+        store, mine = served.app.state.parts.store, {"X-Palate": "1"}
+        unrated = next(str(item) for item in range(1, 15) if item not in served_items(served, 5))
+        own = str(served_items(served, 5)[0])
+        served.put(f"/v1/users/5/ratings/{unrated}", json={"rating": 5})
+        served.patch("/v1/users/500/ratings", json={"ratings": {"1": 5, "2": 1}})
+        served.put("/v1/me/ratings/3", json={"rating": 1}, headers=mine)
+        done = []
+
+        def delete(epoch):
+            if not done:
+                done.append(served.delete(f"/v1/users/5/ratings/{unrated}"))
+                done.append(served.delete(f"/v1/users/5/ratings/{own}"))
+                done.append(served.delete("/v1/users/500/ratings"))
+                done.append(served.delete("/v1/me/ratings/3", headers=mine))
+
+        for turn in range(3):
+            tag = served.get("/v1/model").json()["model"]
+            retrain(path, store, progress=None if turn else delete)
+            until(served, lambda served, old=tag: served.get("/v1/model").json()["model"] != old or turn == 2)
+            assert {int(unrated), int(own)}.isdisjoint(served_items(served, 5))
+            assert served_items(served, 500) == []
+            assert served.get("/v1/me/ratings").json()["ratings"] == []
+            assert (500 in palate.load(path).users.ids) == (turn == 0)  # this fit had read the ratings already
+        assert [answer.status_code for answer in done] == [204] * 4
+        assert store.everything() == []  # of what no model has any more not even the withdrawal is kept
+        assert served.get("/v1/users/500/recommendations").status_code == 404
+
+
+def served_items(served, user):
+    return [row["item"] for row in served.get(f"/v1/users/{user}/ratings").json()["ratings"]]
+
+
 def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch):
     path = model_file(tmp_path)
     store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")

@@ -52,8 +52,14 @@ def test_what_was_put_is_there_once_and_the_last_word_counts(store):
     assert store.ratings("u:2") == {}
     store.put("u:2", {"ü/ 💥'; --": 1e-3})
     assert store.everything() == [("u:1", "a", 2.5), ("u:1", "b", None), ("u:2", "ü/ 💥'; --", 1e-3)]
-    store.replace("u:1", {"c": 3.0})
-    assert store.ratings("u:1") == {"c": 3.0}
+    store.withdraw("u:1", ["c"], "b")
+    assert store.ratings("u:1") == {"a": 2.5, "b": None}
+    store.withdraw("u:1", ["c"])
+    assert store.ratings("u:1") == {"a": None, "b": None, "c": None}
+    store.put("u:1", {"a": 2.0, "c": 3.0})
+    assert (store.forget_withdrawals(0.0), store.forget_withdrawals(2e10)) == (0, 1)
+    assert store.ratings("u:1") == {"a": 2.0, "c": 3.0}
+    store.delete("u:1", "a")
     for _ in range(2):
         store.delete("u:1", "c")
         store.delete("u:2")

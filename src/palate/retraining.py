@@ -71,6 +71,8 @@ def retrain(
         if (path.stat().st_ino, path.stat().st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
             raise StorageError(f"{path} was replaced while it was fitted anew: the new fit is dropped")
         save(fitted, path)
+        # Withdrawals outlive this fit: some were made during it, and the model before it is served for a moment yet.
+        store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
         store.set_fact(RETRAINED, str(begun))
         return Retrained(fitted, len(ratings), len(events))
 
@@ -114,7 +116,7 @@ def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.
     events
         (owner, item, rating); None withdraws a rating.
     """
-    events = list(events)
+    events = _telling(base, list(events))
     visitors = {owner: at for at, owner in enumerate(sorted({row[0] for row in events if row[0].startswith(VISITOR)}))}
     named = [owner[len(USER) :] for owner, _, _ in events if owner not in visitors]
     users, moved = _joined(base.users, named)
@@ -139,6 +141,15 @@ def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.
     ]
     table = Ratings(users, items, columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2], base.scale)
     return table.compact(), (np.arange(len(users)) >= count)[table.user_counts > 0]
+
+
+def _telling(base: Ratings, events: list[Event]) -> list[Event]:
+    """Return events without the withdrawals by users whom the base does not know: their names must not shape ids."""
+    gone = sorted({owner for owner, _, rating in events if rating is None})
+    if not gone:
+        return events
+    known = dict(zip(gone, base.users.index([owner.removeprefix(USER) for owner in gone]) >= 0, strict=True))
+    return [event for event in events if event[2] is not None or known[event[0]]]
 
 
 def _joined(vocabulary: Vocabulary, others: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:

@@ -43,7 +43,11 @@ class People:
         """
         index = edition.user_index(user)
         if stored:
-            return self.folded(edition, user_owner(user), stored, edition.own_ratings(user))
+            own = edition.own_ratings(user)
+            # The withdrawal of what this model never had changes nothing.
+            telling = {item: rating for item, rating in stored.items() if rating is not None or item in own}
+            if telling:
+                return self.folded(edition, user_owner(user), telling, own)
         if index < 0:
             raise UnknownIdError(f"user {user!r} is unknown: neither the model nor the store has a rating of it")
         return edition.model.users[index]

@@ -16,7 +16,7 @@ __all__ = ["VERSION", "events", "facts", "keys", "migrate"]
 
 _metadata = sa.MetaData()
 
-#: The last word on each pair: what it was rated, or None where a rating of the model's own was withdrawn.
+#: The last word on each pair: what it was rated, or None where that was withdrawn (and a model may still have it).
 events = sa.Table(
     "events",
     _metadata,

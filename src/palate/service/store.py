@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Store:
                 self._fresh.changed(owner)
 
     def ratings(self, owner: str) -> Rows:
-        """Return what an owner has rated, in the order of ids; None: the model's own rating was withdrawn."""
+        """Return what an owner has rated, in the order of ids; None: withdrawn."""
         return self._fresh.read(owner, self._ratings) if self._fresh is not None else self._ratings(owner)
 
     def _ratings(self, owner: str) -> Rows:
@@ -91,14 +91,27 @@ class Store:
         with self.writing(owner) as connection:
             connection.execute(events.delete().where(chosen))
 
-    def replace(self, owner: str, given: Mapping[str, float | None]) -> None:
-        """Forget all of an owner's ratings and keep these, in one step."""
+    def withdraw(self, owner: str, own: Iterable[str], item: str | None = None) -> None:
+        """Withdraw one rating or, without an item, all of a user, in one step: those stored and the model's `own`.
+
+        The rows stay, without ratings: a fit that is under way has read the ratings already, and the model that comes
+        of it has them.
+        """
         now = time.time()
+        chosen = events.c.owner == owner
+        if item is not None:
+            chosen &= events.c.item == item
+        gone = [{"owner": owner, "item": one, "rating": None, "at": now} for one in own if item in (None, one)]
         with self.writing(owner) as connection:
-            connection.execute(events.delete().where(events.c.owner == owner))
-            if given:
-                rows = [{"owner": owner, "item": item, "rating": rating, "at": now} for item, rating in given.items()]
-                connection.execute(events.insert(), rows)
+            connection.execute(events.update().where(chosen).values(rating=None, at=now))
+            if gone:
+                connection.execute(self.database.insert(events).on_conflict_do_nothing(), gone)
+
+    def forget_withdrawals(self, before: float) -> int:
+        """Delete the withdrawals made before a moment, when no model has the ratings any more; return how many."""
+        with self.writing() as connection:
+            old = events.c.rating.is_(None) & (events.c.at < before)
+            return connection.execute(events.delete().where(old)).rowcount
 
     def everything(self) -> list[tuple[str, str, float | None]]:
         """Return (owner, item, rating) of all that is stored."""

@@ -55,7 +55,7 @@ def delete_all(request: Request, user: UserId) -> Response:
     """Delete all ratings of a user; those of the model are withdrawn, and gone from it when it is fitted anew."""
     service = parts(request)
     owner, own = _canonical(service, user)
-    service.store.replace(owner, dict.fromkeys(own))
+    service.store.withdraw(owner, own)
     EVENTS.labels("withdrawn").inc()
     return Response(status_code=204)
 
@@ -87,9 +87,6 @@ def delete(request: Request, user: UserId, item: ItemId) -> Response:
     """Delete a rating; deleting what is not there is no error."""
     service = parts(request)
     owner, own = _canonical(service, user)
-    if item in own:
-        service.store.put(owner, {item: None})
-    else:
-        service.store.delete(owner, item)
+    service.store.withdraw(owner, own, item)
     EVENTS.labels("withdrawn").inc()
     return Response(status_code=204)
