@@ -189,6 +189,36 @@ def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
     assert 99 in found.items.ids
 
 
+@pytest.mark.parametrize("odd", ["--5", " 12", "12 ", "012", "-0", "１２", "1_0", "9" * 30])
+def test_an_id_that_only_looks_like_an_integer_is_another_one(odd):
+    base = fitted().ratings()
+    found, _ = merged(base, [(f"u:{odd}", "3", 4.0), ("u:-5", "3", 2.0)])
+    told = table(found)
+    assert (told[odd, 3], told["-5", 3]) == (4.0, 2.0)
+    assert len(told) == len(table(base)) + 2
+    assert base.users.index([odd])[0] == -1
+    assert fitted().catalogue.get(odd) is None
+
+
+def test_bad_rows_of_the_store_stop_no_fit(tmp_path, caplog):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    store.put("u:5", {"3": 2.5, "4": 1e300, "": 2.0, "6": float("inf")})
+    for owner in ("", "5", "u:", "w:5", "U:5"):
+        store.put(owner, {"3": 1.0})
+    with store.writing() as connection:
+        connection.exec_driver_sql("insert into events values ('u:6', '3', 'five', 1.0), (x'00', '3', 1.0, 1.0)")
+    retrain(path, store)
+    assert "10 rows of the store cannot be used" in caplog.text
+    model = palate.load(path)
+    assert len(model.users) == 40
+    assert model.ratings().users.ids.tolist() == fitted().users.ids.tolist()
+    items, values = model.seen[model.users.require(5)]
+    assert dict(zip(items.tolist(), values.tolist(), strict=True))[model.items.require(3)] == 2.5
+    store.close()
+
+
 def test_a_model_forgets_users_and_says_the_same_of_all_others():
     model = fitted()
     gone = np.zeros(40, bool)

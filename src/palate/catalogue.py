@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from palate.ids import integer_of
+
 __all__ = ["Catalogue", "Entry"]
 
 Id = int | str
 _LONGEST_TITLE = 60
-_LONGEST_INTEGER = 20
 
 
 class Entry(NamedTuple):
@@ -45,8 +46,8 @@ class Catalogue:
         if id in self.entries:
             return self.entries[id]
         if isinstance(id, str):
-            plain = id.isascii() and id.isdecimal() and len(id) <= _LONGEST_INTEGER
-            return self.entries.get(int(id)) if plain and str(int(id)) == id else None
+            number = integer_of(id)
+            return None if number is None else self.entries.get(number)
         return self.entries.get(str(id))
 
     def title(self, id: Id) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import DataError, SettingsError, UnknownIdError
+from palate.ids import integer_of
 
-__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary"]
+__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single"]
 
 Id = int | str
 
@@ -94,23 +95,20 @@ class Vocabulary:
         return f"the {len(self):,} {self.kind} ids are integers from {self[0]} to {self[-1]}"
 
 
-# No integer of 64 bits has more characters.
-_LONGEST_INTEGER = 20
-
-
 def _is_id(value: object) -> bool:
     return isinstance(value, (str, int, float, np.integer, np.floating))
 
 
 def _as_integer(value: object) -> int | None:
-    if not _is_id(value) or (isinstance(value, str) and len(value) > _LONGEST_INTEGER):
+    if isinstance(value, str):
+        return integer_of(value)
+    if not _is_id(value):
         return None
     try:
         number = int(value)  # type: ignore[call-overload]
     except (ValueError, OverflowError):
         return None
-    exact = str(number) == value.strip() if isinstance(value, str) else number == value
-    return number if exact and -(2**63) <= number < 2**63 else None
+    return number if number == value and -(2**63) <= number < 2**63 else None
 
 
 @dataclass(frozen=True)
@@ -162,6 +160,14 @@ class RatingScale:
         near = 0.02 * (high - low)
         down, up = float(np.floor(low)), float(np.ceil(high))
         return cls(down if low - down < near else _shortest(low), up if up - high < near else _shortest(high))
+
+
+def is_single(value: float) -> bool:
+    """Whether a number is finite as a float32, as which ratings are kept."""
+    return abs(value) <= _GREATEST
+
+
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 def _shortest(value: float) -> float:

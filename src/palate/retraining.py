@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError, SettingsError, StorageError
+from palate.ids import integer_of
 from palate.model import Model
 from palate.profiles import Prior
-from palate.ratings import Grouped, Ratings, Vocabulary
+from palate.ratings import Grouped, Ratings, Vocabulary, is_single
 from palate.service.store import USER, VISITOR, Store
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
 
 __all__ = ["Retrained", "merged", "retrain", "solver_of", "without_users"]
 
+_log = logging.getLogger("palate.retrain")
 Event = tuple[str, str, float | None]
 RETRAINED = "retrained"
 
@@ -61,7 +64,7 @@ def retrain(
         base = model.ratings()
         if base is None:
             raise DataError(f"{path} keeps no ratings to fit anew on")
-        events = store.everything()
+        events = sound(model, store.everything())
         ratings, visitors = merged(base, events)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
         fitted = solver.fit(ratings, threads=threads, progress=progress)
@@ -143,6 +146,26 @@ def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.
     return table.compact(), (np.arange(len(users)) >= count)[table.user_counts > 0]
 
 
+def sound(model: Model, events: Iterable[Event]) -> list[Event]:
+    """Return the events that a model of this kind can be fitted on; a bad row is skipped and must not stop the fit."""
+    good, bad = list[Event](), list[Event]()
+    for event in events:
+        (good if _is_sound(model, *event) else bad).append(event)
+    if bad:
+        _log.warning(f"{len(bad):,} rows of the store cannot be used and are skipped, such as {str(bad[0])[:200]}")
+    return good
+
+
+def _is_sound(model: Model, owner: object, item: object, rating: object) -> bool:
+    if not (isinstance(owner, str) and isinstance(item, str) and item and owner[:2] in (USER, VISITOR) and owner[2:]):
+        return False
+    if rating is None:
+        return True
+    if not isinstance(rating, int | float) or not is_single(rating):
+        return False
+    return rating > 0 or not model.penalty.confidence
+
+
 def _telling(base: Ratings, events: list[Event]) -> list[Event]:
     """Return events without the withdrawals by users whom the base does not know: their names must not shape ids."""
     gone = sorted({owner for owner, _, rating in events if rating is None})
@@ -156,9 +179,9 @@ def _joined(vocabulary: Vocabulary, others: list[str]) -> tuple[Vocabulary, NDAr
     """Return a vocabulary that has other ids too, and where each of its own went; numbers stay numbers if they can."""
     new = [id for id, at in zip(others, vocabulary.index(others), strict=True) if at < 0] if others else []
     old = vocabulary.ids
-    numbers = not vocabulary.is_text and all(one.lstrip("-").isdecimal() and str(int(one)) == one for one in new)
-    if numbers and all(abs(int(one)) < 2**62 for one in new):
-        ids = np.union1d(old, np.array([int(one) for one in new], np.int64))
+    numbers = [integer_of(one) for one in new]
+    if not vocabulary.is_text and all(one is not None and abs(one) < 2**62 for one in numbers):
+        ids = np.union1d(old, np.array(numbers, np.int64))
     else:
         old = old.astype(str).astype(object)
         ids = np.array(sorted({*old.tolist(), *new}), dtype=object)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from palate.errors import DataError, UnknownIdError
 from palate.model import Model
 from palate.profiles import Profile
+from palate.ratings import is_single
 from palate.service.running import Edition
 from palate.service.store import Store, user_owner
 
@@ -71,7 +72,7 @@ class People:
 
 def usable(model: Model, ratings: Mapping[str, float | None]) -> dict[Id, float]:
     """Return those ratings that a model can fold in: a model fitted later may have other items, or another scale."""
-    given = {item: rating for item, rating in ratings.items() if rating is not None}
+    given = {item: rating for item, rating in ratings.items() if rating is not None and is_single(rating)}
     index: list[int] = model.items.index(list(given)).tolist() if given else []
     known = [(item, rating) for (item, rating), at in zip(given.items(), index, strict=True) if at >= 0]
     if not model.penalty.unobserved:
@@ -92,6 +93,8 @@ def checked(edition: Edition, given: Mapping[str, float]) -> dict[str, float]:
     model, found = edition.model, {}
     for item, rating in given.items():
         id = edition.item(item)
+        if not is_single(rating):
+            raise DataError(f"rating {rating:g} of item {item!r} is too large a number")
         if not model.penalty.unobserved:
             if not model.scale.low <= rating <= model.scale.high:
                 raise DataError(f"rating {rating:g} of item {item!r} is off the model's scale, {model.scale}")

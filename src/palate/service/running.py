@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue, Entry
 from palate.errors import PalateError, StorageError, UnknownIdError
+from palate.ids import integer_of
 from palate.model import Model
 from palate.storage import load
 
@@ -111,12 +112,9 @@ class Edition:
 
     def user_index(self, user: str) -> int:
         """Return the index of a user, -1 if the model does not know them: a fifth of the time of a whole array's."""
-        users = self.model.users
-        if users.is_text or not user.isascii():
+        users, value = self.model.users, integer_of(user)
+        if users.is_text or value is None:
             return int(users.index([user])[0])
-        if not (user.isdecimal() and len(user) < 19 and (user[0] != "0" or user == "0")):
-            return int(users.index([user])[0])
-        value = int(user)
         at = int(users.ids.searchsorted(value))
         return at if at < len(users.ids) and int(users.ids[at]) == value else -1
 
@@ -159,8 +157,8 @@ class Edition:
     def _number(self, id: Id) -> Id:
         # Files keep the ids of a catalogue as text; beside items that are numbers they are numbers, too.
         text = str(id)
-        plain = text.isascii() and text.isdecimal() and str(int(text)) == text
-        return int(text) if plain and not self.model.items.is_text else text
+        number = None if self.model.items.is_text else integer_of(text)
+        return text if number is None else number
 
     def shown(self, item: str) -> Id:
         """Return an item's id as answers have it."""
