@@ -261,6 +261,74 @@ def test_a_postgresql_that_is_not_there(tmp_path):
 # What is kept in memory
 
 
+def fresh_of(folder):
+    (folder / "store").touch()
+    return Freshness(folder / "fresh", folder / "store")
+
+
+@pytest.mark.parametrize("harm", ["cut", "emptied", "deleted", "replaced", "moved", "store"])
+def test_harm_to_the_file_of_changes_costs_a_query_and_no_change(tmp_path, harm):
+    one, two, path = fresh_of(tmp_path), fresh_of(tmp_path), tmp_path / "fresh"
+    for fresh in (one, two):
+        assert fresh.read("a", lambda owner: {"a": 1.0}) == {"a": 1.0}
+    if harm in ("cut", "emptied"):
+        os.truncate(path, 0)
+        if harm == "emptied":
+            os.truncate(path, 8 * 4096)
+    elif harm == "store":
+        (tmp_path / "other").touch()
+        os.replace(tmp_path / "other", tmp_path / "store")
+        assert one.read("a", lambda owner: {"a": 2.0}) == {"a": 2.0}  # at once
+    elif harm == "replaced":
+        (tmp_path / "other").write_bytes(bytes(8 * 4096))
+        os.replace(tmp_path / "other", path)
+    else:
+        path.rename(tmp_path / "away")
+        if harm == "deleted":
+            (tmp_path / "away").unlink()
+    two.changed("a")
+    assert one.read("a", lambda owner: {"a": 3.0}) == {"a": 3.0}
+    assert one.read("a", lambda owner: {"a": 4.0}) == {"a": 3.0}
+    one.changed("a")
+    assert two.read("a", lambda owner: {"a": 5.0}) == {"a": 5.0}
+
+
+def test_where_changes_cannot_be_told_nothing_is_kept(tmp_path):
+    fresh = Freshness(tmp_path / "none" / "fresh", tmp_path)
+    fresh.changed("a")
+    assert fresh.read("a", lambda owner: {"a": 1.0}) == {"a": 1.0}
+    assert fresh.read("a", lambda owner: {"a": 2.0}) == {"a": 2.0}
+
+
+def test_a_store_file_that_is_replaced_is_seen_at_once(tmp_path):
+    for folder, rating in (("one", 4.0), ("two", 2.0)):
+        (tmp_path / folder).mkdir()
+        store = Store(f"sqlite:///{tmp_path / folder / 'events.sqlite'}")
+        store.open()
+        store.put("u:5", {"3": rating})
+        with sqlite3.connect(tmp_path / folder / "events.sqlite") as plain:
+            plain.execute("pragma wal_checkpoint(truncate)")
+        plain.close()
+        store.close()
+    store = Store(f"sqlite:///{tmp_path / 'one' / 'events.sqlite'}")
+    store.open()
+    assert store.ratings("u:5") == {"3": 4.0}
+    for part in (tmp_path / "one").glob("events.sqlite-[ws]*"):
+        part.unlink()
+    os.replace(tmp_path / "two" / "events.sqlite", tmp_path / "one" / "events.sqlite")
+    assert store.ratings("u:5") == {"3": 2.0}
+    store.close()
+
+
+def test_a_store_without_its_tables_is_not_ready(tmp_path):
+    with client(tmp_path) as found:
+        assert found.get("/readyz").status_code == 200
+        with sqlite3.connect(tmp_path / "model.palate.events.sqlite") as plain:
+            plain.execute("drop table events")
+        plain.close()
+        assert is_problem(found.get("/readyz"), 503)
+
+
 def test_a_reader_asks_again_only_after_a_change(tmp_path):
     asked = []
 
@@ -268,7 +336,7 @@ def test_a_reader_asks_again_only_after_a_change(tmp_path):
         asked.append(owner)
         return {owner: 1.0}
 
-    one, two = (Freshness(tmp_path / "fresh") for _ in range(2))
+    one, two = (fresh_of(tmp_path) for _ in range(2))
     for _ in range(3):
         assert one.read("a", query) == {"a": 1.0}
     assert asked == ["a"]
@@ -282,7 +350,7 @@ def test_a_reader_asks_again_only_after_a_change(tmp_path):
 
 
 def test_a_change_while_a_reader_reads_is_not_missed(tmp_path):
-    fresh = Freshness(tmp_path / "fresh")
+    fresh = fresh_of(tmp_path)
     rows = {"a": 1.0}
 
     def query(owner):

@@ -149,12 +149,12 @@ class Store:
         self.database.open()
         if self.is_local:
             path = Path(str(self.database.url.database))
-            self._fresh = Freshness(path.with_name(path.name + "-fresh"))
+            self._fresh = Freshness(path.with_name(path.name + "-fresh"), path)
             self._fresh.changed(None)  # a process that died may not have told of its last commit
 
     def check(self) -> None:
         """Raise `StoreError` if the database does not answer."""
-        self.database.rows("select 1")
+        self.database.rows("select owner from events limit 1")
 
     def close(self) -> None:
         """Close all connections."""
