@@ -283,6 +283,17 @@ def test_bad_places_are_errors(tmp_path):
         make().recommend_all(tmp_path / "all.parquet", 0)
 
 
+def test_memory_is_for_the_items_there_are_and_not_for_those_asked_for(tmp_path):
+    model = make(users=5)
+    assert model.recommend_all(tmp_path / "all.parquet", 2_000_000_000) == model.recommend_all(
+        tmp_path / "b.parquet", 90
+    )
+    assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    for wrong in (10**30, 1 << 31, True, 1.5, "3"):
+        with pytest.raises(SettingsError, match="n must be"):
+            model.recommend_all(tmp_path / "c.parquet", wrong)
+
+
 def test_memory_does_not_grow_with_users_times_items(tmp_path):
     model = make(users=20_000, items=4000, k=8)
     model.recommend_all(tmp_path / "all.parquet", users=model.users.ids[:10])

@@ -105,6 +105,7 @@ class Batches(Parts):
         import polars as pl
 
         check_count(n)
+        n = min(int(n), max(1, len(self.items)))  # memory is for what there is, not for what was asked
         u, shelf, rows = self._users(users), self._shelf(lowest, only, exclude, least), 0
         names = {"user": self.users.ids, "item": self.items.ids}
         user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (self.users, self.items))

@@ -58,6 +58,8 @@ def check_count(n: Any) -> None:
     """Refuse a number of items that is none."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SettingsError(f"n must be an integer and at least 1, not {n!r}")
+    if n >= 1 << 31:
+        raise SettingsError("n must be below 2,147,483,648: no model has more items")
 
 
 def _compiled(cells: int) -> bool:
