@@ -10,7 +10,7 @@ import click
 
 from palate.cli import show
 from palate.cli.options import json_option, quiet_option, threads_option
-from palate.errors import MissingExtraError
+from palate.errors import MissingExtraError, StorageError, StoreError
 
 if TYPE_CHECKING:
     from palate.service.settings import Settings
@@ -38,6 +38,20 @@ def _store(settings: Settings) -> Store:
     from palate.service.store import Store
 
     store = Store(settings.store_url, settings.busy)
+    store.open()
+    return store
+
+
+def _keys_of(settings: Settings, *, make: bool = False) -> Store:
+    """Open the store that has the keys; a file is only made beside a model that is there, and for the first key."""
+    from palate.service.store import Store
+
+    store = Store(settings.store_url, settings.busy)
+    if store.is_local and not Path(store.database.where).exists():
+        if not settings.model.is_file():
+            raise StorageError(f"model {settings.model} cannot be read: there is no such file")
+        if not make:
+            raise StoreError(f"there are no keys yet, as there is no store {store.database.where}: palate keys add")
     store.open()
     return store
 
@@ -134,7 +148,7 @@ def add(name: str, scope: str, model: str | None, config: Path | None, store: st
     """Make a key and print it: only its hash is kept, it cannot be shown again."""
     from palate.service.guard import add_key
 
-    click.echo(add_key(_store(_settings(config, model, store=store)), scope, name))
+    click.echo(add_key(_keys_of(_settings(config, model, store=store), make=True), scope, name))
 
 
 @keys.command("list")
@@ -146,7 +160,7 @@ def listed(model: str | None, config: Path | None, store: str | None, as_json: b
 
     from palate.service.guard import list_keys
 
-    found = list_keys(_store(_settings(config, model, store=store)))
+    found = list_keys(_keys_of(_settings(config, model, store=store)))
     if as_json:
         show.json_text([{"id": key.id, "scope": key.scope, "name": key.name, "created": key.created} for key in found])
         return
@@ -161,5 +175,5 @@ def revoke(id: str, model: str | None, config: Path | None, store: str | None) -
     """Delete a key; running services notice within a second."""
     from palate.service.guard import revoke_key
 
-    revoke_key(_store(_settings(config, model, store=store)), id)
+    revoke_key(_keys_of(_settings(config, model, store=store)), id)
     click.echo(f"The key {id} is revoked.")
