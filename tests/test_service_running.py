@@ -1,9 +1,11 @@
 """A model exchanged under load, several workers, fitting anew, and the client."""
 
 import dataclasses
+import os
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +45,8 @@ def test_a_new_file_is_served_and_a_bad_one_is_not(tmp_path):
         for bad in (b"", b"nonsense" * 100, first[:-1000], first[:2000], bytes(len(first))):
             path.write_bytes(bad)  # in place, over what is being served
             told = until(served, lambda served: served.get("/v1/model").json()["refused"])
-            assert str(path.parent) in told or "palate" in told
+            assert "model.palate" in told
+            assert "/" not in told  # where the model is, is nobody's business
             assert served.get("/v1/users/5/recommendations").json() == answers
             assert served.get("/v1/model").json()["model"] == tag
             path.write_bytes(first)
@@ -55,6 +58,24 @@ def test_a_new_file_is_served_and_a_bad_one_is_not(tmp_path):
         until(served, lambda served: served.get("/v1/model").json()["model"] != tag)
         found = served.get("/v1/users/5/recommendations").json()["recommendations"]
         assert [row["item"] for row in found] == [one.id for one in another().recommend(5)]
+
+
+def test_a_model_is_a_regular_file(tmp_path):
+    path = tmp_path / "model.palate"
+    os.mkfifo(path)
+    for wrong in (path, Path("/dev/zero"), tmp_path):
+        with pytest.raises(StorageError):
+            Running(wrong, tmp_path)
+    for wrong in (path, Path("/dev/zero")):
+        with pytest.raises(StorageError, match="no regular file"):
+            retrain(wrong, None)
+    path.unlink()
+    model_file(tmp_path)
+    with client(tmp_path) as served:
+        path.unlink()
+        os.mkfifo(path)
+        told = until(served, lambda served: served.get("/v1/model").json()["refused"])
+        assert told == "model model.palate is no regular file"
 
 
 def test_a_copy_is_checked_once_and_old_ones_go(tmp_path):

@@ -84,6 +84,8 @@ def retrain(
 def _alone(path: Path) -> Iterator[None]:
     """Let nobody else fit the same file anew."""
     try:
+        if path.exists() and not path.is_file():
+            raise StorageError(f"model {path} is no regular file")
         with open(path, "rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

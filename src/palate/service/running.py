@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -242,7 +243,7 @@ class Running:
             try:
                 fresh = self._read()
             except PalateError as error:
-                self.refused = str(error)
+                self.refused = str(error).replace(str(self.path), self.path.name)  # everybody may read it
                 _log.error("the new model is refused, the old one serves on", extra={"reason": str(error)})
                 return False
             self.refused = None
@@ -259,7 +260,7 @@ class Running:
     def _read(self) -> Edition:
         draft = self.folder / f".{uuid4().hex}"
         try:
-            with open(self.path, "rb") as source, open(draft, "wb") as target:
+            with open(self.path, "rb", opener=_regular) as source, open(draft, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             with open(draft, "rb") as copied:
                 digest = hashlib.file_digest(copied, "sha256").hexdigest()
@@ -269,10 +270,21 @@ class Running:
             model = _plain(load(self._copy(digest), mmap=True))
             model = dataclasses.replace(model, catalogue=_Titled(model.catalogue.entries))
             return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
+        except StorageError as error:
+            raise StorageError(str(error).replace(str(draft), str(self.path))) from error
         except OSError as error:
             raise StorageError(f"model {self.path} cannot be read: {error.strerror or error}") from error
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a file, but no pipe or device, which might never end, or never begin."""
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise StorageError(f"model {path} is no regular file")
+    return handle
 
 
 def _plain(part: Any) -> Any:
