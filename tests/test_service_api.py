@@ -298,6 +298,8 @@ def test_errors_are_problem_documents(served):
         b"[]",
         b'{"rating": "x"}',
         b'{"rating": NaN}',
+        b'{"rating": true}',
+        b'{"rating": "3"}',
         b'{"rating": 3, "more": 1}',
         b"{}",
         b"null",
@@ -306,3 +308,31 @@ def test_errors_are_problem_documents(served):
         assert is_problem(answer, 422), body
     answer = served.put("/v1/users/5/ratings/1", content=b"\xff", headers={"content-type": "application/json"})
     assert is_problem(answer, 400)
+
+
+def test_ratings_that_no_model_can_hold_are_refused(tmp_path):
+    import palate
+
+    chosen = [
+        (user, item, float(1 + (user * item) % 3)) for user in range(12) for item in range(9) if (user + item) % 2
+    ]
+    model = palate.ImplicitALS(factors=2).fit(palate.read_ratings(chosen))
+    palate.save(model, tmp_path / "model.palate")
+    with client(tmp_path) as served:
+        for huge in (1e300, -1e300, 3.5e38):
+            assert is_problem(served.put("/v1/users/5/ratings/3", json={"rating": huge}), 422), huge
+            assert is_problem(served.patch("/v1/users/5/ratings", json={"ratings": {"3": huge}}), 422), huge
+            assert is_problem(served.put("/v1/me/ratings/3", json={"rating": huge}, headers={"X-Palate": "1"}), 422)
+        assert served.app.state.parts.store.everything() == []
+        served.app.state.parts.store.put("u:5", {"3": 1e300})  # by an earlier version
+        assert served.get("/v1/users/5/recommendations").status_code == 200
+
+
+def test_head_answers_as_get_without_a_body(served):
+    for path in ("/v1/model", "/v1/users/5/recommendations", "/healthz", "/v1/items/777", "/"):
+        asked, told = served.head(path), served.get(path)
+        assert asked.status_code == told.status_code, path
+        assert asked.content == b""
+        assert asked.headers["content-type"] == told.headers["content-type"]
+        assert asked.headers["content-length"] == told.headers["content-length"]
+    assert served.get("/v1/users/5/recommendations").json()["user"] == 5

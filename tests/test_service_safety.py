@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import socket
+import sqlite3
 
 import pytest
 
@@ -14,7 +15,7 @@ from palate.service.limits import Limiter
 from palate.service.logs import JsonFormatter
 from palate.service.store import Store
 from palate.service.visitors import COOKIE
-from serving import CSRF, Served, client, is_problem
+from serving import CSRF, Served, client, is_problem, model_file
 
 
 @pytest.fixture
@@ -162,8 +163,42 @@ def test_other_origins_may_not_read_unless_told_so(tmp_path):
         assert "access-control-allow-credentials" not in opened.get("/v1/model", headers=headers).headers
 
 
+def test_a_page_that_may_call_the_api_learns_why_it_was_refused(tmp_path):
+    own = {"Origin": "https://shop.example"}
+    with client(
+        tmp_path, origins=[own["Origin"]], protect="always", rate=1.0, burst=6, largest_body=1024, timeout=0.3
+    ) as served:
+        asked = {**own, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
+        answer = served.options("/v1/users/5/ratings/3", headers=asked)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == own["Origin"]
+        assert "PUT" in answer.headers["access-control-allow-methods"]
+        assert "authorization" in answer.headers["access-control-allow-headers"]
+        foreign = served.options("/v1/users/5/ratings/3", headers={**asked, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in foreign.headers
+        read = {**bearer(add_key(store_of(served), "read", "test")), **own}
+        stale(served)
+        body = {"rating": 3}
+        holder = sqlite3.connect(tmp_path / "model.palate.events.sqlite", isolation_level=None)
+        holder.execute("begin immediate")
+        for status, answer in (
+            (401, served.put("/v1/users/5/ratings/3", json=body, headers=own)),
+            (403, served.put("/v1/users/5/ratings/3", json=body, headers=read)),
+            (413, served.post("/v1/recommendations", content=b" " * 2000, headers=read)),
+            (421, served.get("/v1/model", headers={**own, "Host": "evil.example"})),
+            (503, served.put("/v1/me/ratings/3", json=body, headers={**own, **CSRF})),
+            (429, [served.get("/v1/model", headers=own) for _ in range(10)][-1]),
+        ):
+            assert is_problem(answer, status)
+            assert answer.headers["access-control-allow-origin"] == own["Origin"], status
+        holder.close()
+
+
 def test_requests_for_another_host_are_turned_away(tmp_path):
     with client(tmp_path) as served:
+        for host in ("localhost@", "evil@localhost", "localhost#", "localhost#evil", "localhost/", "localhost?",
+                     "localhost:x", "localhost:", "[::1", "::1", "localhost:80:80", " localhost", "localhost:999999"):  # fmt: skip
+            assert is_problem(served.get("/v1/model", headers={"Host": host}), 421), host
         for host in ("evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example", "[", "a" * 500):
             assert is_problem(served.get("/v1/model", headers={"Host": host}), 421), host
         for host in ("localhost", "127.0.0.1:8000", "[::1]:8000"):
@@ -248,6 +283,31 @@ def test_a_revoked_key_opens_nothing(served):
     assert is_problem(served.get("/v1/users/5/ratings", headers=bearer(key)), 401)
     with pytest.raises(SettingsError, match="there is no key"):
         revoke_key(store, "00000000")
+
+
+def test_only_the_first_key_makes_a_store_and_only_beside_a_model(tmp_path):
+    from click.testing import CliRunner
+
+    from palate.cli import main
+
+    path = str(tmp_path / "model.palate")
+
+    def run(*words):
+        return CliRunner().invoke(main, ["keys", *words, "--model", path])
+
+    for words in (["list"], ["revoke", "1a2b3c4d"], ["add", "shop"]):
+        told = run(*words)
+        assert told.exit_code != 0
+        assert "no such file" in told.output + str(told.exception), words
+    assert list(tmp_path.iterdir()) == []
+    model_file(tmp_path)
+    for words in (["list"], ["revoke", "1a2b3c4d"]):
+        assert "no keys yet" in str(run(*words).exception) + run(*words).output
+    assert [one.name for one in tmp_path.iterdir()] == ["model.palate"]
+    for name in ("", " ", "a\nb", "x" * 300):
+        assert "needs a name" in str(run("add", name).exception) + run("add", name).output
+    assert run("add", "shop").output.startswith("palate_")
+    assert "shop" in run("list").output
 
 
 def test_of_a_key_only_a_hash_is_kept(tmp_path):
@@ -391,6 +451,12 @@ def test_texts_of_items_come_as_json_and_nothing_else(served):
 
 def test_requests_that_are_no_http_do_not_stop_a_service(tmp_path):
     with Served(tmp_path) as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=5) as one:
+            for _ in range(2):  # a HEAD leaves the connection usable
+                one.sendall(b"HEAD /v1/users/5/recommendations HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = one.recv(10_000)
+                assert answer.startswith(b"HTTP/1.1 200")
+                assert answer.endswith(b"\r\n\r\n")
         for sent in (
             b"\x00" * 100,
             b"GET / HTTP/9.9\r\n\r\n",

@@ -68,9 +68,16 @@ def make_app(settings: Settings) -> FastAPI:
     _describe(app)
     if settings.page.is_dir():
         app.mount("/", StaticFiles(directory=settings.page, html=True))
-    if settings.origins:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Edge, settings=settings, guard=service.guard)
+    if settings.origins:  # around the edge: a browser asks without a key, and its page may read why it was refused
+        told = ["X-Request-Id", "Retry-After", "ETag"]
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=told,
+        )
     return app
 
 

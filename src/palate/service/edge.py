@@ -26,6 +26,7 @@ __all__ = ["CSRF", "Edge"]
 #: A header that no form and no page of another origin can send without asking first.
 CSRF = "x-palate"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_STATE = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLICY = "; ".join(
     (
@@ -80,12 +81,17 @@ class Edge:
             # Ids may hold slashes: routes are matched on the path as it was sent, and each id is decoded by itself.
             scope["path"] = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
         status, begun = 500, False
+        is_head = scope["method"] == "HEAD" and (scope["path"].startswith("/v1") or scope["path"] in _STATE)
+        if is_head:  # the endpoints know GET only; the server must still see what was asked
+            scope = {**scope, "method": "GET"}
 
         async def answer(message: Message) -> None:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
                 message["headers"] = [*message["headers"], *_HEADERS, (b"x-request-id", name.encode())]
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

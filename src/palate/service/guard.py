@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from palate.errors import SettingsError
 from palate.service.schema import keys
@@ -23,6 +23,9 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING = ("/v1/recommendations", "/v1/predictions", "/metrics")
 _FRESH = 1.0
 _MOST_HOSTS = 1000
+_HOST = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9._-]{1,253})|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
 class Key(NamedTuple):
@@ -55,6 +58,8 @@ def add_key(store: Store, scope: str, name: str) -> str:
     """Make a key and return it: the only time that it can be seen."""
     if scope not in SCOPES:
         raise SettingsError(f"a scope is one of {', '.join(SCOPES)}, not {scope!r}")
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise SettingsError(f"a key needs a name, printable and of at most 200 characters, not {name[:40]!r}")
     id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     with store.writing() as connection:
         row = Key(id, _hashed(secret), scope, name, time.time())._asdict()
@@ -129,10 +134,10 @@ class Guard:
         return known
 
     def _admits(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        found = _HOST.fullmatch(host)
+        if found is None or int(found["port"] or 0) > 65535:
             return False
+        name = (found["name"] or found["address"]).lower()
         if self.settings.hosts:
             return name in self.settings.hosts or is_loopback(name)
         return self._exposed or is_loopback(name)

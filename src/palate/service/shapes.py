@@ -38,7 +38,7 @@ __all__ = [
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=512)]
 Id = StrictInt | Text
-Rating = Annotated[float, Field(allow_inf_nan=False)]
+Rating = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Ratings = Annotated[dict[Text, Rating], Field(max_length=10_000)]
 By = Literal["prediction", "lower bound", "chance"]
 Count = Annotated[int, Field(ge=1, le=1000)]
