@@ -291,6 +291,8 @@ class Running:
             model = _plain(load(self._copy(digest), mmap=True))
             model = dataclasses.replace(model, catalogue=_Titled(model.catalogue.entries))
             return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
+        except StorageError as error:  # of the file that people know, and not of its copy
+            raise StorageError(str(error).replace(str(draft), str(self.path))) from error
         except OSError as error:
             raise StorageError(f"model {self.path} cannot be read: {error.strerror or error}") from error
         finally:
