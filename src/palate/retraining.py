@@ -28,11 +28,24 @@ RETRAINED = "retrained"
 
 
 class Retrained(NamedTuple):
-    """What came of it."""
+    """What came of it.
+
+    Attributes
+    ----------
+    model
+        The new model.
+    ratings
+        How many it was fitted on.
+    stored
+        How many came from the store, withdrawals included.
+    visitors
+        How many anonymous visitors it learned from, who have no rows in it.
+    """
 
     model: Model
     ratings: int
     stored: int
+    visitors: int
 
 
 def retrain(
@@ -67,12 +80,13 @@ def retrain(
         fitted = solver.fit(ratings, threads=threads, progress=progress)
         if fitted.training["interrupted"]:
             raise KeyboardInterrupt
+        count = int(visitors.sum())
         fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
         if (path.stat().st_ino, path.stat().st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
             raise StorageError(f"{path} was replaced while it was fitted anew: the new fit is dropped")
         save(fitted, path)
         store.set_fact(RETRAINED, str(begun))
-        return Retrained(fitted, len(ratings), len(events))
+        return Retrained(fitted, len(ratings), len(events), count)
 
 
 @contextmanager

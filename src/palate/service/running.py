@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue, Entry
-from palate.errors import PalateError, StorageError, UnknownIdError
+from palate.errors import DataError, PalateError, StorageError, UnknownIdError
 from palate.model import Model
+from palate.ratings import Vocabulary
 from palate.storage import load
 
 __all__ = ["Edition", "Kept", "Running"]
@@ -138,6 +139,18 @@ class Edition:
         index = self.user_index(user)
         return self.model.users[index] if index >= 0 else user
 
+    @staticmethod
+    def check_kind(vocabulary: Vocabulary, id: str) -> None:
+        """Keep ids of texts away from ids of integers: the next fit would have to turn all of them into texts.
+
+        Raises
+        ------
+        DataError
+            If the ids of the model are integers and this one is none.
+        """
+        if not vocabulary.is_text and _integer(id) is None:
+            raise DataError(f"{vocabulary.kind} ids of this model are integers, not {id[:40]!r}")
+
     def own_ratings(self, user: str) -> dict[str, float]:
         """Return the ratings that the model itself has of a user: item id as text → rating."""
         index = self.user_index(user)
@@ -158,9 +171,8 @@ class Edition:
 
     def _number(self, id: Id) -> Id:
         # Files keep the ids of a catalogue as text; beside items that are numbers they are numbers, too.
-        text = str(id)
-        plain = text.isascii() and text.isdecimal() and str(int(text)) == text
-        return int(text) if plain and not self.model.items.is_text else text
+        number = None if self.model.items.is_text else _integer(str(id))
+        return str(id) if number is None else number
 
     def shown(self, item: str) -> Id:
         """Return an item's id as answers have it."""
@@ -189,6 +201,14 @@ class Edition:
         self.model.items.index([""])
         self.model.users.index([""])
         return self
+
+
+def _integer(text: str) -> int | None:
+    """Return the integer that is written so, None for a text: 7 and -7 are integers, 07 and 10^30 are not."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19) or str(int(text)) != text:
+        return None
+    return int(text)
 
 
 class _Titled(Catalogue):
@@ -271,6 +291,8 @@ class Running:
             model = _plain(load(self._copy(digest), mmap=True))
             model = dataclasses.replace(model, catalogue=_Titled(model.catalogue.entries))
             return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
+        except StorageError as error:  # of the file that people know, and not of its copy
+            raise StorageError(str(error).replace(str(draft), str(self.path))) from error
         except OSError as error:
             raise StorageError(f"model {self.path} cannot be read: {error.strerror or error}") from error
         finally:
