@@ -258,6 +258,58 @@ def test_a_model_without_certainty_scale_or_catalogue_still_serves(chrome, tmp_p
         assert page.errors == []
 
 
+def test_an_item_that_nobody_rated_can_be_rated(page):
+    rated = {one["item"] for one in page.request.get(f"{page.base}/v1/map?n=5000").json()["items"]}
+    item = next(one for one in range(1, 200) if one not in rated and page.request.get(f"{page.base}/v1/items/{one}").ok)
+    page.goto(f"{page.base}/#/item/{item}")
+    page.get_by_text("your rating counts from the next fit on").wait_for()
+    page.locator(".box input").fill("7")
+    page.locator(".box .strong").click()
+    page.get_by_text("You rated it +7").wait_for()
+    page.reload()
+    page.get_by_text("You rated it +7").wait_for()
+    page.get_by_role("button", name="Delete my rating").click()
+    page.get_by_text("Your rating", exact=True).wait_for()
+
+
+def test_the_menu_marks_where_one_is_and_no_address_shows_another_page(page):
+    def marked():
+        return page.locator("nav [aria-current]").evaluate_all(
+            "all => all.map(one => [one.dataset.page, one.ariaCurrent])"
+        )
+
+    assert marked() == [["", "page"]]
+    go(page, "item")
+    assert marked() == [["search", "true"]]
+    for wrong in ("nowhere", "constructor", "models"):
+        page.goto(f"{page.base}/#/{wrong}")
+        page.get_by_role("heading", name="There is no such page").wait_for()
+        assert page.title().startswith("There is no such page")
+        assert marked() == []
+    page.get_by_role("link", name="To the first page").click()
+    page.locator(".question").wait_for()
+
+
+def test_the_model_is_shown_beside_baselines_and_the_api_is_named(chrome, tmp_path):
+    ratings, _ = palate.datasets.load("sample")
+    train, test = palate.holdout(ratings, 0.1)
+    model = palate.BayesianMF(factors=2, sweeps=10, seed=1).fit(train)
+    told = palate.evaluate(model, test).as_dict()
+    path = tmp_path / "model.palate"
+    palate.save(dataclasses.replace(model, training={**model.training, "holdout": told}), path)
+    with Served(tmp_path) as served, opened(chrome, served.url) as page:
+        go(page, "model")
+        named = page.locator(".bars li").evaluate_all(
+            "all => all.map(one => [...one.children].map(part => part.innerText))"
+        )
+        expected = {"this model": told["rmse"]} | {name: one["rmse"] for name, one in told["baselines"].items()}
+        assert {name: value for name, _, value in named} == {name: f"{value:.3f}" for name, value in expected.items()}
+        assert len(named) > 2
+        link = page.get_by_role("link", name="its document").get_attribute("href")
+        assert page.request.get(f"{page.base}/{link}").json()["openapi"]
+        assert page.errors == []
+
+
 @pytest.mark.parametrize(("status", "title"), [(503, "The store does not answer"), (429, "Too many requests")])
 def test_a_busy_server_is_waited_for(page, status, title):
     left = [2]

@@ -1,10 +1,12 @@
 """What every endpoint answers, compared with the model itself."""
 
+import dataclasses
 from urllib.parse import quote
 
 import pytest
 
 import palate
+from palate.catalogue import Entry
 from serving import CSRF, ODD, client, fitted, is_problem
 
 
@@ -173,18 +175,60 @@ def test_ratings_of_the_model_can_be_withdrawn_and_given_again(fresh):
 
 
 def test_a_new_user_begins_with_a_rating(fresh):
-    assert is_problem(fresh.get("/v1/users/nobody/recommendations"), 404, "neither the model nor the store")
-    assert fresh.get("/v1/users/nobody/ratings").json() == {"user": "nobody", "ratings": []}
-    assert fresh.put("/v1/users/nobody/ratings/1", json={"rating": 5}).status_code == 204
-    told = fresh.get("/v1/users/nobody/recommendations?n=2").json()
+    assert is_problem(fresh.get("/v1/users/500/recommendations"), 404, "neither the model nor the store")
+    assert fresh.get("/v1/users/500/ratings").json() == {"user": "500", "ratings": []}
+    assert fresh.put("/v1/users/500/ratings/1", json={"rating": 5}).status_code == 204
+    told = fresh.get("/v1/users/500/recommendations?n=2").json()
     wanted = fitted().recommend(fitted().fold_in({1: 5}), 2)
     assert pairs(told["recommendations"]) == [(one.id, one.score) for one in wanted]
 
 
 def test_all_or_nothing_of_a_batch_of_ratings_is_kept(fresh):
     for wrong, status in (({"1": 3, "2": 9}, 422), ({"1": 3, "777": 3}, 404), ({"1": 3, "777": None}, 404)):
-        assert is_problem(fresh.patch("/v1/users/new/ratings", json={"ratings": wrong}), status)
-    assert fresh.get("/v1/users/new/ratings").json()["ratings"] == []
+        assert is_problem(fresh.patch("/v1/users/501/ratings", json={"ratings": wrong}), status)
+    assert fresh.get("/v1/users/501/ratings").json()["ratings"] == []
+
+
+def test_ids_of_texts_never_come_among_integers(tmp_path):
+    catalogue = palate.Catalogue({"extra": Entry("", "a text among integers"), -3: Entry("", "an integer")})
+    palate.save(dataclasses.replace(fitted(), catalogue=catalogue), tmp_path / "model.palate")
+    with client(tmp_path) as found:
+        for user in ("ann", "007", "1.5", "+5", "٥", "9" * 30):
+            url, said = f"/v1/users/{part(user)}/ratings", "user ids of this model are integers"
+            assert is_problem(found.put(f"{url}/1", json={"rating": 5}), 422, said)
+            assert is_problem(found.patch(url, json={"ratings": {"1": 5}}), 422, said)
+        for url in ("/v1/users/5/ratings/extra", "/v1/me/ratings/extra"):
+            assert is_problem(found.put(url, json={"rating": 5}, headers=CSRF), 422, "item ids of this model are int")
+        assert found.put("/v1/users/-7/ratings/-3", json={"rating": 5}).status_code == 204
+        assert found.app.state.parts.store.everything() == [("u:-7", "-3", 5.0)]
+
+
+def test_a_body_that_is_not_said_to_be_json_names_the_header(fresh):
+    for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        answer = fresh.put("/v1/users/5/ratings/1", content=b'{"rating": 5}', headers=headers)
+        assert is_problem(answer, 415, "Content-Type: application/json")
+    wrong = fresh.put("/v1/users/5/ratings/1", json={"rating": "five"})
+    assert is_problem(wrong, 422, "rating")
+
+
+def test_ratings_that_the_model_was_fitted_on_are_not_folded_in(fresh):
+    model, url = fitted(), "/v1/users/5/recommendations?n=14"
+    before = fresh.get(url).json()
+    index, values = model.seen[model.users.require(5)]
+    own = {str(model.items[at]): float(value) for at, value in zip(index, values, strict=True)}
+    rated = fresh.app.state.parts.store
+    for stored in (
+        own,
+        dict([*own.items()][:2]),
+        {"99": 4.0},
+        {next(iter(set(map(str, range(1, 15))) - set(own))): None},
+    ):
+        rated.replace("u:5", stored)
+        assert fresh.get(url).json() == before == {"user": 5, "recommendations": before["recommendations"]}
+    item = next(iter(own))
+    for stored in ({item: 6 - own[item] or 1.0}, {item: None}):
+        rated.replace("u:5", stored)
+        assert fresh.get(url).json() != before
 
 
 @pytest.mark.parametrize("item", ODD, ids=range(len(ODD)))

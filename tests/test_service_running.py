@@ -3,6 +3,9 @@
 import dataclasses
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +19,7 @@ from palate.retraining import merged, retrain, solver_of, without_users
 from palate.service.running import Running
 from palate.service.schedule import Schedule, parsed
 from palate.service.store import Store
-from serving import ODD, Served, client, fitted, model_file
+from serving import ODD, Served, client, environment, fitted, model_file
 
 
 def another():
@@ -149,7 +152,7 @@ def test_two_workers_that_write_at_once_lose_nothing(tmp_path):
                 if answer.status_code != 204 or told.json().get("rating") != 1 + turn % 5:
                     failed.append((answer.text, told.text))
 
-        threads = [threading.Thread(target=write, args=(f"w{at}",)) for at in range(4)]
+        threads = [threading.Thread(target=write, args=(f"{900 + at}",)) for at in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -159,7 +162,7 @@ def test_two_workers_that_write_at_once_lose_nothing(tmp_path):
         given = sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("palate_events_total"))
         assert given == 120  # of both workers together
         for at in range(4):
-            rows = httpx.get(f"{served.url}/v1/users/w{at}/ratings").json()["ratings"]
+            rows = httpx.get(f"{served.url}/v1/users/{900 + at}/ratings").json()["ratings"]
             assert {row["item"]: row["rating"] for row in rows} == {
                 1 + turn % 14: 1 + turn % 5 for turn in range(16, 30)
             }
@@ -264,7 +267,7 @@ def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
     store.put("u:500", {str(item): 5.0 for item in range(1, 8)})
     store.put("v:somebody", {"99": 4.0, "3": 1.0})
     told = retrain(path, store)
-    assert told.ratings == len(fitted().seen.values) + 9
+    assert (told.ratings, told.stored, told.visitors) == (len(fitted().seen.values) + 9, 9, 1)
     model = palate.load(path)
     assert 500 in model.users.ids
     assert len(model.users) == 41
@@ -314,6 +317,52 @@ def test_what_is_deleted_during_a_fit_stays_deleted(tmp_path):
 
 def served_items(served, user):
     return [row["item"] for row in served.get(f"/v1/users/{user}/ratings").json()["ratings"]]
+
+
+def test_after_a_fit_anew_the_service_says_of_a_user_what_the_model_says(tmp_path):
+    path = model_file(tmp_path)
+    with client(tmp_path) as served:
+        for item, rating in ((1, 4.123456), (2, 1.7), (99, 3.3)):
+            served.put(f"/v1/users/500/ratings/{item}", json={"rating": rating})
+        store = served.app.state.parts.store
+        retrain(path, store)
+        until(served, lambda served: served.get("/v1/model").json()["users"] == 41)
+        found = served.get("/v1/users/500/recommendations?n=5").json()["recommendations"]
+        told = [(one.id, one.score) for one in palate.load(path).recommend(500, 5)]
+        assert [(row["item"], pytest.approx(row["prediction"], abs=1e-6)) for row in found] == told
+
+
+def test_a_fit_anew_says_that_visitors_have_no_rows(tmp_path):
+    path = model_file(tmp_path)
+    for owner, said in (("u:500", False), ("v:somebody", True)):
+        store = Store(f"sqlite:///{tmp_path / 'model.palate.events.sqlite'}")
+        store.open()
+        store.put(owner, {"3": 4.0})
+        store.close()
+        command = [sys.executable, "-m", "palate", "retrain", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+        assert ("no rows of their own" in done.stdout) == said
+
+
+def test_what_cannot_be_served_is_one_line_and_makes_no_store(tmp_path):
+    def refused(*arguments):
+        command = [sys.executable, "-m", "palate", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=30)
+        assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, ""), done
+        return done.stderr
+
+    good, bad, none = model_file(tmp_path), tmp_path / "bad.palate", tmp_path / "none.palate"
+    bad.write_bytes(b"nonsense")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for workers in (1, 2):
+            flags = ("--port", port, "--workers", workers)
+            assert f"127.0.0.1:{port} cannot be listened on (address already in use)" in refused("serve", good, *flags)
+    for workers in (1, 2):
+        for path in (bad, none):
+            assert str(path) in refused("serve", path, "--port", 0, "--workers", workers)
+    assert str(none) in refused("retrain", none)
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["bad.palate", "model.palate"]
 
 
 def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch):
@@ -367,11 +416,11 @@ def test_when_a_fit_is_due(tmp_path):
 def test_a_running_service_fits_itself_anew(tmp_path):
     with Served(tmp_path, "--retrain-every", "3", "--log", "info") as served, palate.Client(served.url) as web:
         tag = web.model()["model"]
-        web.rate("newcomer", {1: 5, 2: 1, 3: 4})
+        web.rate(500, {1: 5, 2: 1, 3: 4})
         until(web, lambda web: web.model()["model"] != tag, 60)
         assert web.model()["users"] == 41
-        assert len(web.recommend("newcomer")) == 10
-        assert web.ratings("newcomer") == {1: 5, 2: 1, 3: 4}
+        assert len(web.recommend(500)) == 10
+        assert web.ratings(500) == {1: 5, 2: 1, 3: 4}
 
 
 # The client

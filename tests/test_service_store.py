@@ -363,6 +363,43 @@ def test_a_change_while_a_reader_reads_is_not_missed(tmp_path):
     assert fresh.read("u", lambda owner: dict(rows)) == {"a": 2.0}
 
 
+# The files
+
+
+def test_nobody_else_may_read_the_store(tmp_path):
+    path = tmp_path / "events.sqlite"
+    for mode in (None, 0o644):
+        if mode is not None:  # as earlier versions made it
+            path.chmod(mode)
+        store = Store(f"sqlite:///{path}")
+        store.open()
+        store.put("u:1", {"a": 1.0})
+        found = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+        assert found == dict.fromkeys([path.name, f"{path.name}-fresh", f"{path.name}-shm", f"{path.name}-wal"], 0o600)
+        store.close()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_after_a_service_ends_all_is_in_the_one_file(tmp_path, workers):
+    import httpx
+
+    runtime = tmp_path / "tmp"
+    runtime.mkdir()
+    with Served(tmp_path, "--log", "error", "--workers", workers, TMPDIR=str(runtime)) as served:
+        for item in range(1, 6):
+            assert httpx.put(f"{served.url}/v1/users/5/ratings/{item}", json={"rating": 5}).status_code == 204
+            assert httpx.get(f"{served.url}/v1/users/5/ratings").status_code == 200  # a reader is open, too
+        assert served.stop() in (0, -15)
+    path = tmp_path / "model.palate.events.sqlite"
+    wal = path.with_name(path.name + "-wal")
+    assert not wal.exists() or not wal.stat().st_size
+    copied = tmp_path / "copy.sqlite"
+    copied.write_bytes(path.read_bytes())
+    with sqlite3.connect(copied) as alone:
+        assert alone.execute("select count(*) from events").fetchone() == (5,)
+    assert list(runtime.glob("palate-*")) == []  # nor is a copy of the model left
+
+
 # kill -9
 
 
@@ -378,7 +415,7 @@ def test_every_acknowledged_rating_outlives_a_kill(tmp_path):
         with httpx.Client(base_url=served.url, timeout=5) as web:
             try:
                 for count in range(1000):
-                    user, item = f"k{turn}-{count % 7}", 1 + count % 14
+                    user, item = 1000 * (turn + 1) + count % 7, 1 + count % 14
                     rating = 1 + (turn + count) % 5
                     if web.put(f"/v1/users/{user}/ratings/{item}", json={"rating": rating}).status_code == 204:
                         acknowledged[f"u:{user}", str(item)] = float(rating)

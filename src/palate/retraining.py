@@ -31,11 +31,24 @@ RETRAINED = "retrained"
 
 
 class Retrained(NamedTuple):
-    """What came of it."""
+    """What came of it.
+
+    Attributes
+    ----------
+    model
+        The new model.
+    ratings
+        How many it was fitted on.
+    stored
+        How many came from the store, withdrawals included.
+    visitors
+        How many anonymous visitors it learned from, who have no rows in it.
+    """
 
     model: Model
     ratings: int
     stored: int
+    visitors: int
 
 
 def retrain(
@@ -70,6 +83,7 @@ def retrain(
         fitted = solver.fit(ratings, threads=threads, progress=progress)
         if fitted.training["interrupted"]:
             raise KeyboardInterrupt
+        count = int(visitors.sum())
         fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
         if (path.stat().st_ino, path.stat().st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
             raise StorageError(f"{path} was replaced while it was fitted anew: the new fit is dropped")
@@ -77,7 +91,7 @@ def retrain(
         # Withdrawals outlive this fit: some were made during it, and the model before it is served for a moment yet.
         store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
         store.set_fact(RETRAINED, str(begun))
-        return Retrained(fitted, len(ratings), len(events))
+        return Retrained(fitted, len(ratings), len(events), count)
 
 
 @contextmanager

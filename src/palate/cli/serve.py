@@ -39,6 +39,7 @@ def _store(settings: Settings) -> Store:
 
     store = Store(settings.store_url, settings.busy)
     store.open()
+    click.get_current_context().call_on_close(store.close)
     return store
 
 
@@ -85,8 +86,7 @@ def serve(
     settings = _settings(config, model, hosts=list(hosts) or None, origins=list(origins) or None, **flags)
     from palate.service.server import run
 
-    click.echo(f"palate serves {settings.model} on http://{settings.host}:{settings.port}", err=True)
-    run(settings)
+    run(settings, lambda address: click.echo(f"palate serves {settings.model} on {address}", err=True))
 
 
 @click.command()
@@ -114,14 +114,19 @@ def retrain(
     settings = _settings(config, model, store=store)
     from palate.retraining import retrain as fit
 
+    if not settings.model.is_file():  # a store beside nothing would only be in the way
+        raise StorageError(f"model {settings.model} cannot be read: there is no such file")
     kept = _store(settings)
     with show.epochs(quiet or as_json) as progress:
         told = fit(settings.model, kept, threads=threads, time_budget=time_budget, progress=progress)
     if as_json:
         users, items = len(told.model.users), len(told.model.items)
-        show.json_text({"ratings": told.ratings, "stored": told.stored, "users": users, "items": items})
+        counts = {"ratings": told.ratings, "stored": told.stored, "visitors": told.visitors}
+        show.json_text({**counts, "users": users, "items": items})
     elif not quiet:
         click.echo(f"Fitted {settings.model} anew on {told.ratings:,} ratings; {told.stored:,} came from the store.")
+        if told.visitors:
+            click.echo("Anonymous visitors taught it about items; by design they have no rows of their own in it.")
 
 
 @click.group()

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Database:
         self._inode: int | None = None
         self._opening = threading.Lock()
         self._engine: sa.Engine | None = None
+        self._readers: list[sqlite3.Connection] = []
         self._opened = 0  # how often: a thread's connection of an earlier time is not used any more
 
     @property
@@ -80,8 +81,11 @@ class Database:
         return os.stat(str(self.url.database)).st_ino if self.is_sqlite else None
 
     def _open(self) -> None:
-        self.close()
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
         if self.is_sqlite:
+            _keep_private(Path(str(self.url.database)))
             engine = sa.create_engine(self.url, connect_args={"timeout": self.busy, "isolation_level": None})
             sa.event.listen(engine, "connect", _prepare)
             sa.event.listen(engine, "begin", _begin)
@@ -102,8 +106,11 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         self.engine()
         if getattr(self._own, "opened", None) != self._opened:
-            connection = sqlite3.connect(str(self.url.database), timeout=self.busy, isolation_level=None)
+            path = str(self.url.database)
+            # Only its own thread reads with it; another may close it, at the end.
+            connection = sqlite3.connect(path, timeout=self.busy, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA query_only = ON")
+            self._readers.append(connection)
             self._own.connection, self._own.opened = connection, self._opened
         found: sqlite3.Connection = self._own.connection
         return found
@@ -116,10 +123,17 @@ class Database:
             raise StoreError(f"the store {self.where} {_reason(error)}: try again later") from error
 
     def close(self) -> None:
-        """Close what is open; the next call opens it again."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        """Close what is open, all of it in the one file; the next call opens it again."""
+        engine, self._engine = self._engine, None
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.close()
+        if engine is None:
+            return
+        if self.is_sqlite:
+            with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):  # another process at work does it when it ends
+                _checkpoint(engine)
+        engine.dispose()
 
 
 def _understood(url: str) -> URL:
@@ -135,6 +149,29 @@ def _understood(url: str) -> URL:
     if not made.database or made.database == ":memory:":
         raise SettingsError("the store must be a file: sqlite:///FILE")
     return made.set(database=str(Path(made.database).resolve()))
+
+
+def _keep_private(path: Path) -> None:
+    """Let nobody else read the ratings and the secret of the cookies: SQLite makes -wal and -shm as the file is.
+
+    By name, and never by a handle: closing one would drop the locks that this process has on the file.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    for one in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with suppress(FileNotFoundError):
+            found = os.stat(one)
+            if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+                os.chmod(one, 0o600)
+
+
+def _checkpoint(engine: sa.Engine) -> None:
+    # Past SQLAlchemy, which would begin a transaction: a checkpoint within one is refused.
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
 
 
 def _prepare(connection: Any, record: Any) -> None:

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from palate.errors import DataError, UnknownIdError
 from palate.model import Model
 from palate.profiles import Profile
@@ -47,7 +49,7 @@ class People:
             own = edition.own_ratings(user)
             # The withdrawal of what this model never had changes nothing.
             telling = {item: rating for item, rating in stored.items() if rating is not None or item in own}
-            if telling:
+            if telling and (index < 0 or not _is_known(edition.model, telling, own)):
                 return self.folded(edition, user_owner(user), telling, own)
         if index < 0:
             raise UnknownIdError(f"user {user!r} is unknown: neither the model nor the store has a rating of it")
@@ -70,6 +72,14 @@ class People:
         return profile
 
 
+def _is_known(model: Model, stored: Mapping[str, float | None], own: Mapping[str, float]) -> bool:
+    """Whether a user's stored ratings are those that the model was fitted on: its own factors then say most."""
+    if any(rating is None and item in own for item, rating in stored.items()):
+        return False
+    given = usable(model, stored)
+    return all(str(item) in own and np.float32(own[str(item)]) == np.float32(given[item]) for item in given)
+
+
 def usable(model: Model, ratings: Mapping[str, float | None]) -> dict[Id, float]:
     """Return those ratings that a model can fold in: a model fitted later may have other items, or another scale."""
     given = {item: rating for item, rating in ratings.items() if rating is not None and is_single(rating)}
@@ -88,13 +98,14 @@ def checked(edition: Edition, given: Mapping[str, float]) -> dict[str, float]:
     Raises
     ------
     UnknownIdError, DataError
-        If an item is unknown, or a rating is off the scale.
+        If an item is unknown or its id cannot be the model's, or a rating is off the scale.
     """
     model, found = edition.model, {}
     for item, rating in given.items():
         id = edition.item(item)
         if not is_single(rating):
             raise DataError(f"rating {rating:g} of item {item!r} is too large a number")
+        edition.check_kind(model.items, str(id))
         if not model.penalty.unobserved:
             if not model.scale.low <= rating <= model.scale.high:
                 raise DataError(f"rating {rating:g} of item {item!r} is off the model's scale, {model.scale}")

@@ -51,9 +51,18 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    given = request.headers.get("content-type", "")
+    if any(one["loc"][0] == "body" for one in error.errors()) and not _is_json(given):
+        said = f"not {given[:100]!r}" if given else "which is missing"
+        return problem(415, f"a body needs the header 'Content-Type: application/json', {said}")
     wrong = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
     said = "; ".join(f"{'.'.join(map(str, one['where']))}: {one['what']}" for one in wrong[:3])
     return problem(422, said[:500], "The request is not as described", errors=wrong[:20])
+
+
+def _is_json(media: str) -> bool:
+    kind = media.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 async def _bug(request: Request, error: Exception) -> Response:

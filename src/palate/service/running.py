@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue, Entry
-from palate.errors import PalateError, StorageError, UnknownIdError
+from palate.errors import DataError, PalateError, StorageError, UnknownIdError
 from palate.ids import integer_of
 from palate.model import Model
+from palate.ratings import Vocabulary
 from palate.storage import load
 
 __all__ = ["Edition", "Kept", "Running"]
@@ -137,6 +138,19 @@ class Edition:
         index = self.user_index(user)
         return self.model.users[index] if index >= 0 else user
 
+    @staticmethod
+    def check_kind(vocabulary: Vocabulary, id: str) -> None:
+        """Keep ids of texts away from ids of integers: the next fit would have to turn all of them into texts.
+
+        Raises
+        ------
+        DataError
+            If the ids of the model are integers and this one is none.
+        """
+        number = integer_of(id)
+        if not vocabulary.is_text and (number is None or abs(number) >= 1 << 62):  # a fit needs room for visitors
+            raise DataError(f"{vocabulary.kind} ids of this model are integers, not {id[:40]!r}")
+
     def own_ratings(self, user: str) -> dict[str, float]:
         """Return the ratings that the model itself has of a user: item id as text → rating."""
         index = self.user_index(user)
@@ -157,9 +171,8 @@ class Edition:
 
     def _number(self, id: Id) -> Id:
         # Files keep the ids of a catalogue as text; beside items that are numbers they are numbers, too.
-        text = str(id)
-        number = None if self.model.items.is_text else integer_of(text)
-        return text if number is None else number
+        number = None if self.model.items.is_text else integer_of(str(id))
+        return str(id) if number is None else number
 
     def shown(self, item: str) -> Id:
         """Return an item's id as answers have it."""
@@ -270,7 +283,7 @@ class Running:
             model = _plain(load(self._copy(digest), mmap=True))
             model = dataclasses.replace(model, catalogue=_Titled(model.catalogue.entries))
             return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
-        except StorageError as error:
+        except StorageError as error:  # of the file that people know, and not of its copy
             raise StorageError(str(error).replace(str(draft), str(self.path))) from error
         except OSError as error:
             raise StorageError(f"model {self.path} cannot be read: {error.strerror or error}") from error

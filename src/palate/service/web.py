@@ -94,10 +94,11 @@ class Parts:
             folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
             if folder is not None:
                 opened.callback(folder.cleanup)
+            # The model first: without a good one no store is made.
+            running = Running(settings.model, Path(folder.name if folder else settings.runtime))
             store = Store(settings.store_url, settings.busy)
             opened.callback(store.close)
             store.open()
-            running = Running(settings.model, Path(folder.name if folder else settings.runtime))
             opened.pop_all()  # all went well: what was opened stays so
         guard = Guard(settings, store)
         visitors = Visitors(store, settings.secret.get_secret_value())
@@ -119,7 +120,7 @@ def parts(request: Request) -> Parts:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problem documents that an endpoint may answer with."""
     content = {MEDIA: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    usual = (400, 401, 403, 404, 413, 421, 422, 429, 500, 503)
+    usual = (400, 401, 403, 404, 413, 415, 421, 422, 429, 500, 503)
     return {status: {"description": "A problem.", "content": content} for status in (*usual, *statuses)}
 
 

@@ -6,7 +6,7 @@ import { axis, ruler, Scale } from "./scale.js";
 import { fixed, many, percent, quoted, wording } from "./words.js";
 
 function predicted(scale, row, own) {
-  if (!row) return h("p", "Nobody has rated this yet, so nothing can be predicted.");
+  if (!row) return h("p", "The model has no rating of this yet, so nothing can be predicted.");
   const sure = row.low == null ? "This model does not tell how sure it is." : `With ${percent(row.level)} chance between ${scale.say(row.low)} and ${scale.say(row.high)}.`;
   return [h("p.big.number", scale.say(row.prediction)), !scale.choices && [ruler(scale, row, own), axis(scale)], h("p.soft", scale.choices ? "A score: the higher, the likelier you choose it." : sure)];
 }
@@ -42,10 +42,9 @@ export async function item({ id }, signal) {
   const [facts, row] = await Promise.all([get("model", signal), get(`items/${own}`, signal)]);
   const scale = new Scale(facts);
   const guess = async () => {
-    if (!row.has_score) return [];
     const level = scale.certain ? 0.8 : null;
-    const asked = [get(`me/predictions/${own}`, signal, { level }), get(`me/explanations/${own}`, signal, { n: 6 }), get("me/ratings", signal)];
-    const [prediction, explained, { ratings }] = await Promise.all(asked);
+    const known = row.has_score ? [get(`me/predictions/${own}`, signal, { level }), get(`me/explanations/${own}`, signal, { n: 6 })] : [];
+    const [{ ratings }, prediction, explained] = await Promise.all([get("me/ratings", signal), ...known]);
     return [prediction, explained, ratings.find((one) => one.item === row.item)?.rating];
   };
   const [first, alike] = await Promise.all([guess(), row.has_score ? get(`items/${own}/similar`, signal, { n: 8 }) : null]);
@@ -61,7 +60,8 @@ export async function item({ id }, signal) {
   };
   function fill([prediction, explained, given]) {
     const guessed = given == null || scale.choices ? "Predicted for you" : "What the model says, knowing your rating";
-    const rating = row.has_score ? h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.say(given)}`), rater(scale, row, { own: given, done, signal })) : "";
+    const later = !row.has_score && h("p.soft", "Nothing was learned of it yet: your rating counts from the next fit on.");
+    const rating = h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.say(given)}`), later, rater(scale, row, { own: given, done, signal }));
     box.replaceChildren(h("section.card", h("h2", guessed), predicted(scale, prediction, given)), rating);
     why.replaceChildren(reasons(scale, explained));
   }

@@ -100,5 +100,6 @@ export async function model(route, signal) {
     !scale.choices && errors(quality),
     h("div.charts", learning(quality), calibration(quality, scale), data(quality)),
     h("h2", "Notes of the fit"),
-    h("ul.notes", [...choices, ...warnings, ...notes].map((one) => h("li", one))));
+    h("ul.notes", [...choices, ...warnings, ...notes].map((one) => h("li", one))),
+    h("p.soft", "All that this page knows, programs can ask too: the API is described in ", h("a", { href: "v1/openapi.json" }, "its document"), "."));
 }

@@ -1,5 +1,5 @@
 // Which screen is shown: told by the part of the address after '#/', so that it survives a reload.
-import { failed, patiently, skeleton } from "./states.js";
+import { failed, lost, patiently, skeleton } from "./states.js";
 
 let left = new AbortController();
 let clicked = false;
@@ -18,18 +18,21 @@ function parse(hash) {
   return { name, id, parameters: new URLSearchParams(query) };
 }
 
+/** How the menu marks a page: the one that is shown, and the search for an item, which is found by it. */
+const marked = (page, name) => (page === name ? "page" : page === "search" && name === "item" ? "true" : null);
+
 /** Shows the screen of the address in `main`; screens are functions from (route, signal) to an element. */
 async function show(main, screens, focus) {
   left.abort();
   left = new AbortController();
   const { signal } = left;
   const route = parse(location.hash);
-  for (const one of document.querySelectorAll("nav a")) one.ariaCurrent = one.dataset.page === route.name ? "page" : null;
+  for (const one of document.querySelectorAll("nav a")) one.ariaCurrent = marked(one.dataset.page, route.name);
   main.replaceChildren(skeleton());
   const height = (!clicked && places.get(location.hash)) || 0;
   clicked = false;
   const failing = (...told) => signal.aborted || main.replaceChildren(failed(...told));
-  const screen = screens[route.name] ?? screens[""];
+  const screen = Object.hasOwn(screens, route.name) ? screens[route.name] : lost;
   const page = await patiently(() => screen(route, signal), signal, failing).catch((failure) => {
     if (!signal.aborted && failure.status === undefined) console.error(failure);
     return failed(failure);

@@ -33,6 +33,9 @@ export const skeleton = () => h("div.skeleton", { role: "status" }, h("span.unse
 
 export const empty = (title, ...more) => h("div.state", h("h2", title), more);
 
+/** Says that an address leads nowhere. */
+export const lost = () => h("div.state.failed", heading("There is no such page"), h("p", "Nothing is shown at this address."), h("a.button", { href: "#/" }, "To the first page"));
+
 /** Says what went wrong, on a page of its own or in a part of one. */
 export function failed(failure, seconds, now) {
   if (seconds) say(`${failure.title}. Trying again.`);

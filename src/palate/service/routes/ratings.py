@@ -24,6 +24,14 @@ def _canonical(service: Parts, user: str) -> tuple[str, dict[str, float]]:
     return user_owner(edition.spelled(checked_user(user))), edition.own_ratings(user)
 
 
+def _writable(service: Parts, user: str) -> str:
+    """Return under which name a user's ratings are stored, if the model can ever take such a user in."""
+    owner, _ = _canonical(service, user)
+    edition = service.running.edition
+    edition.check_kind(edition.model.users, str(edition.spelled(user)))
+    return owner
+
+
 @router.get("", response_model=UserRatings)
 def all_ratings(request: Request, user: UserId) -> Response:
     """Return all ratings of a user; nobody's are an empty list."""
@@ -38,7 +46,7 @@ def all_ratings(request: Request, user: UserId) -> Response:
 def put_many(request: Request, user: UserId, body: RatedMany) -> Response:
     """Rate several items, or withdraw ratings with null, all or none of it."""
     service = parts(request)
-    owner, _ = _canonical(service, user)
+    owner = _writable(service, user)
     rated = checked(
         service.running.edition, {item: rating for item, rating in body.ratings.items() if rating is not None}
     )
@@ -76,7 +84,7 @@ def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
 def put(request: Request, user: UserId, item: ItemId, body: Given) -> Response:
     """Rate an item. When this is answered the rating is on the disk, and the next recommendation knows it."""
     service = parts(request)
-    owner, _ = _canonical(service, user)
+    owner = _writable(service, user)
     service.store.put(owner, checked(service.running.edition, {item: body.rating}))
     EVENTS.labels("given").inc()
     return Response(status_code=204)
