@@ -223,11 +223,13 @@ def test_ratings_that_the_model_was_fitted_on_are_not_folded_in(fresh):
         {"99": 4.0},
         {next(iter(set(map(str, range(1, 15))) - set(own))): None},
     ):
-        rated.replace("u:5", stored)
+        rated.delete("u:5")
+        rated.put("u:5", stored)
         assert fresh.get(url).json() == before == {"user": 5, "recommendations": before["recommendations"]}
     item = next(iter(own))
     for stored in ({item: 6 - own[item] or 1.0}, {item: None}):
-        rated.replace("u:5", stored)
+        rated.delete("u:5")
+        rated.put("u:5", stored)
         assert fresh.get(url).json() != before
 
 
