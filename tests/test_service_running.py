@@ -3,11 +3,13 @@
 import dataclasses
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +168,25 @@ def test_two_workers_that_write_at_once_lose_nothing(tmp_path):
             assert {row["item"]: row["rating"] for row in rows} == {
                 1 + turn % 14: 1 + turn % 5 for turn in range(16, 30)
             }
+
+
+def test_workers_end_when_their_supervisor_is_killed(tmp_path):
+    with Served(tmp_path, "--workers", "2", "--log", "warning") as served:
+        served.process.kill()
+        served.process.wait()
+
+        def is_gone(served):
+            try:
+                os.killpg(served.process.pid, 0)
+            except ProcessLookupError:
+                return True
+            return False
+
+        try:
+            until(served, is_gone)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(served.process.pid, signal.SIGKILL)
 
 
 # Fitting anew

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import multiprocessing
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,8 +93,11 @@ def from_environment() -> FastAPI:
 
 async def _watch(service: Parts) -> None:
     """Look for a new model file now and then, and once a day for visitors who do not come back."""
-    swept = 0.0
+    swept, supervisor = 0.0, multiprocessing.parent_process()
     while True:
+        if supervisor is not None and not supervisor.is_alive():  # it was killed: nobody else would end this worker
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         try:
             if service.running.has_changed():
                 taken = await run_in_threadpool(service.running.refresh)
