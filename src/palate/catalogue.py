@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from palate.ids import integer_of
@@ -53,12 +54,15 @@ class Catalogue:
     def title(self, id: Id) -> str:
         """Return one line that names the item: its title, else how its text begins, else its id."""
         entry = self.get(id) or Entry("", "")
-        line = " ".join((entry.title or entry.text).split())
-        if len(line) > _LONGEST_TITLE:
-            line = line[: _LONGEST_TITLE - 1].rstrip() + "…"
-        return line or str(id)
+        return _line(entry.title or entry.text) or str(id)
 
     def text(self, id: Id) -> str:
         """Return the item's text, else its title, else its id."""
         entry = self.get(id) or Entry("", "")
         return entry.text or entry.title or str(id)
+
+
+@lru_cache(4096)  # a page asks for the same titles again and again
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1].rstrip() + "…"

@@ -102,6 +102,8 @@ class Parts:
 
     def _filter(self, ids: Iterable[Id]) -> NDArray[np.int32]:
         wanted = [ids] if isinstance(ids, (str, int, np.integer)) else list(ids)
+        if not wanted:
+            return np.empty(0, np.int32)
         index = self.items.index(wanted)
         for id, position in zip(wanted, index, strict=True):
             if position < 0 and not self.catalogue.get(id):
