@@ -21,8 +21,6 @@ from palate.kernels.simd import (
     prefetch,
     splat,
     store,
-    subtract_products_4x2,
-    subtract_products_8x1,
     total,
 )
 
@@ -38,7 +36,7 @@ __all__ = [
 ]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "074909feb7d7"
+SIMD = "27244192dfc4"
 
 # Ratings that are gathered at once: their factors stay in the first-level cache.
 _TILE = 128
@@ -52,18 +50,23 @@ _PASSES = 200
 
 
 @jit
+def _add_line(tile, members, line, sign, gram):
+    """Add sign * tile[:members]' tile[:members] to eight rows of gram from a line on (upper blocks only)."""
+    column, size = line, gram.shape[0]
+    if (size - line) % (2 * LANES):
+        add_products_8x1(tile, tile, members, line, column, sign, gram)
+        column += LANES
+    while column < size:
+        add_products_4x2(tile, tile, members, line, column, sign, gram)
+        add_products_4x2(tile, tile, members, line + 4, column, sign, gram)
+        column += 2 * LANES
+
+
+@jit
 def _add_tile(tile, members, gram):
     """Add tile[:members]' tile[:members] to gram (upper blocks only)."""
-    size = gram.shape[0]
-    for line in range(0, size, LANES):
-        column = line
-        if (size - line) % (2 * LANES):
-            add_products_8x1(tile, tile, members, line, column, gram)
-            column += LANES
-        while column < size:
-            add_products_4x2(tile, tile, members, line, column, gram)
-            add_products_4x2(tile, tile, members, line + 4, column, gram)
-            column += 2 * LANES
+    for line in range(0, gram.shape[0], LANES):
+        _add_line(tile, members, line, np.float32(1), gram)
 
 
 @jit
@@ -71,10 +74,10 @@ def _add_targets(targets, tile, members, right):
     """Add targets[:members]' tile[:members] to right."""
     size, column = right.shape[1], 0
     while size - column >= 3 * LANES:
-        add_products_1x3(targets, tile, members, 0, column, right)
+        add_products_1x3(targets, tile, members, 0, column, np.float32(1), right)
         column += 3 * LANES
     while column < size:
-        add_products_1x1(targets, tile, members, 0, column, right)
+        add_products_1x1(targets, tile, members, 0, column, np.float32(1), right)
         column += LANES
 
 
@@ -146,14 +149,7 @@ def _factorize(gram, size):
     """Turn gram = U'U into U in place (upper blocks only), the diagonal inverted; False if not positive definite."""
     for line in range(0, size, LANES):
         # What the rows above take off these eight, by the same products as the gram matrix itself.
-        column = line
-        if (size - line) % (2 * LANES):
-            subtract_products_8x1(gram, gram, line, line, column, gram)
-            column += LANES
-        while column < size:
-            subtract_products_4x2(gram, gram, line, line, column, gram)
-            subtract_products_4x2(gram, gram, line, line + 4, column, gram)
-            column += 2 * LANES
+        _add_line(gram, line, line, np.float32(-1), gram)
         for pivot in range(line, line + LANES):
             if not gram[pivot, pivot] > 0:
                 return False

@@ -30,8 +30,6 @@ __all__ = [
     "prefetch",
     "splat",
     "store",
-    "subtract_products_4x2",
-    "subtract_products_8x1",
     "total",
 ]
 
@@ -161,7 +159,7 @@ def total(typing_context: Any, a: Any) -> Any:
     return types.float32(a), generate
 
 
-def _products(rows: int, vectors: int, sign: int = 1) -> Any:
+def _products(rows: int, vectors: int) -> Any:
     """Make out[row:row + rows, column:column + 8 * vectors] += sign * left[:size, row:...]' right[:size, column:...].
 
     The sums stay in registers: of 16, four rows by two vectors leave enough for the factors, and a load serves four
@@ -170,14 +168,16 @@ def _products(rows: int, vectors: int, sign: int = 1) -> Any:
     """
     if numba.config.DISABLE_JIT:
 
-        def plain(left: Any, right: Any, size: int, row: int, column: int, out: Any) -> None:
+        def plain(left: Any, right: Any, size: int, row: int, column: int, sign: Any, out: Any) -> None:
             columns = slice(column, column + LANES * vectors)
             out[row : row + rows, columns] += sign * (left[:size, row : row + rows].T @ right[:size, columns])
 
         return plain
 
     @intrinsic
-    def products(typing_context: Any, left: Any, right: Any, size: Any, row: Any, column: Any, out: Any) -> Any:
+    def products(
+        typing_context: Any, left: Any, right: Any, size: Any, row: Any, column: Any, sign: Any, out: Any
+    ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             def at(number: int, *where: Any) -> Any:
                 array = context.make_array(signature.args[number])(context, builder, args[number])
@@ -198,22 +198,23 @@ def _products(rows: int, vectors: int, sign: int = 1) -> Any:
                 ]
                 for line in range(rows):
                     number = builder.load(at(0, loop.index, builder.add(row, ir.Constant(row.type, line))))
-                    factor = _splat(builder, number if sign > 0 else builder.fneg(number))
+                    factor = _splat(builder, number)
                     for partner, kept in zip(facing, sums[line], strict=True):
                         builder.store(_fma(builder, factor, partner, builder.load(kept)), kept)
+            scale = _splat(builder, args[5])
             for line in range(rows):
                 for offset, kept in zip(step, sums[line], strict=True):
-                    place = vector(at(5, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset)))
-                    builder.store(builder.fadd(builder.load(place, align=4), builder.load(kept)), place, align=4)
+                    place = vector(at(6, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset)))
+                    total = _fma(builder, scale, builder.load(kept), builder.load(place, align=4))
+                    builder.store(total, place, align=4)
             return context.get_dummy_value()
 
-        return types.void(left, right, types.intp, types.intp, types.intp, out), generate
+        return types.void(left, right, types.intp, types.intp, types.intp, types.float32, out), generate
 
     return products
 
 
-add_products_4x2, subtract_products_4x2 = _products(4, 2), _products(4, 2, -1)
-add_products_8x1, subtract_products_8x1 = _products(8, 1), _products(8, 1, -1)
+add_products_4x2, add_products_8x1 = _products(4, 2), _products(8, 1)
 add_products_1x3, add_products_1x1 = _products(1, 3), _products(1, 1)
 
 
