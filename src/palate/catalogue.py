@@ -62,7 +62,7 @@ class Catalogue:
         return entry.text or entry.title or str(id)
 
 
-@lru_cache(4096)  # a page asks for the same titles again and again
+@lru_cache(1 << 16)  # a page asks for the same titles again and again
 def _line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1].rstrip() + "…"

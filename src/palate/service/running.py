@@ -19,7 +19,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.catalogue import Catalogue, Entry
+from palate.catalogue import Entry
 from palate.errors import DataError, PalateError, StorageError, UnknownIdError
 from palate.ids import integer_of
 from palate.model import Model
@@ -203,19 +203,6 @@ class Edition:
         return self
 
 
-class _Titled(Catalogue):
-    """A catalogue that cuts each title once: ten of them would be a third of what a recommendation costs."""
-
-    def title(self, id: Id) -> str:
-        titles: dict[Id, str] = vars(self).setdefault("_titles", {})
-        found = titles.get(id)
-        if found is None:
-            found = super().title(id)
-            if id in self.entries or len(titles) <= len(self.entries):  # ids that were made up take no room
-                titles[id] = found
-        return found
-
-
 class Running:
     """Holds the edition that is served and looks for a new one.
 
@@ -281,7 +268,6 @@ class Running:
                 load(draft)  # the whole check, checksum included, before anything is served from it
                 os.replace(draft, self._copy(digest))
             model = _plain(load(self._copy(digest), mmap=True))
-            model = dataclasses.replace(model, catalogue=_Titled(model.catalogue.entries))
             return Edition(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
         except StorageError as error:  # of the file that people know, and not of its copy
             raise StorageError(str(error).replace(str(draft), str(self.path))) from error

@@ -15,7 +15,7 @@ from palate.model import Model
 from palate.profiles import Penalty
 from palate.ratings import Ratings
 from palate.solvers.pilots import Arrays, Part, Piloted
-from palate.solvers.sides import Side, center_and_spread, padded, partners, standardized
+from palate.solvers.sides import Side, center_and_spread, padded, partners, standard, standardized
 from palate.solvers.training import Session
 from palate.threads import Run
 
@@ -42,7 +42,7 @@ class Sweeps(Part):
         width = padded(solver.factors + 1)
         self.users, self.items = Side.of(table.by_user, width), Side.of(table.by_item, width)
         if held is not None:
-            self.held = standardized(held, self.center, self.spread)
+            self.held = dataclasses.replace(held, rating=standard(held.rating, self.center, self.spread))
             ends = ratings.scale.low, ratings.scale.high
             self.limits = [np.float32((end - self.center) / self.spread) for end in ends]
 

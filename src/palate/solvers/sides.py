@@ -26,6 +26,7 @@ __all__ = [
     "row_work",
     "set_lengths",
     "set_shares",
+    "standard",
     "standardized",
 ]
 
@@ -91,15 +92,20 @@ def center_and_spread(values: Floats) -> tuple[float, float]:
     return center, sqrt(sum(float(chunk @ chunk) for chunk in chunks) / len(values)) or 1.0
 
 
-def standardized(ratings: Ratings, center: float, spread: float) -> Ratings:
-    """Return the table with (rating - center) / spread; what is grouped by user shares its indices."""
-    scaled = ratings.rating - np.float32(center)
+def standard(values: Floats, center: float, spread: float) -> Floats:
+    """Return (values - center) / spread."""
+    scaled = values - np.float32(center)
     scaled *= np.float32(1 / spread)
+    return scaled
+
+
+def standardized(ratings: Ratings, center: float, spread: float) -> Ratings:
+    """Return the table with standard ratings; what is grouped by user shares its indices."""
     # The scale is not used, and would be found by a search over all ratings.
-    table = replace(ratings, rating=scaled, declared_scale=RatingScale(-1, 1))
+    rating = standard(ratings.rating, center, spread)
+    table = replace(ratings, rating=rating, declared_scale=RatingScale(-1, 1))
     if ratings.by_user.values is not ratings.rating:
-        values = ratings.by_user.values - np.float32(center)
-        values *= np.float32(1 / spread)
+        values = standard(ratings.by_user.values, center, spread)
         table.__dict__["by_user"] = ratings.by_user._replace(values=values)
     return table
 
