@@ -60,15 +60,19 @@ def test_a_score_is_the_same_sum_whatever_computes_it(compiled, k):
 @pytest.mark.parametrize("use", [False, True], ids=["numpy", "compiled"])
 @settings(deadline=None)
 @given(
-    rows=st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=80),
+    rows=st.lists(st.tuples(st.integers(-3, 3), st.booleans(), st.booleans()), min_size=1, max_size=80),
     n=st.integers(1, 85),
     lowest=st.booleans(),
 )
 def test_the_best_are_exact_and_ties_go_by_index(use, rows, n, lowest):
-    found, allowed = np.array([score for score, _ in rows], np.float32), np.array([use for _, use in rows])
+    columns = list(zip(*rows, strict=True))
+    found, allowed, hidden = (np.array(one, kind) for one, kind in zip(columns, ("f4", "?", "?"), strict=True))
+    seen = np.flatnonzero(hidden)[::-1].astype(np.int32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_compiled", lambda cells: use)
-        assert best(found, allowed, n, lowest).tolist() == naive.best(found, allowed, n, lowest)
+        assert best(found, n, allowed, seen, lowest).tolist() == naive.best(found, allowed & ~hidden, n, lowest)
+        assert best(found, n, None, seen, lowest).tolist() == naive.best(found, ~hidden, n, lowest)
+        assert best(found, n).tolist() == naive.best(found, np.ones(len(rows), bool), n, False)
 
 
 def expected(model, user, n, lowest, allowed=None, seen=False):

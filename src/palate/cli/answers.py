@@ -62,7 +62,7 @@ def _who(model: Model, user: str | None, rated: tuple[str, ...]) -> str | Profil
 
 def _own(vocabulary: Vocabulary, id: str | None) -> int | str | None:
     """Return an id as the model spells it, so that JSON has numbers where the table had."""
-    index = int(vocabulary.index([id])[0]) if id is not None else -1
+    index = vocabulary.find(id) if id is not None else -1
     return vocabulary[index] if index >= 0 else id
 
 
@@ -132,7 +132,7 @@ def _interval(ends: Sequence[float], level: float) -> dict[str, float]:
 
 def _say_unknown(model: Model, user: str | None, item: str) -> None:
     for vocabulary, id in ((model.users, user), (model.items, item)):
-        if id is not None and vocabulary.index([id])[0] < 0:
+        if id is not None and vocabulary.find(id) < 0:
             click.echo(f"The model does not know {vocabulary.kind} {id}: this is what it expects of any.")
 
 
@@ -418,7 +418,7 @@ def info(model: str, as_json: bool) -> None:
 
 
 def _rated(model: Model, item: int | str) -> bool:
-    return bool(model.items.index([item])[0] >= 0)
+    return model.items.find(item) >= 0
 
 
 def arithmetic(model: Model) -> str:

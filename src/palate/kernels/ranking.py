@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from palate.kernels.jit import jit
 from palate.kernels.simd import LANES, add, load, mul, splat, store, total
 
-__all__ = ["score_items", "select", "sift_block", "sort_heaps"]
+__all__ = ["choose", "score_items", "sift_block", "sort_heaps"]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
 SIMD = "27244192dfc4"
@@ -171,18 +171,38 @@ def sort_heaps(scores, items, held):
 
 
 @jit(fused=False)
-def select(scores, best_scores, best_items, held):
-    """Offer all scores to the heap of row 0; what may not be chosen has -inf."""
+def choose(scores, sign, allowed, hidden, n):
+    """Return the indices of the n best of sign * scores, best first, without what is hidden or not allowed.
+
+    An empty allowed allows everything.
+    """
+    keys = sign * scores
+    for item in range(allowed.size):
+        if not allowed[item]:
+            keys[item] = -np.inf
+    for item in hidden:
+        keys[item] = -np.inf
+    best_scores, best_items = np.empty((1, n), np.float32), np.empty((1, n), np.int32)
+    held = np.zeros(1, np.int64)
+    if n:
+        _select(keys, best_scores, best_items, held)
+        sort_heaps(best_scores, best_items, held)
+    return best_items[0, : held[0]]
+
+
+@jit(fused=False)
+def _select(keys, best_scores, best_items, held):
+    """Offer all keys to the heap of row 0; what may not be chosen has -inf."""
     full, least = best_scores.shape[1], np.float32(-np.inf)
-    for start in range(0, scores.size, _STRETCH):
-        stop, hits = min(start + _STRETCH, scores.size), 0
+    for start in range(0, keys.size, _STRETCH):
+        stop, hits = min(start + _STRETCH, keys.size), 0
         for item in range(start, stop):
-            hits |= scores[item] > least
+            hits |= keys[item] > least
         if not hits:
             continue
         for item in range(start, stop):
-            if scores[item] > least:
-                _push(best_scores, best_items, held, 0, scores[item], item)
+            if keys[item] > least:
+                _push(best_scores, best_items, held, 0, keys[item], item)
                 if held[0] == full:
                     least = best_scores[0, 0]
 

@@ -94,7 +94,7 @@ class Folding(Parts):
         """
         if self.seen is None and not isinstance(user, Profile):
             raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
-        profile, index = self._profile(user), int(self._index(self.items, item, "error"))
+        profile, index = self._profile(user), self._find(self.items, item)
         residuals = self._residuals(profile.items, profile.ratings)
         given = self._given(profile.items, profile.ratings)
         parts, before, remainder = contributions(
@@ -145,8 +145,5 @@ class Folding(Parts):
             given = self._given(profile.items, profile.ratings)
             covariance = solve(self.item_factors[profile.items], residuals, given)[-1]
         share = telling(design(self.item_factors), covariance, prior.noise, np.maximum(1, self.item_counts))
-        allowed = np.ones(len(self.items), dtype=bool)
-        allowed[profile.items] = False
-        allowed[self._filter(exclude)] = False
-        chosen = best(share, allowed, n, lowest=False)
+        chosen = best(share, n, hidden=np.concatenate([profile.items, self._filter(exclude)]))
         return self._scored(self.items, chosen, share[chosen])

@@ -88,11 +88,20 @@ class Parts:
         return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
 
     def _index(self, vocabulary: Vocabulary, ids: Any, unknown: str) -> NDArray[np.int32]:
+        if isinstance(ids, (str, int, np.integer)):
+            id = ids if isinstance(ids, str) else int(ids)
+            return np.array(self._find(vocabulary, id) if unknown == "error" else vocabulary.find(id), np.int32)
         shape = np.shape(ids)
         index = vocabulary.index(ids if shape else [ids]).reshape(shape)
         if unknown == "error" and (index < 0).any():
             missing = np.asarray(ids, dtype=object).reshape(shape)[index < 0].ravel()[0]
             raise UnknownIdError(self._unknown(vocabulary, missing))
+        return index
+
+    def _find(self, vocabulary: Vocabulary, id: Id) -> int:
+        index = vocabulary.find(id)
+        if index < 0:
+            raise UnknownIdError(self._unknown(vocabulary, id))
         return index
 
     def _unknown(self, vocabulary: Vocabulary, id: Id) -> str:
@@ -114,7 +123,7 @@ class Parts:
         if isinstance(user, Profile):
             self._check_profile(user, "user")
             return user
-        index = int(self._index(self.users, user, "error"))
+        index = self._find(self.users, user)
         items, ratings = self.seen[index] if self.seen else (np.empty(0, np.int32), np.empty(0, np.float32))
         return Profile(float(self.user_bias[index]), self.user_factors[index], items, ratings)
 
@@ -139,16 +148,20 @@ class Parts:
             return np.ones(len(items))
         return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
 
-    def _scored(self, vocabulary: Vocabulary, index: NDArray[np.int64], scores: Floats) -> list[Scored]:
-        ids = [vocabulary[int(position)] for position in index]
+    def _scored(self, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> list[Scored]:
         named = self.catalogue.title if vocabulary is self.items else str
-        return [Scored(id, float(score), named(id)) for id, score in zip(ids, scores, strict=True)]
+        rows = zip(vocabulary.ids[index].tolist(), scores.tolist(), strict=True)
+        return [Scored(id, score, named(id)) for id, score in rows]
 
-    def _allowed(self, only: Iterable[Id] | None, exclude: Iterable[Id], least: int) -> NDArray[np.bool_]:
+    def _allowed(self, only: Iterable[Id] | None, exclude: Iterable[Id], least: int) -> NDArray[np.bool_] | None:
+        """Return which items a filter leaves, None for all."""
+        left_out = self._filter(exclude)
+        if only is None and not len(left_out) and least <= 0:
+            return None
         allowed = np.full(len(self.items), only is None)
         if only is not None:
             allowed[self._filter(only)] = True
-        allowed[self._filter(exclude)] = False
+        allowed[left_out] = False
         if least > 0:
             allowed &= self.item_counts >= least
         return allowed

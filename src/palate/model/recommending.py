@@ -80,10 +80,8 @@ class Recommending(Parts):
         found = scores(self.item_factors, self.item_bias, profile.factors, self.intercept + profile.bias)
         if by != "prediction":
             found = self._unsure(user, found, by, level, seed, lowest)
-        allowed = self._allowed(only, exclude, least)
-        if not seen:
-            allowed[profile.items] = False
-        chosen = best(found, allowed, n, lowest)
+        hidden = profile.items[:0] if seen else profile.items
+        chosen = best(found, n, self._allowed(only, exclude, least), hidden, lowest)
         return self._scored(self.items, chosen, self.scale.clip(found[chosen]))
 
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:
@@ -128,7 +126,7 @@ class Recommending(Parts):
                 items = items[allowed]
                 offset = self.intercept + profile.bias
                 found = scores(self.item_factors[items], self.item_bias[items], profile.factors, offset)
-                chosen = best(found, np.ones(len(items), dtype=bool), n, lowest)
+                chosen = best(found, n, lowest=lowest)
                 return self._scored(self.items, items[chosen], self.scale.clip(found[chosen]))
             count *= 4
         return None

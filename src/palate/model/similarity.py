@@ -35,14 +35,14 @@ class Similarity(Parts):
         UnknownIdError
             If the item has no factors.
         """
-        index = int(self._index(self.items, item, "error"))
+        index = self._find(self.items, item)
         return self._similar(self.items, self.item_factors, self.item_factors[index], index, n, by)
 
     def similar_users(
         self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine"
     ) -> list[Scored]:
         """Return the n users whose factors are most like those of a user: see `similar_items`."""
-        index = -1 if isinstance(user, Profile) else int(self._index(self.users, user, "error"))
+        index = -1 if isinstance(user, Profile) else self._find(self.users, user)
         return self._similar(self.users, self.user_factors, self._profile(user).factors, index, n, by)
 
     def _similar(
@@ -58,5 +58,5 @@ class Similarity(Parts):
             found = np.divide(found, lengths, out=np.zeros_like(found), where=allowed)
         if own >= 0:
             allowed[own] = False
-        chosen = best(found, allowed, n, lowest=False)
+        chosen = best(found, n, allowed)
         return self._scored(vocabulary, chosen, found[chosen])

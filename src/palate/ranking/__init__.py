@@ -33,7 +33,7 @@ _USERS, _ITEMS, _FEWEST = 512, 768, 32
 _MANY = 1024
 # float32 rounds by this share at most.
 _ROUNDING = 2.0**-24
-
+_NOTHING, _NO_MASK = np.empty(0, np.int32), np.empty(0, np.bool_)
 
 Seen = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
 
@@ -119,36 +119,57 @@ def _spread(vectors: Floats) -> Floats:
     """Return rows in steps of eight factors; the last step ends with the last factor, and is zero where it overlaps."""
     k = vectors.shape[1]
     whole = k // _LANES * _LANES
-    found = np.zeros((len(vectors), max(_LANES, -(-k // _LANES) * _LANES)), np.float32)
+    if whole == k:
+        return np.ascontiguousarray(vectors, np.float32)
+    found = np.zeros((len(vectors), whole + _LANES), np.float32)
     found[:, :whole] = vectors[:, :whole]
-    if whole < k:
-        end = found.shape[1] if k > _LANES else k
-        found[:, end - (k - whole) : end] = vectors[:, whole:]
+    end = found.shape[1] if k > _LANES else k
+    found[:, end - (k - whole) : end] = vectors[:, whole:]
     return found
 
 
-def best(scores: Floats, allowed: NDArray[np.bool_], n: int, lowest: bool) -> NDArray[np.int64]:
-    """Return the indices of the n best allowed scores, best first; equal scores in order of index."""
+def best(
+    scores: Floats,
+    n: int,
+    allowed: NDArray[np.bool_] | None = None,
+    hidden: NDArray[np.int32] = _NOTHING,
+    lowest: bool = False,
+) -> NDArray[np.integer]:
+    """Return the indices of the n best scores, best first; equal scores in order of index.
+
+    Parameters
+    ----------
+    scores
+        float32, (items,).
+    n
+        How many; fewer come back where fewer are left.
+    allowed
+        Which of the items take part; None for all.
+    hidden
+        The indices of those that do not, in any order: what a user has seen.
+    lowest
+        Whether the lowest scores are the best.
+    """
     check_count(n)
-    n = min(n, int(np.count_nonzero(allowed)))
-    if _compiled(len(scores)) and n:
-        return _selected(np.where(allowed, -scores if lowest else scores, np.float32(-np.inf)), n)
-    keys = np.where(allowed, scores if lowest else -scores, np.inf)
+    if _compiled(len(scores)):
+        from palate.kernels.ranking import choose
+
+        sign = np.float32(-1 if lowest else 1)
+        chosen: NDArray[np.int32] = choose(
+            scores, sign, _NO_MASK if allowed is None else allowed, hidden, min(n, len(scores))
+        )
+        return chosen
+    keys = scores.copy() if lowest else -scores
+    if allowed is not None:
+        keys[~allowed] = np.inf
+    keys[hidden] = np.inf
+    n = min(n, int(np.count_nonzero(keys < np.inf)))
     if n < len(keys):
         # Every key as good as the n-th takes part, so that ties do not depend on the partition.
         candidates = np.flatnonzero(keys <= np.partition(keys, n)[:n].max(initial=-np.inf))
     else:
         candidates = np.arange(n)
     return candidates[np.argsort(keys[candidates], kind="stable")][:n]
-
-
-def _selected(keys: Floats, n: int) -> NDArray[np.int64]:
-    from palate.kernels.ranking import select, sort_heaps
-
-    found, items, held = np.empty((1, n), np.float32), np.empty((1, n), np.int32), np.zeros(1, np.int64)
-    select(np.asarray(keys, np.float32), found, items, held)
-    sort_heaps(found, items, held)
-    return items[0, : held[0]].astype(np.int64)
 
 
 class Shelf:

@@ -75,10 +75,9 @@ class ItemIndex:
 
     def _measure(self, users: Floats, rng: np.random.Generator) -> float:
         sample = users[rng.choice(len(users), min(_SAMPLE, len(users)), replace=False)]
-        everything = np.ones(len(self.factors), dtype=bool)
         shares = []
         for vector in sample:
-            exact = best(scores(self.factors, self._bias, vector, 0.0), everything, _TOP, lowest=False)
+            exact = best(scores(self.factors, self._bias, vector, 0.0), _TOP)
             found = self.propose(vector, _TOP)
             shares.append(1.0 if found is None else float(np.isin(exact, found).mean()))
         return float(np.mean(shares)) if shares else 1.0

@@ -44,7 +44,7 @@ class People:
         UnknownIdError
             If neither the model nor the store knows the user.
         """
-        index = edition.user_index(user)
+        index = edition.model.users.find(user)
         if stored:
             own = edition.own_ratings(user)
             # The withdrawal of what this model never had changes nothing.

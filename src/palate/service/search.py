@@ -55,7 +55,7 @@ def position(edition: Edition, item: str) -> int:
         If it is neither rated nor in the catalogue.
     """
     model = edition.model
-    index = int(model.items.index([item])[0])
+    index = model.items.find(item)
     if index >= 0:
         return index
     if model.catalogue.get(item) is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import orjson
 from fastapi import Path as PathParameter
@@ -150,11 +150,10 @@ def wanted_of(request: Request) -> Wanted:
     RequestValidationError
         As FastAPI does.
     """
-    query = request.scope["query_string"]
-    if not query:
+    if not request.scope["query_string"]:
         return _USUAL
     given: dict[str, Any] = {}
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, value in request.query_params.multi_items():
         if name in _LISTS:
             given.setdefault(name, []).append(value)
         else:

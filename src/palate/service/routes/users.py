@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from palate.profiles import Profile
 from palate.service import answers
+from palate.service.freshness import Rows
 from palate.service.running import Edition
 from palate.service.shapes import Asked, Explained, Likes, Predicted, Recommendations, Wanted
 from palate.service.store import user_owner
@@ -21,8 +22,12 @@ _LONG = 200
 router = APIRouter(prefix="/v1/users/{user:id}", tags=["users"], responses=problems())
 
 
+def _stored(service: Parts, user: str) -> Rows:
+    return service.store.ratings(user_owner(user))
+
+
 def _who(service: Parts, edition: Edition, user: str) -> int | str | Profile:
-    return service.people.user(edition, user, service.store.ratings(user_owner(user)))
+    return service.people.user(edition, user, _stored(service, user))
 
 
 @router.get("/recommendations", response_model=Recommendations, openapi_extra=WANTED)
@@ -30,20 +35,18 @@ async def recommendations(request: Request, user: UserId) -> Response:
     """Recommend items that the user has not rated, the ratings stored a moment ago included."""
     service, query = parts(request), request.scope["query_string"]
     edition = service.running.edition
-    if not service.store.is_local:
-        return await run_in_threadpool(_recommended, service, edition, user, wanted_of(request), query)
-    stored = service.store.ratings(user_owner(user))
+    is_local = service.store.is_local
+    stored = _stored(service, user) if is_local else await run_in_threadpool(_stored, service, user)
     body = edition.answers.get((user, query), stored)
     if body is not None:
         return answer(body)
     wanted = wanted_of(request)
     if edition.is_quick and not wanted.reasons:
-        return _recommended(service, edition, user, wanted, query)  # handing it to a thread would take longer
-    return await run_in_threadpool(_recommended, service, edition, user, wanted, query)
+        return _recommended(service, edition, user, stored, wanted, query)  # handing it to a thread would take longer
+    return await run_in_threadpool(_recommended, service, edition, user, stored, wanted, query)
 
 
-def _recommended(service: Parts, edition: Edition, user: str, wanted: Wanted, query: bytes) -> Response:
-    stored = service.store.ratings(user_owner(user))
+def _recommended(service: Parts, edition: Edition, user: str, stored: Rows, wanted: Wanted, query: bytes) -> Response:
     found = answers.recommend(edition, service.people.user(edition, user, stored), wanted)
     told = {"user": edition.spelled(user), "recommendations": found}
     response = answer(told if wanted.level is None else {**told, "level": wanted.level})
