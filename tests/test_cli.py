@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -558,3 +559,30 @@ def test_without_a_command_the_help_is_shown(palate):
     assert (code, err) == (2, "")
     assert out.startswith("Usage: palate")
     assert "\n  fit " in out
+
+
+def test_the_command_leaves_at_once_with_all_that_it_said(tmp_path):
+    command = [sys.executable, "-m", "palate"]
+    done = subprocess.run([*command, "datasets", "--json"], capture_output=True, check=True)
+    assert json.loads(done.stdout)
+    refused = subprocess.run([*command, "info", "nothing"], capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert b"cannot be read" in refused.stderr
+    if Path("/dev/full").exists():
+        with open("/dev/full", "wb") as full:
+            assert subprocess.run([*command, "datasets"], stdout=full, stderr=subprocess.PIPE, check=False).returncode
+
+
+def test_a_fit_of_plain_numbers_does_without_polars(tmp_path):
+    ratings, model = tmp_path / "ratings.csv", tmp_path / "m.palate"
+    ratings.write_text("".join(f"{row % 50},{row // 50},{row % 5}\n" for row in range(1000)))
+    code = f"""
+import sys, palate.reading.text
+palate.reading.text.PLAIN_FROM = 1
+from palate.cli import main
+sys.argv = ["palate", "fit", {str(ratings)!r}, "-o", {str(model)!r}, "--solver", "sgd", "--epochs", "2"]
+main()
+sys.exit("polars" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert model.exists()

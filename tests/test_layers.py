@@ -13,7 +13,7 @@ ROOT = Path(palate.__file__).parent
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "ids", "kernels", "memory", "threads"],
+    ["errors", "ids", "kernels", "lazy", "memory", "threads"],
     ["files", "catalogue", "ranking"],
     ["ratings", "parquet"],
     ["reading", "profiles"],

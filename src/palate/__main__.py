@@ -1,5 +1,5 @@
 """`python -m palate` is the command `palate`."""
 
-from palate.cli import main
+from palate.cli import run
 
-main()
+run()

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from palate.errors import DataError
+from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale, Vocabulary
 from palate.reading.encode import Examined, as_scale, examine
 from palate.reading.faults import Fault, shown

@@ -5,6 +5,6 @@ Modules here import what they need inside the commands, so that `palate --help` 
 
 from __future__ import annotations
 
-from palate.cli.app import main
+from palate.cli.app import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

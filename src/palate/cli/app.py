@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import sys
+import threading
 
 import click
 
@@ -18,7 +19,7 @@ from palate.cli.fits import cross_validate, evaluate, fit
 from palate.cli.serve import keys, retrain, serve
 from palate.errors import PalateError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -75,16 +76,22 @@ for _command in (
     app.add_command(_command)
 
 
+def run() -> None:
+    """Be the command, as `main`, and leave at once when it has done its work.
+
+    Python would take every object of Numba and Polars apart before, for a tenth of a second and more. Where anything is
+    still under way, or the output cannot be written, it ends in the usual way.
+    """
+    try:
+        main()
+        if threading.active_count() == 1:
+            os._exit(0)
+    finally:
+        gc.freeze()  # the last collections need not walk through all objects either
+
+
 def main() -> None:
     """Run the command: exit 0, 2 for anything that the caller can mend, 130 after Ctrl-C."""
-    try:
-        _main()
-    finally:
-        # Python's last collections would walk through every object of Numba and Polars, for half a second.
-        gc.freeze()
-
-
-def _main() -> None:
     # Importing makes many objects and no garbage: looking for it less often saves a tenth of the start.
     gc.set_threshold(200_000)
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets a mark instead
@@ -92,6 +99,7 @@ def _main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app(standalone_mode=False, prog_name="palate")
+        sys.stdout.flush()
     except click.exceptions.Exit as finished:
         sys.exit(finished.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

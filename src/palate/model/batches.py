@@ -102,7 +102,7 @@ class Batches(Parts):
         StorageError
             If the file cannot be written. What stood there before is then untouched, as it is after Ctrl-C.
         """
-        import polars as pl
+        from palate.lazy import pl
 
         check_count(n)
         n = min(int(n), max(1, len(self.items)))  # memory is for what there is, not for what was asked

@@ -8,10 +8,9 @@ import os
 import re
 from collections.abc import Sequence
 
-import polars as pl
-
 from palate.catalogue import Catalogue, Entry
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.columns import Column, column_position, find_column
 from palate.reading.html import plain_text
 from palate.reading.sniff import BLANKS, Dialect, normalise, sniff, take_sample

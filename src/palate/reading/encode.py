@@ -58,14 +58,14 @@ class Examined(NamedTuple):
 def examine(table: Table, scale: RatingScale | None = None) -> Examined:
     """Encode the rows that can be used, and find what is wrong with the others; raises nothing."""
     rating, faults = find_faults(table, scale)
-    columns = [table.frame["user"], table.frame["item"]]
+    columns = [table.columns["user"], table.columns["item"]]
     rows = None
     if faults:
         usable = np.ones(len(table), bool)
         for fault in faults:
             usable[fault.rows] = False
         rows = np.flatnonzero(usable)
-        rating, columns = rating[rows], [column.gather(rows) for column in columns]
+        rating, columns = rating[rows], [column[rows] for column in columns]
     found = index_ids(columns[0], columns[1])
     ratings = Ratings(found.users, found.items, found.user, found.item, rating, scale, notes=table.notes)
     return Examined(ratings, rows, faults, find_repeats(found))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from palate.lazy import pl
 from palate.ratings import RatingScale
 from palate.reading.ids import Indexed
 from palate.reading.table import Table
@@ -72,15 +72,17 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
     scale
         The declared scale: ratings off it are a fault.
     """
+    plain = table.columns["rating"]
+    if isinstance(plain, np.ndarray) and _is_usable(plain, scale):
+        return plain, []
     frame, column = table.frame, table.frame["rating"]
     numbers = column.str.strip_chars().cast(pl.Float64, strict=False) if column.dtype == pl.String else column
     with np.errstate(over="ignore"):
         rating = numbers.to_numpy().astype(np.float32, copy=False)
-    low, high = (-np.inf, np.inf) if scale is None else (np.float32(scale.low), np.float32(scale.high))
-    ends = (rating.min(), rating.max()) if len(rating) else (0, 0)  # NaN if any is
     nulls = frame["user"].null_count() + frame["item"].null_count() + column.null_count()
-    if not nulls and np.isfinite(ends).all() and low <= ends[0] and ends[1] <= high:
+    if not nulls and _is_usable(rating, scale):
         return rating, []
+    low, high = _ends(scale)
     missing = column.is_null().to_numpy()
     finite, nan = np.isfinite(rating), np.isnan(rating)
     tests = [
@@ -99,6 +101,20 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
         if len(rows):
             faults.append(Fault(code, what, brief, rows))
     return rating, faults
+
+
+def _ends(scale: RatingScale | None) -> tuple[np.float32, np.float32]:
+    return (
+        (np.float32(-np.inf), np.float32(np.inf)) if scale is None else (np.float32(scale.low), np.float32(scale.high))
+    )
+
+
+def _is_usable(rating: NDArray[np.float32], scale: RatingScale | None) -> bool:
+    """Whether all ratings are finite and on the scale."""
+    if not len(rating):
+        return True
+    (low, high), least, most = _ends(scale), rating.min(), rating.max()  # NaN if any is
+    return bool(np.isfinite(least) and np.isfinite(most) and low <= least and most <= high)
 
 
 class Repeats(NamedTuple):

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.columns import Column, choose_columns
 from palate.reading.table import Table, as_ids, as_ratings, from_objects
 
 __all__ = ["binary_reader", "make_table", "read_frame"]
 
-_Reader = Callable[[str], pl.DataFrame]
+
+def _read_parquet(path: str) -> pl.DataFrame:
+    return pl.read_parquet(path)
 
 
 def _read_arrow(path: str) -> pl.DataFrame:
@@ -26,9 +28,9 @@ def _read_arrow(path: str) -> pl.DataFrame:
         return pl.read_ipc_stream(path)
 
 
-_FILES: dict[str, tuple[bytes, _Reader]] = {
-    ".parquet": (b"PAR1", pl.read_parquet),
-    ".pq": (b"PAR1", pl.read_parquet),
+_FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
+    ".parquet": (b"PAR1", _read_parquet),
+    ".pq": (b"PAR1", _read_parquet),
     ".arrow": (b"ARROW1", _read_arrow),
     ".feather": (b"ARROW1", _read_arrow),
     ".ipc": (b"ARROW1", _read_arrow),
@@ -51,7 +53,7 @@ def binary_reader(path: str | os.PathLike[str]) -> Callable[[Mapping[str, Column
     return None
 
 
-def _read_file(reader: _Reader, source: str, told: Mapping[str, Column]) -> Table:
+def _read_file(reader: Callable[[str], pl.DataFrame], source: str, told: Mapping[str, Column]) -> Table:
     try:
         frame = reader(source)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from palate.lazy import pl
 from palate.ratings import Vocabulary
 from palate.threads import available, pool
 
@@ -15,6 +15,10 @@ __all__ = ["Indexed", "index_ids"]
 
 # From so many rows on, loading the kernels pays.
 _LARGE = 1_000_000
+
+
+if TYPE_CHECKING:
+    Column = pl.Series | NDArray[Any]
 
 
 class Indexed(NamedTuple):
@@ -45,20 +49,25 @@ class _Span(NamedTuple):
     table: NDArray[np.int32]
 
 
-def index_ids(user: pl.Series, item: pl.Series) -> Indexed:
+def index_ids(user: Column, item: Column) -> Indexed:
     """Encode two columns of the same length, integers or text, without nulls."""
+    columns = [_integers(column) for column in (user, item)]
     with pool(2) as run:
-        spans = run(_span, (user, item))
+        spans = run(_span, columns)
         if len(user) >= _LARGE and spans[0] and spans[1]:
-            return _index_large(user.to_numpy(), item.to_numpy(), spans[0], spans[1])
-        (users, first), (items, second) = run(_index, ((user, spans[0]), (item, spans[1])))
+            return _index_large(columns[0], columns[1], spans[0], spans[1])
+        (users, first), (items, second) = run(_index, zip(columns, spans, strict=True))
     return Indexed(Vocabulary(users, "user"), Vocabulary(items, "item"), first, second, None)
 
 
-def _span(column: pl.Series) -> _Span | None:
-    if not column.dtype.is_integer() or not len(column):
+def _integers(column: Column) -> Any:
+    """Return an array of integers, or else the column as it is."""
+    return column if isinstance(column, np.ndarray) or not column.dtype.is_integer() else column.to_numpy()
+
+
+def _span(values: Any) -> _Span | None:
+    if not isinstance(values, np.ndarray) or not len(values):
         return None
-    values = column.to_numpy()
     low, high = int(values.min()), int(values.max())
     if high - low > 4 * len(values) + 65_536:
         return None
@@ -72,10 +81,11 @@ def _span(column: pl.Series) -> _Span | None:
     return _Span(low, np.flatnonzero(present) + low, np.cumsum(present, dtype=np.int32) - np.int32(1))
 
 
-def _index(task: tuple[pl.Series, _Span | None]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def _index(task: tuple[Any, _Span | None]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     column, span = task
     if span:
-        return span.ids, span.table[column.to_numpy().astype(np.int64) - span.low]
+        return span.ids, span.table[column.astype(np.int64) - span.low]
+    column = pl.Series(column)
     ids = column.unique().sort()
     if not len(ids):
         return np.empty(0, np.int64), np.empty(0, np.int32)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.sniff import Dialect, normalise
 from palate.reading.source import Bytes, decode
 

@@ -7,11 +7,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from palate.reading.source import Bytes
 from palate.threads import available, pool
+
+Columns = dict[str, NDArray[Any]]
 
 __all__ = ["PLAIN_FROM", "read_plain"]
 
@@ -23,7 +24,7 @@ _LONGEST_LINE = 1 << 13
 _PLAIN, _ODD, _LONG_ID = 0, 1, 2
 
 
-def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int, int, int]) -> pl.DataFrame | None:
+def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int, int, int]) -> Columns | None:
     """Read a text without header, or return None if some line is not plain.
 
     Parameters
@@ -41,15 +42,15 @@ def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int,
         return None
     roles = np.full(width, 3)
     roles[list(positions)] = 0, 1, 2
-    status, frame = _parse(content, separator, roles, np.int32)
+    status, columns = _parse(content, separator, roles, np.int32)
     if status == _LONG_ID:
-        status, frame = _parse(content, separator, roles, np.int64)
-    return frame if status == _PLAIN else None
+        status, columns = _parse(content, separator, roles, np.int64)
+    return columns if status == _PLAIN else None
 
 
 def _parse(
     content: Bytes, separator: str, roles: NDArray[np.int64], kind: type[np.integer[Any]]
-) -> tuple[int, pl.DataFrame]:
+) -> tuple[int, Columns]:
     from palate.kernels.text import parse_lines
 
     # Room for as many rows as there can be: memory that is never touched is never taken.
@@ -74,7 +75,7 @@ def _parse(
         run(work, range(available()))
     status = _ODD if _ODD in states else max(states)
     stop = max(rows)
-    return status, pl.DataFrame({"user": ids[0, :stop], "item": ids[1, :stop], "rating": rating[:stop]})
+    return status, {"user": ids[0, :stop], "item": ids[1, :stop], "rating": rating[:stop]}
 
 
 def _numbered(content: Bytes) -> Iterator[tuple[Bytes, slice]]:

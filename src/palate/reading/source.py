@@ -67,7 +67,7 @@ def _unzstd(data: bytes) -> bytes:
         return zstd.decompress(data)  # type: ignore[no-any-return,unused-ignore]
     except ImportError:
         # Polars decompresses whatever it reads as CSV: one column of whole lines is the text again.
-        import polars as pl
+        from palate.lazy import pl
 
         lines = pl.read_csv(data, has_header=False, separator="\x1e", quote_char=None, schema={"line": pl.String})
         return "\n".join(lines["line"].fill_null("")).encode()

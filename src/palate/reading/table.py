@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-import polars as pl
+from numpy.typing import NDArray
 
 from palate.errors import ReadError
+from palate.lazy import pl
 
 __all__ = ["ROLES", "Table", "as_ids", "as_ratings", "from_objects"]
 
@@ -27,9 +29,9 @@ class Table:
 
     Parameters
     ----------
-    frame
-        Columns "user" and "item" (Int32, Int64 or String) and "rating" (Float32, Float64, or String where some rating
-        is no number). Anything may be missing (null).
+    columns
+        "user" and "item" (Int32, Int64 or String) and "rating" (Float32, Float64, or String where some rating is no
+        number): a data frame, in which anything may be missing (null), or arrays of numbers, in which nothing is.
     source
         The file or kind of table, for messages.
     notes
@@ -44,13 +46,18 @@ class Table:
     'a data frame, row 1'
     """
 
-    frame: pl.DataFrame
+    columns: pl.DataFrame | Mapping[str, NDArray[Any]]
     source: str
     notes: tuple[str, ...] = ()
     locate: Callable[[int], str] = field(default=_row, repr=False)
 
     def __len__(self) -> int:
-        return self.frame.height
+        return len(self.columns["user"])
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The columns as a data frame."""
+        return self.columns if isinstance(self.columns, pl.DataFrame) else pl.DataFrame(dict(self.columns))
 
     def where(self, row: int) -> str:
         """Name the source of a row (counted from 0) and its place there."""

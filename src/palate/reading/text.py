@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import polars as pl
-
 from palate.errors import SettingsError
+from palate.lazy import pl
 from palate.reading.columns import Column, by_name, choose_columns
 from palate.reading.lines import Body, read_strings
 from palate.reading.plain import PLAIN_FROM, read_plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
+from palate.lazy import pl
 from palate.reading.lines import Body, read_strings
 from palate.reading.sniff import is_number
 from palate.reading.table import Table, as_ids
