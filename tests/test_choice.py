@@ -116,6 +116,31 @@ def test_an_interrupt_ends_the_pilots_after_the_sweep(stop):
     assert choice.parts == Parts(False, False, False, False) or stop == 200
 
 
+def test_more_of_a_small_table_is_held_out_while_something_may_be_better(monkeypatch):
+    table = told_by_sets(800)
+    choice = choose(table, SETS)
+    assert choice.parts.user_sets
+    assert f"on {-(-2 * len(table) // 5):,} validation ratings" in choice.records[0]
+    for name, value in (("_SMALL", len(table)), ("_MOST_ROWS", 1500)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"palate.solvers.gibbs.choice.{name}", value)
+            once = choose(table, SETS)
+            assert f"on {-(-len(table) // 5):,} validation ratings" in once.records[0]
+            assert once.sweeps < choice.sweeps
+
+
+def test_an_interrupt_in_a_later_part_leaves_what_was_found(monkeypatch):
+    table, epochs = told_by_sets(800), []
+    with monkeypatch.context() as patch:
+        patch.setattr("palate.solvers.gibbs.choice._MOST_ROWS", 1500)
+        once = choose(table, SETS)
+    choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 250)
+    assert choice.sweeps == once.sweeps + 250
+    assert choice.parts == once.parts
+    assert choice.records == once.records
+    assert np.array_equal(choice.calibration, once.calibration)
+
+
 def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
     monkeypatch.setattr("palate.solvers.gibbs.choice._MOST_RATINGS", 500)
     rows = []
@@ -125,7 +150,9 @@ def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
 
 def trials(ratings, seed=0):
     split = holdout(scaled(ratings), 0.2, seed=seed)
-    return Trials(split, 3, seed, lambda function, tasks: [function(task) for task in tasks], 1.0, None, lambda: False)
+    return Trials(
+        split, 3, seed, 30, lambda function, tasks: [function(task) for task in tasks], 1.0, None, lambda: False
+    )
 
 
 def test_ids_without_training_ratings_are_predicted_from_the_mean():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import NamedTuple
 
@@ -20,13 +20,13 @@ from palate.solvers.training import Epoch, Progress
 from palate.splits import Split
 from palate.threads import Run
 
-__all__ = ["Gain", "Interrupted", "Trials"]
+__all__ = ["Folds", "Gain", "Interrupted", "Trials"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# Sweeps until the chain with everything on has settled, until a fork has, and what is averaged of the fork.
-_SETTLE, _ADAPT, _BLOCK, _BLOCKS = 100, 30, 10, 6
+# Sweeps until the chain with everything on has settled, and what is averaged of a fork.
+_SETTLE, _BLOCK, _BLOCKS = 100, 10, 6
 # A fork is given up after two blocks if it is worse than the first one by so many standard errors.
 _HOPELESS = 3.0
 
@@ -60,6 +60,8 @@ class Trials:
         Scaled ratings; those held out may have ids that have none in the rest, which are answered by the prior mean.
     k, seed
         Of all chains.
+    adapt
+        How many sweeps a fork has until its predictions are averaged.
     spread
         What errors in reports are multiplied with.
     report
@@ -71,6 +73,7 @@ class Trials:
     split: Split
     k: int
     seed: int
+    adapt: int
     run: Run
     spread: float
     report: Progress | None
@@ -99,12 +102,12 @@ class Trials:
         squares, noise = np.zeros(len(self.held)), np.zeros(len(self.held))
         count, stopped = 0, None
         try:
-            for number in range(_ADAPT):
-                self._sweep(chain, number + 1, _ADAPT + _BLOCK * _BLOCKS, None)
+            for number in range(self.adapt):
+                self._sweep(chain, number + 1, self.adapt + _BLOCK * _BLOCKS, None)
             for number in range(_BLOCK * _BLOCKS):
                 block = number // _BLOCK
                 rmse = sqrt(max(0.0, self._squares(blocks[:block]).mean())) if block > 1 else None
-                self._sweep(chain, _ADAPT + number + 1, _ADAPT + _BLOCK * _BLOCKS, rmse)
+                self._sweep(chain, self.adapt + number + 1, self.adapt + _BLOCK * _BLOCKS, rmse)
                 predicted, variance = self._predict(chain)
                 blocks[block] += predicted / _BLOCK
                 squares += np.square(predicted, dtype=np.float64)
@@ -123,14 +126,6 @@ class Trials:
         self.scores[parts] = _Score(self._squares(blocks), residuals.astype(np.float32))
         if stopped:
             raise stopped
-
-    def rmse(self, parts: Parts) -> float:
-        """Return the validation error of a candidate, in the units of the ratings."""
-        return self.spread * sqrt(max(0.0, float(self.scores[parts].squares.mean())))
-
-    def gain(self, base: Parts, parts: Parts) -> Gain:
-        """Compare two candidates, rating by rating."""
-        return _gain(self.scores[base].squares, self.scores[parts].squares)
 
     def _is_hopeless(self, blocks: Floats) -> bool:
         if not self.scores:
@@ -181,6 +176,44 @@ class Trials:
         predicted = np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k]
         relative = chain.users.variance[self.user] * chain.items.variance[self.item]
         return predicted, np.float32(1 / chain.precision) * relative
+
+
+@dataclass
+class Folds:
+    """The same candidates judged on one part of the ratings after the other: their errors count together."""
+
+    trials: list[Trials] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many ratings were held out."""
+        return sum(len(trials.held) for trials in self.trials)
+
+    @property
+    def judged(self) -> list[Parts]:
+        """The candidates that were scored everywhere, in the order in which they were."""
+        first, *others = self.trials
+        return [parts for parts in first.scores if all(parts in trials.scores for trials in others)]
+
+    def judge(self, parts: Parts) -> None:
+        """Score a candidate wherever it has not been."""
+        for trials in self.trials:
+            trials.judge(parts)
+
+    def rmse(self, parts: Parts) -> float:
+        """Return the validation error of a candidate, in the units of the ratings."""
+        return self.trials[0].spread * sqrt(max(0.0, float(self._squares(parts).mean())))
+
+    def gain(self, base: Parts, parts: Parts) -> Gain:
+        """Compare two candidates, rating by rating."""
+        return _gain(self._squares(base), self._squares(parts))
+
+    def residuals(self, parts: Parts) -> Floats:
+        """Return the standardized residuals of a candidate."""
+        return np.concatenate([trials.scores[parts].residuals for trials in self.trials])
+
+    def _squares(self, parts: Parts) -> Doubles:
+        return np.concatenate([trials.scores[parts].squares for trials in self.trials])
 
 
 def _gain(base: Doubles, squares: Doubles) -> Gain:
