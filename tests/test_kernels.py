@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -187,3 +188,24 @@ def test_jitted_functions_call_none_of_another_file(path):
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("palate.kernels."):
             assert {alias.name for alias in node.names} <= allowed
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="compares machine code")
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_long_registers_give_the_same_bits(size):
+    @numba.njit(fastmath={"contract"})
+    def short(tile, out):
+        simd.add_products_4x2(tile, tile, len(tile), 0, 8, np.float32(-1), out)
+        simd.add_products_4x2(tile, tile, len(tile), 4, 8, np.float32(-1), out)
+
+    @numba.njit(fastmath={"contract"})
+    def long(tile, out):
+        simd.add_products_8x2(tile, tile, len(tile), 0, 8, np.float32(-1), out)
+
+    rng = np.random.default_rng(0)
+    tile, out = rng.normal(size=(size, 24)).astype(np.float32), rng.normal(size=(8, 24)).astype(np.float32)
+    one, two = out.copy(), out.copy()
+    short(tile, one)
+    long(tile, two)
+    assert np.array_equal(one, two)
+    np.testing.assert_allclose(one[:, 8:], out[:, 8:] - tile[:, :8].T @ tile[:, 8:], rtol=1e-5, atol=1e-5)

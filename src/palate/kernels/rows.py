@@ -10,11 +10,13 @@ import numpy as np
 
 from palate.kernels.jit import jit
 from palate.kernels.simd import (
+    HAS_AVX512,
     LANES,
     add_products_1x1,
     add_products_1x3,
     add_products_4x2,
     add_products_8x1,
+    add_products_8x2,
     fma,
     load,
     mul,
@@ -36,10 +38,12 @@ __all__ = [
 ]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "27244192dfc4"
+SIMD = "6b8ad9af5c2d"
 
-# Ratings that are gathered at once: their factors stay in the first-level cache.
-_TILE = 128
+# Ratings that are gathered at once, and their factors at most: they stay in the first-level cache.
+_TILE, _TILE_FLOATS = 128, 4096
+# From so many factors on, long registers are quicker.
+_LONG = 64
 # Factors are asked for so many ratings before they are needed.
 _AHEAD = 8
 # Columns of set weights that are drawn at once: a whole cache line (measured: 16 take 1.3 times as long as 8).
@@ -50,6 +54,15 @@ _PASSES = 200
 
 
 @jit
+def _room(size):
+    """Return arrays for the factors of a tile, for a number of each, and for the gram matrix of a row."""
+    rows = max(LANES, min(_TILE, _TILE_FLOATS // size))
+    # Lines that are a power of two apart would share a few places in the cache.
+    gram = np.empty((size, size + LANES), np.float32)
+    return np.empty((rows, size), np.float32), np.empty((rows, 1), np.float32), gram
+
+
+@jit
 def _add_line(tile, members, line, sign, gram):
     """Add sign * tile[:members]' tile[:members] to eight rows of gram from a line on (upper blocks only)."""
     column, size = line, gram.shape[0]
@@ -57,8 +70,11 @@ def _add_line(tile, members, line, sign, gram):
         add_products_8x1(tile, tile, members, line, column, sign, gram)
         column += LANES
     while column < size:
-        add_products_4x2(tile, tile, members, line, column, sign, gram)
-        add_products_4x2(tile, tile, members, line + 4, column, sign, gram)
+        if HAS_AVX512 and size >= _LONG:
+            add_products_8x2(tile, tile, members, line, column, sign, gram)
+        else:
+            add_products_4x2(tile, tile, members, line, column, sign, gram)
+            add_products_4x2(tile, tile, members, line + 4, column, sign, gram)
         column += 2 * LANES
 
 
@@ -85,8 +101,8 @@ def _add_targets(targets, tile, members, right):
 def _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, targets, gram, right):
     """Add the normal equations of one row's ratings to gram (upper blocks only) and right; return their squares."""
     size, squares = other.shape[1], 0.0
-    for first in range(indptr[row], indptr[row + 1], _TILE):
-        members = min(_TILE, indptr[row + 1] - first)
+    for first in range(indptr[row], indptr[row + 1], len(tile)):
+        members = min(len(tile), indptr[row + 1] - first)
         for member in range(members):
             i = np.uint64(indices[first + member])
             later = np.uint64(indices[min(first + member + _AHEAD, indptr[row + 1] - 1)])
@@ -221,8 +237,7 @@ def solve_rows(
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
-    tile, targets = np.empty((_TILE, size), np.float32), np.empty((_TILE, 1), np.float32)
-    gram, right = np.empty((size, size), np.float32), np.empty((1, size), np.float32)
+    (tile, targets, gram), right = _room(size), np.empty((1, size), np.float32)
     whitened, normals = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
@@ -265,9 +280,8 @@ def solve_nonnegative_rows(
     Returns -1, or the first row whose matrix has a diagonal that is not positive.
     """
     size = other.shape[1]
-    tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
+    tile, targets, gram = _room(size)
     slope, right = np.empty((1, size), np.float32), np.empty((1, size), np.float32)
-    targets = np.empty((_TILE, 1), np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(slope, 0, column, load(linear, row, column))
@@ -323,9 +337,8 @@ def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, 
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
-    tile, gram = np.empty((_TILE, size), np.float32), np.empty((size, size), np.float32)
+    tile, roots, gram = _room(size)
     right, solved = np.empty((1, size), np.float32), np.empty(size, np.float32)
-    roots = np.empty((_TILE, 1), np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(right, 0, column, splat(np.float32(0)))
@@ -334,8 +347,8 @@ def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, 
         for line in range(size):
             gram[line, line] += ridge[row]
         squares = 0.0
-        for first in range(indptr[row], indptr[row + 1], _TILE):
-            members = min(_TILE, indptr[row + 1] - first)
+        for first in range(indptr[row], indptr[row + 1], len(tile)):
+            members = min(len(tile), indptr[row + 1] - first)
             for member in range(members):
                 i = np.uint64(indices[first + member])
                 root = np.sqrt(confidence[first + member])

@@ -12,18 +12,21 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
 __all__ = [
+    "HAS_AVX512",
     "LANES",
     "add",
     "add_products_1x1",
     "add_products_1x3",
     "add_products_4x2",
     "add_products_8x1",
+    "add_products_8x2",
     "fma",
     "load",
     "mul",
@@ -66,14 +69,15 @@ def _undefined(kind: Any) -> Any:
     return ir.Constant(kind, ir.Undefined)
 
 
-def _splat(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(_undefined(_VECTOR), number, _INT32(0))
-    return builder.shuffle_vector(first, _undefined(_VECTOR), ir.Constant(ir.VectorType(_INT32, LANES), None))
+def _splat(builder: Any, number: Any, kind: Any = _VECTOR) -> Any:
+    first = builder.insert_element(_undefined(kind), number, _INT32(0))
+    return builder.shuffle_vector(first, _undefined(kind), ir.Constant(ir.VectorType(_INT32, kind.count), None))
 
 
 def _fma(builder: Any, *args: Any) -> Any:
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), args)
+    kind = args[0].type
+    name, function = f"llvm.fmuladd.v{kind.count}f32", ir.FunctionType(kind, [kind] * 3)
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
 
 
 @intrinsic
@@ -159,17 +163,19 @@ def total(typing_context: Any, a: Any) -> Any:
     return types.float32(a), generate
 
 
-def _products(rows: int, vectors: int) -> Any:
-    """Make out[row:row + rows, column:column + 8 * vectors] += sign * left[:size, row:...]' right[:size, column:...].
+def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
+    """Make out[row:row + rows, column:column + width] += sign * left[:size, row:row + rows]' right[:size, column:...].
 
-    The sums stay in registers: of 16, four rows by two vectors leave enough for the factors, and a load serves four
-    products (measured, in GFLOP/s of one core: 4 x 2 92, 8 x 1 45, a single-threaded matrix product of BLAS 87).
-    `left` and `out` may be the same array if no row is both read and written.
+    The width is lanes * vectors. The sums stay in registers: of 16, four rows by two vectors leave enough for the
+    factors, and a load serves four products (measured, in GFLOP/s of one core: 4 x 2 92, 8 x 1 45, a single-threaded
+    matrix product of BLAS 87). `left` and `out` may be the same array if no row is both read and written. Each sum has
+    its own order, so the bits are the same for any number of rows, vectors and lanes.
     """
+    kind = ir.VectorType(ir.FloatType(), lanes)
     if numba.config.DISABLE_JIT:
 
         def plain(left: Any, right: Any, size: int, row: int, column: int, sign: Any, out: Any) -> None:
-            columns = slice(column, column + LANES * vectors)
+            columns = slice(column, column + lanes * vectors)
             out[row : row + rows, columns] += sign * (left[:size, row : row + rows].T @ right[:size, columns])
 
         return plain
@@ -186,22 +192,22 @@ def _products(rows: int, vectors: int) -> Any:
                 )
 
             def vector(pointer: Any) -> Any:
-                return builder.bitcast(pointer, _VECTOR.as_pointer())
+                return builder.bitcast(pointer, kind.as_pointer())
 
-            zero = ir.Constant(_VECTOR, [0.0] * LANES)
+            zero = ir.Constant(kind, [0.0] * lanes)
             sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(rows)]
             size, row, column = args[2:5]
-            step = [ir.Constant(column.type, LANES * number) for number in range(vectors)]
+            step = [ir.Constant(column.type, lanes * number) for number in range(vectors)]
             with cgutils.for_range(builder, size) as loop:
                 facing = [
                     builder.load(vector(at(1, loop.index, builder.add(column, offset))), align=4) for offset in step
                 ]
                 for line in range(rows):
                     number = builder.load(at(0, loop.index, builder.add(row, ir.Constant(row.type, line))))
-                    factor = _splat(builder, number)
+                    factor = _splat(builder, number, kind)
                     for partner, kept in zip(facing, sums[line], strict=True):
                         builder.store(_fma(builder, factor, partner, builder.load(kept)), kept)
-            scale = _splat(builder, args[5])
+            scale = _splat(builder, args[5], kind)
             for line in range(rows):
                 for offset, kept in zip(step, sums[line], strict=True):
                     place = vector(at(6, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset)))
@@ -214,8 +220,10 @@ def _products(rows: int, vectors: int) -> Any:
     return products
 
 
-add_products_4x2, add_products_8x1 = _products(4, 2), _products(8, 1)
-add_products_1x3, add_products_1x1 = _products(1, 3), _products(1, 1)
+add_products_8x1, add_products_1x3, add_products_1x1 = _products(8, 1), _products(1, 3), _products(1, 1)
+add_products_4x2, add_products_8x2 = _products(4, 2), _products(8, 1, 2 * LANES)
+# Whether registers are long enough for the latter, and there are 32 of them.
+HAS_AVX512 = bool(get_host_cpu_features().get("avx512f")) and not numba.config.CPU_NAME
 
 
 if numba.config.DISABLE_JIT:  # the same operations for kernels that run as plain Python
