@@ -23,6 +23,7 @@ __all__ = [
     "LANES",
     "add",
     "add_products_1x1",
+    "add_products_1x2",
     "add_products_1x3",
     "add_products_4x2",
     "add_products_8x1",
@@ -220,7 +221,8 @@ def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
     return products
 
 
-add_products_8x1, add_products_1x3, add_products_1x1 = _products(8, 1), _products(1, 3), _products(1, 1)
+add_products_8x1 = _products(8, 1)
+add_products_1x3, add_products_1x2, add_products_1x1 = _products(1, 3), _products(1, 2), _products(1, 1)
 add_products_4x2, add_products_8x2 = _products(4, 2), _products(8, 1, 2 * LANES)
 # Whether registers are long enough for the latter, and there are 32 of them.
 HAS_AVX512 = bool(get_host_cpu_features().get("avx512f")) and not numba.config.CPU_NAME
