@@ -116,18 +116,23 @@ def summary(found: dict[str, Any], jobs: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def machines(found: dict[str, Any]) -> str:
+    """Say on what each case was measured."""
+    cases: dict[str, list[str]] = {}
+    for name, result in found.items():
+        used = result["machine"]
+        versions = ", ".join(f"{package} {number}" for package, number in used["versions"].items())
+        told = f"{used['processor']}, {used['cores']} cores, {used['threads']} threads, Python {used['python']}; {versions}"
+        cases.setdefault(told, []).append(f"{name} ({used['date']})")
+    return "\n\n".join(f"{told}: {'; '.join(names)}." for told, names in cases.items())
+
+
 def write(found: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Put the tables between the markers of the page, and draw the plot beside it."""
     order = [case.name for job in jobs.values() for case in job.cases]
     found = dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     RECORD.write_text(json.dumps(found, indent=1) + "\n")
-    used = next(iter(found.values()))["machine"]
-    parts = [
-        f"{used['processor']}, {used['cores']} cores, {used['threads']} threads, Python {used['python']}, {used['date']}; "
-        + ", ".join(f"{name} {number}" for name, number in used["versions"].items())
-        + ".",
-        summary(found, jobs),
-    ]
+    parts = [machines(found), summary(found, jobs)]
     if plot(found):
         parts.insert(1, f"![The time of each peer over palate's, by job]({PLOT.name})")
     for name in dict.fromkeys(result["case"]["job"] for result in found.values()):

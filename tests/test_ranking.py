@@ -18,7 +18,6 @@ from palate.errors import MissingExtraError, PalateError, SettingsError, Storage
 from palate.memory import watch
 from palate.model import Model
 from palate.ranking import best, scores
-from palate.ranking.pruning import choose_head
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 
@@ -133,36 +132,6 @@ def test_threads_blocks_and_company_do_not_change_a_bit(monkeypatch):
     for items, ratings in others:
         np.testing.assert_array_equal(items, first[0])
         np.testing.assert_array_equal(ratings, first[1])
-
-
-@pytest.mark.parametrize("lowest", [False, True])
-def test_bounds_from_a_few_columns_leave_the_answers_as_they_are(monkeypatch, lowest):
-    model = make(users=1100, items=4000, k=40)
-    falling = np.exp(-np.arange(40) / 6).astype(np.float32)
-    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))[0].astype(np.float32)
-    sides = {side: getattr(model, side) * falling @ turn for side in ("user_factors", "item_factors")}
-    model = dataclasses.replace(model, **sides)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "_MANY", 10_000)
-        wanted = model.recommend_batch(n=10, lowest=lowest, exclude=model.items.ids[:7])
-    used = []
-
-    def choose(*given):
-        used.append(choose_head(*given))
-        return used[-1]
-
-    monkeypatch.setattr(ranking, "_ITEMS", 100)
-    monkeypatch.setattr(ranking, "choose_head", choose)
-    found = model.recommend_batch(n=10, lowest=lowest, exclude=model.items.ids[:7])
-    assert [head.columns < 32 for head in used] == [True]
-    np.testing.assert_array_equal(found[0], wanted[0])
-    np.testing.assert_array_equal(found[1], wanted[1])
-
-
-def test_a_flat_spectrum_has_no_head():
-    rng = np.random.default_rng(0)
-    factors, vectors = (rng.normal(size=(3000, 32)).astype(np.float32) for _ in range(2))
-    assert choose_head(factors, np.zeros(3000, np.float32), vectors, 10) is None
 
 
 def test_ten_callers_at_once_get_the_same():

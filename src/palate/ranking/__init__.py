@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.ranking.pruning import Head, choose_head
 from palate.threads import Run, available, pool, single_blas
 
 __all__ = ["Scored", "Shelf", "best", "check_count", "scores", "telling"]
@@ -28,9 +27,7 @@ _LANES = 8
 # A smaller table is scored by NumPy, with the same bits, before the kernels are loaded: that alone takes 0.3 seconds.
 _LARGE = 1 << 21
 # Users and items of a block of products: they stay in the caches between BLAS and the kernel.
-_USERS, _ITEMS, _FEWEST = 512, 768, 32
-# From so many users on, it pays to look whether bounds from a few columns will do.
-_MANY = 1024
+_USERS, _ITEMS, _FEWEST = 512, 384, 32
 # float32 rounds by this share at most.
 _ROUNDING = 2.0**-24
 _NOTHING, _NO_MASK = np.empty(0, np.int32), np.empty(0, np.bool_)
@@ -201,7 +198,6 @@ class Shelf:
         self._bias = np.pad(self._sign * bias, (0, missing), constant_values=-np.inf)[None].astype(np.float32)
         self._length = float(np.sqrt(np.einsum("nk,nk->n", factors, factors, dtype=np.float64).max(initial=0)))
         self._largest_bias = float(np.abs(bias).max(initial=0))
-        self._heads: dict[int, Head | None] = {}
 
     @contextmanager
     def opened(self, threads: int | None = None) -> Iterator[Rank]:
@@ -222,23 +218,16 @@ class Shelf:
         items = np.full((len(vectors), n), -1, np.int32)
         found = np.full((len(vectors), n), np.nan, np.float32)
         if self.size and len(vectors):
-            parts, head = _cut(len(vectors), threads), self._head(vectors, n)
+            parts = _cut(len(vectors), threads)
 
             def rank(rows: slice) -> None:
-                self._rank(vectors[rows], offsets[rows], seen, rows, items, found, head)
+                self._rank(vectors[rows], offsets[rows], seen, rows, items, found)
 
             # Nobody is ranked first, so that the kernels are loaded before the threads start: Ctrl-C while Numba
             # compiles leaves its lock closed, and another thread that wants it would wait forever.
             rank(slice(0, 0))
             run(rank, parts)
         return items, found
-
-    def _head(self, vectors: Floats, n: int) -> Head | None:
-        if n not in self._heads:
-            if len(vectors) < _MANY or len(self._factors) < 2 * _ITEMS or vectors.shape[1] < 2 * _LANES:
-                return None
-            self._heads[n] = choose_head(self._factors, self._bias[0], self._sign * vectors, n)
-        return self._heads[n]
 
     def _rank(
         self,
@@ -248,7 +237,6 @@ class Shelf:
         rows: slice,
         items: NDArray[np.int32],
         found: Floats,
-        head: Head | None,
     ) -> None:
         from palate.kernels.ranking import sift_block, sort_heaps
 
@@ -258,12 +246,9 @@ class Shelf:
         best_scores, best_items = np.zeros((len(own), count), np.float32), np.zeros((len(own), count), np.int32)
         held, following, ends, others = np.zeros(len(own), np.int64), *self._seen(seen, rows, len(own))
         room = np.empty(len(own) * (_ITEMS + _FEWEST), np.float32)
-        # The first block tells what the best reach at least: from then on, bounds tell what is below that.
-        narrow = head and (head.of(vectors), head.items)
         for first, stop in _blocks(len(self._factors)):
-            left, right = narrow if narrow and first else (wide, self._factors)
             products = room[: len(own) * (stop - first)].reshape(len(own), stop - first)
-            np.matmul(left, right[first:stop].T, out=products)
+            np.matmul(wide, self._factors[first:stop].T, out=products)
             sift_block(
                 products, first, self._factors, self._bias, spread, own, slack, others, ends, self._place, following,
                 best_scores, best_items, held,
