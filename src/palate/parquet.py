@@ -7,13 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from palate.errors import StorageError
 from palate.files import replacing
-
-if TYPE_CHECKING:
-    import polars
+from palate.lazy import pl
 
 __all__ = ["writing_parquet"]
 
@@ -25,7 +23,7 @@ _LOOK = 0.05
 
 
 @contextmanager
-def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[polars.DataFrame], None]]:
+def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Yield a function that takes the next rows; the file appears at the end, whole, or not at all.
 
     The rows are encoded and written by a thread of their own, while the caller makes the next ones.
@@ -42,8 +40,6 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[po
     StorageError
         If it cannot be written, or the disk is full; what stood at `path` before is then untouched.
     """
-    from polars.exceptions import PolarsError
-
     # Queues in C: Ctrl-C cannot come while one of them is locked.
     pieces: SimpleQueue[Any] = SimpleQueue()
     room: SimpleQueue[None] = SimpleQueue()
@@ -58,7 +54,7 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[po
                 # The writer ends in good order in any case: a file that the caller did not finish is removed.
                 pieces.put(None)
             writing.result()
-        except PolarsError as error:
+        except pl.exceptions.PolarsError as error:
             raise StorageError(f"{path} cannot be written: {' '.join(str(error).split())}") from error
 
 
@@ -75,7 +71,7 @@ def _hand_over(piece: Any, pieces: SimpleQueue[Any], room: SimpleQueue[None], wr
 def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
     from polars.io.plugins import register_io_source
 
-    def rows(*_: object) -> Iterator[polars.DataFrame]:
+    def rows(*_: object) -> Iterator[pl.DataFrame]:
         while (piece := pieces.get()) is not None:
             room.put(None)
             yield piece

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import IO, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.files import replacing
+from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale, Vocabulary
 from palate.threads import pool
-
-if TYPE_CHECKING:
-    import polars
 
 __all__ = ["Truth", "make_ratings", "write_ratings"]
 
@@ -283,8 +281,6 @@ def write_ratings(ratings: Ratings, path: Path | str) -> None:
 
 
 def _write_text(ratings: Ratings, file: IO[bytes], *, separator: str, include_header: bool) -> None:
-    import polars as pl
-
     for first in range(0, max(1, len(ratings)), 4 * _PART):
         frame = _frame(ratings.take(np.arange(first, min(first + 4 * _PART, len(ratings)))))
         if not include_header:  # an empty column between two tabs
@@ -292,9 +288,7 @@ def _write_text(ratings: Ratings, file: IO[bytes], *, separator: str, include_he
         frame.write_csv(file, separator=separator, include_header=include_header and not first)
 
 
-def _frame(ratings: Ratings) -> polars.DataFrame:
-    import polars as pl
-
+def _frame(ratings: Ratings) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "user": pl.Series(ratings.users.ids)[ratings.user],

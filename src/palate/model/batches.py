@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.lazy import pl
 from palate.model.parts import Floats, Id, Parts
 from palate.parquet import writing_parquet
 from palate.ranking import Rank, Seen, Shelf, check_count
@@ -102,8 +103,6 @@ class Batches(Parts):
         StorageError
             If the file cannot be written. What stood there before is then untouched, as it is after Ctrl-C.
         """
-        from palate.lazy import pl
-
         check_count(n)
         n = min(int(n), max(1, len(self.items)))  # memory is for what there is, not for what was asked
         u, shelf, rows = self._users(users), self._shelf(lowest, only, exclude, least), 0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import ReadError
+from palate.lazy import pl
 
 __all__ = ["Bytes", "decode", "open_text", "read_bytes"]
 
@@ -67,8 +68,6 @@ def _unzstd(data: bytes) -> bytes:
         return zstd.decompress(data)  # type: ignore[no-any-return,unused-ignore]
     except ImportError:
         # Polars decompresses whatever it reads as CSV: one column of whole lines is the text again.
-        from palate.lazy import pl
-
         lines = pl.read_csv(data, has_header=False, separator="\x1e", quote_char=None, schema={"line": pl.String})
         return "\n".join(lines["line"].fill_null("")).encode()
 

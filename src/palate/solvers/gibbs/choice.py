@@ -178,7 +178,8 @@ class _Search:
             self.folds.judge(self.plain)
             self._extend_sets(sets)
             self._extend_noise(noise)
-            self._add_sets(sets)
+            if any(getattr(self.best, name) for name in noise):
+                self._add_sets(sets)
         except Interrupted:
             self.is_cut = True
             if before[1]:  # the verdict of the folds before stands
@@ -222,9 +223,9 @@ class _Search:
         self._settle_on(best, free)
 
     def _add_sets(self, free: Sequence[str]) -> None:
-        """Try sets that were not chosen once more, if noise was since."""
+        """Try sets that were not chosen once more, beside the noise that was since."""
         off = [name for name in free if not getattr(self.best, name)]
-        if off and self.best[:2] != self.plain[:2]:
+        if off:
             more = self._judged(self.best, off)
             if self._is_sure(more) and self._gains(self.best, more) > 0:
                 self._settle_on(more, off)
