@@ -20,9 +20,9 @@ from statistics import median
 import numpy as np
 
 from palate import Model, RatingScale, Vocabulary
+from palate.parallel import pool, single_blas
 from palate.ranking import _blocks, _cut
 from palate.ratings import Grouped
-from palate.threads import pool, single_blas
 
 
 def make_model(users: int, items: int, factors: int, seed: int = 0, rated: float = 140) -> Model:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from palate.solvers.gibbs import chain as gibbs
-from palate.solvers.gibbs import sets as weighing
+from palate.solvers.bayes import chain as gibbs
+from palate.solvers.bayes import set_weights as weighing
 from tables import table
 
 K = 2

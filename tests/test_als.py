@@ -13,10 +13,10 @@ from palate.kernels import rows as kernels
 from palate.ratings import Ratings, RatingScale
 from palate.reading import read_ratings
 from palate.solvers import ALS, SGD, ImplicitALS
-from palate.solvers.alternating import Sweeps
-from palate.solvers.preferences import Preferences
-from palate.solvers.sides import cut
-from palate.solvers.training import fitting
+from palate.solvers.als.fit import ALSProblem
+from palate.solvers.half_step import cut
+from palate.solvers.implicit.fit import ImplicitFit
+from palate.solvers.session import fitting
 from palate.splits import Split, holdout
 from palate.storage import load, save
 from tables import random_table, table
@@ -36,7 +36,7 @@ def scaled_rows(part, ratings):
 
 
 def sweeps(ratings, **settings):
-    return Sweeps(ALS(factors=K, **settings), ratings, None, lambda work, tasks: [work(task) for task in tasks])
+    return ALSProblem(ALS(factors=K, **settings), ratings, None, lambda work, tasks: [work(task) for task in tasks])
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -220,7 +220,7 @@ def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls
     solver = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, exponent=exponent, confidence=confidence)
     values = []
     with fitting(solver, ratings, 1, None, None) as session:
-        work = Preferences(solver, session)
+        work = ImplicitFit(solver, session)
         at = work.at
         for _ in range(8):
             work.half(work.items, at["items"], at["users"])

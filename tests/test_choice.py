@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from palate import BayesianMF
+from palate.parallel import pool
 from palate.ratings import Ratings
-from palate.solvers.gibbs.chain import Parts
-from palate.solvers.gibbs.choice import choose_parts
-from palate.solvers.gibbs.trials import Trials
+from palate.solvers.bayes.chain import Parts
+from palate.solvers.bayes.part_selection import choose_parts
+from palate.solvers.bayes.pilot_chains import Trials
 from palate.splits import holdout
-from palate.threads import pool
 from tables import random_table, vocabulary
 
 FREE = dict.fromkeys(Parts._fields)
@@ -123,7 +123,7 @@ def test_more_of_a_small_table_is_held_out_while_something_may_be_better(monkeyp
     assert f"on {-(-2 * len(table) // 5):,} validation ratings" in choice.records[0]
     for name, value in (("_SMALL", len(table)), ("_MOST_ROWS", 1500)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"palate.solvers.gibbs.choice.{name}", value)
+            patch.setattr(f"palate.solvers.bayes.part_selection.{name}", value)
             once = choose(table, SETS)
             assert f"on {-(-len(table) // 5):,} validation ratings" in once.records[0]
             assert once.sweeps < choice.sweeps
@@ -132,7 +132,7 @@ def test_more_of_a_small_table_is_held_out_while_something_may_be_better(monkeyp
 def test_an_interrupt_in_a_later_part_leaves_what_was_found(monkeypatch):
     table, epochs = told_by_sets(800), []
     with monkeypatch.context() as patch:
-        patch.setattr("palate.solvers.gibbs.choice._MOST_ROWS", 1500)
+        patch.setattr("palate.solvers.bayes.part_selection._MOST_ROWS", 1500)
         once = choose(table, SETS)
     choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 250)
     assert choice.sweeps == once.sweeps + 250
@@ -142,7 +142,7 @@ def test_an_interrupt_in_a_later_part_leaves_what_was_found(monkeypatch):
 
 
 def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
-    monkeypatch.setattr("palate.solvers.gibbs.choice._MOST_RATINGS", 500)
+    monkeypatch.setattr("palate.solvers.bayes.part_selection._MOST_RATINGS", 500)
     rows = []
     choose(random_table(), FREE, report=lambda epoch: rows.append(epoch.rows))
     assert 380 < rows[0] < 450
@@ -187,7 +187,7 @@ def test_residuals_have_the_size_that_was_predicted():
 
 
 def test_a_fit_goes_on_after_its_pilots(tmp_path, monkeypatch):
-    monkeypatch.setattr("palate.solvers.training._BETWEEN", 0)
+    monkeypatch.setattr("palate.solvers.session._BETWEEN", 0)
     solver, ratings, straight = BayesianMF(factors=3, sweeps=6), random_table(), []
     model = solver.fit(ratings, progress=straight.append)
     first = [epoch.stage for epoch in straight].index("fit")

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from palate import datasets, threads
+from palate import datasets, parallel
 from palate.datasets import download, jester, movielens, sample
 from palate.datasets.archive import Archive
 from palate.datasets.download import fetch
@@ -588,7 +588,7 @@ def test_synthetic_degrees_follow_power_laws() -> None:
 
 def test_a_synthetic_table_depends_on_its_arguments_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     first = make_ratings(3_000, 500, 400_000, seed=5)
-    monkeypatch.setattr(threads, "available", lambda: 1)
+    monkeypatch.setattr(parallel, "available", lambda: 1)
     again, other = make_ratings(3_000, 500, 400_000, seed=5), make_ratings(3_000, 500, 400_000, seed=6)
     for name in ("user", "item", "rating"):
         assert np.array_equal(getattr(first, name), getattr(again, name))

@@ -3,7 +3,7 @@ import pytest
 
 from palate.errors import DataError, SettingsError
 from palate.evaluation import cross_validate, evaluate
-from palate.metrics import METRICS
+from palate.evaluation.metrics.errors import METRICS
 from palate.ratings import RatingScale
 from palate.solvers import SGD, Means
 from palate.splits import holdout, k_fold

@@ -24,9 +24,9 @@ from forward import (
     put,
 )
 from palate.kernels import rows
-from palate.solvers.gibbs import chain as gibbs
-from palate.solvers.gibbs import sets as weighing
-from palate.threads import pool
+from palate.parallel import pool
+from palate.solvers.bayes import chain as gibbs
+from palate.solvers.bayes import set_weights as weighing
 
 ALL = gibbs.Parts(True, True, True, True)
 MEAN, ROOT = np.array([0.3, -0.2, 0.1]), np.array([[1.5, 0, 0], [0.4, 1.2, 0], [-0.6, 0.3, 2.0]])

@@ -15,8 +15,8 @@ import naive
 from palate import kernels
 from palate.kernels import blocks as blocks_kernels
 from palate.kernels import layout, sgd, simd
-from palate.solvers.blocks import Blocks, Deal
-from palate.threads import pool
+from palate.parallel import pool
+from palate.solvers.sgd.stripes import Blocks, Stripes
 from tables import random_table
 
 FILES = sorted(Path(kernels.__file__).parent.glob("*.py"))
@@ -97,7 +97,7 @@ def test_pairs_are_found_in_a_grouped_table():
 
 def test_blocks_hold_every_rating_once_and_share_nothing_within_a_round():
     ratings = random_table(users=500, items=400, density=0.9)
-    deal = Deal.of(ratings, 16)
+    deal = Stripes.of(ratings, 16)
     assert deal.stripes > 1
     with pool(2) as run:
         blocks = Blocks.cut(deal, ratings, 3.0, 2.0, np.random.default_rng(0), run)

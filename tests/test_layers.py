@@ -13,16 +13,15 @@ ROOT = Path(palate.__file__).parent
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "ids", "kernels", "lazy", "memory", "threads"],
+    ["errors", "ids", "kernels", "lazy", "memory", "parallel"],
     ["files", "catalogue", "ranking"],
     ["ratings", "parquet"],
-    ["reading", "profiles"],
-    ["posterior"],
-    ["model", "splits", "metrics", "datasets", "check"],
+    ["reading"],
+    ["model", "splits", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],
-    ["standings", "service", "client"],
-    ["comparison", "retraining"],
+    ["service", "client"],
+    ["retraining"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

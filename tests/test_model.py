@@ -6,7 +6,7 @@ import pytest
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
-from palate.profiles import Penalty, solve
+from palate.model.row_solve import Penalty, solve
 from palate.solvers import SGD, Means
 from tables import random_table
 

@@ -195,7 +195,7 @@ def test_without_the_compiler_the_answers_are_the_same():
 
 @pytest.mark.parametrize("text", [False, True])
 def test_everyone_is_written_to_parquet(tmp_path, text, monkeypatch):
-    monkeypatch.setattr("palate.model.batches._USERS", 16)
+    monkeypatch.setattr("palate.model.batch._USERS", 16)
     model, path, told = make(text=text), tmp_path / "all.parquet", []
     rows = model.recommend_all(path, 80, titles=True, lowest=True, progress=lambda *done: told.append(done))
     frame = pl.read_parquet(path)
@@ -217,7 +217,7 @@ def test_everyone_is_written_to_parquet(tmp_path, text, monkeypatch):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
 def test_what_is_broken_off_leaves_the_former_file(tmp_path, monkeypatch, stop):
-    monkeypatch.setattr("palate.model.batches._USERS", 8)
+    monkeypatch.setattr("palate.model.batch._USERS", 8)
     path = tmp_path / "all.parquet"
     path.write_bytes(b"as it was")
 

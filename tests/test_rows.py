@@ -5,9 +5,9 @@ import pytest
 
 import naive
 from palate.kernels import rows
-from palate.solvers.gibbs.average import Average
-from palate.solvers.gibbs.chain import Chain, Parts
-from palate.threads import pool
+from palate.parallel import pool
+from palate.solvers.bayes.chain import Chain, Parts
+from palate.solvers.bayes.low_rank_mean import Average
 from tables import random_table
 
 WIDTH, DRAWN = 16, 11

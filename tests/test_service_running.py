@@ -18,7 +18,7 @@ import pytest
 import palate
 from palate.errors import DataError, ServiceError, SettingsError, StorageError, UnknownIdError
 from palate.retraining import merged, retrain, solver_of, without_users
-from palate.service.running import Running
+from palate.service.loaded_model import Running
 from palate.service.schedule import Schedule, parsed
 from palate.service.store import Store
 from serving import ODD, Served, client, environment, fitted, model_file

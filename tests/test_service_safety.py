@@ -10,11 +10,11 @@ import sqlite3
 import pytest
 
 from palate.errors import SettingsError
-from palate.service.guard import add_key, list_keys, revoke_key, scope_of
+from palate.service.auth import add_key, list_keys, revoke_key, scope_of
+from palate.service.cookies import COOKIE
 from palate.service.limits import Limiter
 from palate.service.logs import JsonFormatter
 from palate.service.store import Store
-from palate.service.visitors import COOKIE
 from serving import CSRF, Served, client, is_problem, model_file
 
 

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from palate.errors import SettingsError, StoreError
-from palate.service import schema
-from palate.service.freshness import Freshness
+from palate.service import tables
+from palate.service.read_cache import Freshness
 from palate.service.store import Store
 from serving import CSRF, Served, client, fitted, is_problem
 
@@ -129,8 +129,8 @@ def test_a_store_of_a_later_version_is_refused(url, store):
 
 def test_steps_are_taken_once(url, store, monkeypatch):
     taken = []
-    monkeypatch.setattr(schema, "_STEPS", [*schema._STEPS, lambda connection: taken.append(connection.dialect.name)])
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(tables, "_STEPS", [*tables._STEPS, lambda connection: taken.append(connection.dialect.name)])
+    monkeypatch.setattr(tables, "VERSION", 2)
     store.put("u:1", {"a": 1.0})
     for _ in range(2):
         newer = Store(url)

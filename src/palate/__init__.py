@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from palate.catalogue import Catalogue
     from palate.check import check_table
     from palate.client import Client
-    from palate.comparison import compare
     from palate.errors import PalateError
-    from palate.evaluation import cross_validate, evaluate
+    from palate.evaluation import compare, cross_validate, evaluate
     from palate.model import Model
     from palate.ratings import Ratings, RatingScale, Vocabulary
     from palate.reading import read_catalogue, read_ratings, read_table
@@ -35,10 +34,9 @@ _HOMES = {
     "catalogue": ["Catalogue"],
     "check": ["check_table"],
     "client": ["Client"],
-    "comparison": ["compare"],
     "datasets": [],
     "errors": ["PalateError"],
-    "evaluation": ["cross_validate", "evaluate"],
+    "evaluation": ["compare", "cross_validate", "evaluate"],
     "model": ["Model"],
     "ratings": ["RatingScale", "Ratings", "Vocabulary"],
     "reading": ["read_catalogue", "read_ratings", "read_table"],

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import StorageError
-from palate.threads import pool
+from palate.parallel import pool
 
 __all__ = ["read_arrays", "replacing", "write_arrays"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError, SettingsError, StorageError
 from palate.ids import integer_of
 from palate.model import Model
-from palate.profiles import Prior
+from palate.model.row_solve import Prior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
 from palate.service.store import USER, VISITOR, Store
 from palate.solvers import SOLVERS, Epoch, Solver, settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
-from palate.model import Model
-from palate.posterior import Posterior
-from palate.profiles import Penalty, Prior
+from palate.model import Model, Predicts
+from palate.model.row_solve import Penalty, Prior
+from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
 
 #: Raised whenever an older palate could not read the file rightly any more.
 FORMAT = 1
+_PREDICTS = get_args(Predicts)
 
 Arrays = dict[str, NDArray[Any]]
 _PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
@@ -56,6 +57,7 @@ def save(model: Model, path: str | Path) -> None:
         "intercept": model.intercept,
         "mean": model.mean,
         "scale": dataclasses.astuple(model.scale),
+        "predicts": model.predicts,
         "penalty": model.penalty._asdict(),
         "noise": None if model.posterior is None else model.posterior.noise,
         "solver": dict(model.solver),
@@ -96,6 +98,8 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             mean=header["mean"],
             scale=RatingScale(*header["scale"]),
             seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
+            # Files of palate 0.1 do not say what their scores are.
+            predicts=header.get("predicts", "choice" if header["penalty"]["unobserved"] else "rating"),
             catalogue=_unpack_catalogue(arrays),
             penalty=Penalty(**header["penalty"]),
             posterior=_unpack_posterior(arrays, header["noise"]),
@@ -125,7 +129,7 @@ def _fits(model: Model, whole: bool) -> bool:
     penalties = [model.penalty.factors, model.penalty.bias or 0.0]
     noise = 0.0 if model.posterior is None else model.posterior.noise
     numbers = np.isfinite(np.array([model.intercept, model.mean, noise, *penalties], np.float64)).all()
-    if not (isinstance(model.solver, dict) and isinstance(model.training, dict)):
+    if not (isinstance(model.solver, dict) and isinstance(model.training, dict)) or model.predicts not in _PREDICTS:
         return False
     if not (kinds and numbers and all(_ascending(side.ids) for side in (model.users, model.items))):
         return False

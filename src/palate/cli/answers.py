@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from palate.model import Model, Scored
-    from palate.profiles import Profile
+    from palate.model.row_solve import Profile
     from palate.ratings import Vocabulary
 
 __all__ = ["ask", "explain", "info", "predict", "recommend", "similar"]

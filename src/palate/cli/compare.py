@@ -20,8 +20,8 @@ from palate.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from palate.evaluation.standings import Comparison, Standing, Trial
     from palate.splits import Split
-    from palate.standings import Comparison, Standing, Trial
 
 __all__ = ["compare"]
 
@@ -73,8 +73,8 @@ def compare(
     how many ratings lie in their intervals of 90%. A solver that fails is shown with its reason, and the exit code is
     2. Ctrl-C shows what is finished.
     """
-    from palate.comparison import compare as judge
-    from palate.comparison import contestants
+    from palate.evaluation.compare import compare as judge
+    from palate.evaluation.compare import contestants
 
     _check(source, files, holdout=holdout, repeats=repeats, folds=folds)
     chosen = contestants([name.strip() for name in solvers.split(",")] if solvers else (), seed=seed)

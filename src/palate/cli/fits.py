@@ -37,10 +37,8 @@ _INTERRUPTED = 130
 _READING = ("columns", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder")
 
 
-def _require_ratings(solver: str) -> None:
-    from palate.solvers import NO_RATINGS
-
-    if solver in NO_RATINGS:
+def _require_ratings(solver: str, predicts: str) -> None:
+    if predicts != "rating":
         raise click.UsageError(f"the solver {solver!r} learns scores, not ratings: it has no errors to report")
 
 
@@ -91,8 +89,6 @@ def fit(
     from palate.splits import holdout as hold_out
     from palate.storage import save
 
-    if holdout is not None:
-        _require_ratings(solver)
     checkpoint = output.with_name(output.name + ".checkpoint")
     check_output(output, source, items)
     check_output(checkpoint, source, items)
@@ -100,6 +96,8 @@ def fit(
         read_arrays(checkpoint, "checkpoint", mmap=True)  # refuses what is none, so that nothing else is overwritten
     reading, given = _separate(options)
     chosen = make_solver(solver, given)
+    if holdout is not None:
+        _require_ratings(solver, chosen.predicts)
     ratings, catalogue = load_ratings(source, **reading)
     catalogue = load_catalogue(items, catalogue)
     looked = [*ratings.notes, *check_ratings(ratings)]
@@ -109,7 +107,9 @@ def fit(
     if not as_json:
         for line in looked:
             show.paragraph(line, "")
-    train, test = hold_out(ratings, holdout, seed=chosen.seed) if holdout is not None else (ratings, None)
+    train, test = (
+        hold_out(ratings, holdout, seed=getattr(chosen, "seed", 0)) if holdout is not None else (ratings, None)
+    )
     if resume and not checkpoint.exists():
         click.echo(f"there is no checkpoint {checkpoint}: the fit starts at its beginning", err=True)
     started = time.perf_counter()
@@ -189,7 +189,7 @@ def evaluate(model: str, test: str, as_json: bool, **reading: Any) -> None:
     from palate.storage import load
 
     fitted = load(model)
-    _require_ratings(str(fitted.solver.get("name", "model")))
+    _require_ratings(str(fitted.solver.get("name", "model")), fitted.predicts)
     evaluation = judge(fitted, load_ratings(test, **reading)[0])
     if as_json:
         show.json_text(evaluation.as_dict())
@@ -239,9 +239,9 @@ def cross_validate(
 
     if (source is None) == (not files):
         raise click.UsageError("give either RATINGS or --fold TRAIN TEST")
-    _require_ratings(solver)
     reading, given = _separate(options)
     chosen = make_solver(solver, given)
+    _require_ratings(solver, chosen.predicts)
 
     def pairs() -> Iterator[Split]:
         for train, test in files:
@@ -249,7 +249,7 @@ def cross_validate(
 
     if source:
         ratings = load_ratings(source, **reading)[0]
-        splits = k_fold(ratings, folds, seed=chosen.seed)
+        splits = k_fold(ratings, folds, seed=getattr(chosen, "seed", 0))
         if not (quiet or as_json):
             show.paragraph(check_ratings(ratings)[0], "", err=True)
     else:

@@ -151,7 +151,7 @@ def _with_store(function: Function) -> Function:
 @_with_store
 def add(name: str, scope: str, model: str | None, config: Path | None, store: str | None) -> None:
     """Make a key and print it: only its hash is kept, it cannot be shown again."""
-    from palate.service.guard import add_key
+    from palate.service.auth import add_key
 
     click.echo(add_key(_keys_of(_settings(config, model, store=store), make=True), scope, name))
 
@@ -163,7 +163,7 @@ def listed(model: str | None, config: Path | None, store: str | None, as_json: b
     """List keys, without their secrets."""
     import time
 
-    from palate.service.guard import list_keys
+    from palate.service.auth import list_keys
 
     found = list_keys(_keys_of(_settings(config, model, store=store)))
     if as_json:
@@ -178,7 +178,7 @@ def listed(model: str | None, config: Path | None, store: str | None, as_json: b
 @_with_store
 def revoke(id: str, model: str | None, config: Path | None, store: str | None) -> None:
     """Delete a key; running services notice within a second."""
-    from palate.service.guard import revoke_key
+    from palate.service.auth import revoke_key
 
     revoke_key(_keys_of(_settings(config, model, store=store)), id)
     click.echo(f"The key {id} is revoked.")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from palate.evaluation import Scores
+    from palate.evaluation.evaluate import Scores
+    from palate.evaluation.standings import Trial
     from palate.solvers import Epoch
-    from palate.standings import Trial
 
 __all__ = [
     "counter",

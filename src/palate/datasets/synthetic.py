@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.files import replacing
 from palate.lazy import pl
+from palate.parallel import pool
 from palate.ratings import Ratings, RatingScale, Vocabulary
-from palate.threads import pool
 
 __all__ = ["Truth", "make_ratings", "write_ratings"]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from palate.model.batches import Batches
-from palate.model.folding import Folding
-from palate.model.predicting import Predicting
-from palate.model.recommending import Recommending
-from palate.model.similarity import Similarity
-from palate.profiles import Explanation
+from palate.model.batch import Batches
+from palate.model.fold_in import Folding
+from palate.model.parts import Predicts
+from palate.model.predict import Predicting
+from palate.model.recommend import Recommending
+from palate.model.row_solve import Explanation
+from palate.model.similar import Similarity
 from palate.ranking import Scored
 
-__all__ = ["Explanation", "Model", "Scored"]
+__all__ = ["Explanation", "Model", "Predicts", "Scored"]
 
 
 class Model(Predicting, Recommending, Batches, Similarity, Folding):
@@ -40,4 +41,6 @@ class Model(Predicting, Recommending, Batches, Similarity, Folding):
         How sure predictions are, and the priors of new users and items; None where the solver does not tell.
     solver, training
         The solver's name and settings, and how the fit went.
+    predicts
+        What the scores are: "rating", or "choice" (how likely a user chooses an item; no errors can be reported).
     """

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError, UnknownIdError
-from palate.posterior import Posterior
-from palate.profiles import Given, Penalty, Profile, Unobserved
+from palate.model.row_solve import Given, Penalty, Profile, Unobserved
+from palate.model.uncertainty import Posterior
 from palate.ranking import Scored
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 
-__all__ = ["Floats", "Id", "Parts"]
+__all__ = ["Floats", "Id", "Parts", "Predicts"]
 
 Id = int | str
+#: What scores are: a rating, or how likely a user chooses an item.
+Predicts = Literal["rating", "choice"]
 Floats = NDArray[np.float32]
 
 USUAL_PENALTY = Penalty(factors=0.1, bias=0.1, by_count=True)
@@ -44,6 +46,7 @@ class Parts:
     posterior: Posterior | None = None
     solver: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    predicts: Predicts = "rating"
 
     @property
     def factors(self) -> int:
@@ -144,7 +147,7 @@ class Parts:
         return self.penalty.given(ratings, self.factors, self._unobserved)
 
     def _residuals(self, items: NDArray[np.int32], ratings: Floats) -> NDArray[np.float64]:
-        if self.penalty.unobserved:
+        if self.predicts == "choice":
             return np.ones(len(items))
         return ratings.astype(np.float64) - self.intercept - self.item_bias[items]
 

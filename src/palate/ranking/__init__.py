@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.threads import Run, available, pool, single_blas
+from palate.parallel import Run, available, pool, single_blas
 
-__all__ = ["Scored", "Shelf", "best", "check_count", "scores", "telling"]
+__all__ = ["BatchRanker", "Scored", "best", "check_count", "information_gain", "scores"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -36,7 +36,7 @@ Seen = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
 
 
 class Rank(Protocol):
-    """Ranks items for users: see `Shelf.opened`."""
+    """Ranks items for users: see `BatchRanker.opened`."""
 
     def __call__(
         self, vectors: Floats, offsets: Floats, n: int, seen: Seen | None = None, /
@@ -169,7 +169,7 @@ def best(
     return candidates[np.argsort(keys[candidates], kind="stable")][:n]
 
 
-class Shelf:
+class BatchRanker:
     """The items that many users are ranked on.
 
     Parameters
@@ -291,7 +291,7 @@ def _blocks(items: int) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-def telling(toward: Doubles, covariance: Doubles, noise: Doubles, weights: NDArray[np.int64]) -> Floats:
+def information_gain(toward: Doubles, covariance: Doubles, noise: Doubles, weights: NDArray[np.int64]) -> Floats:
     r"""Return the share of the variance of all predictions for a user that a rating of each item would take away.
 
     With :math:`\Sigma` the covariance of the user's factors and bias, a rating of item j with the variance :math:`v_j`

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import MissingExtraError
+from palate.parallel import available
 from palate.ranking import best, scores
-from palate.threads import available
 
 __all__ = ["ItemIndex"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.lazy import pl
+from palate.parallel import available, pool
 from palate.ratings import Vocabulary
-from palate.threads import available, pool
 
 __all__ = ["Indexed", "index_ids"]
 

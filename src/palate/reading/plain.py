@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.parallel import available, pool
 from palate.reading.source import Bytes
-from palate.threads import available, pool
 
 Columns = dict[str, NDArray[Any]]
 

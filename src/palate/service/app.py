@@ -21,11 +21,11 @@ from starlette.staticfiles import StaticFiles
 import palate
 from palate.errors import StoreError
 from palate.service import logs, problems
-from palate.service.edge import Edge
 from palate.service.metrics import EXCHANGES, LOADED
+from palate.service.middleware import Edge
 from palate.service.routes import ROUTERS
+from palate.service.schemas import Problem
 from palate.service.settings import Settings
-from palate.service.shapes import Problem
 from palate.service.web import Parts
 
 __all__ = ["from_environment", "make_app"]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import UnknownIdError
-from palate.service.running import Edition
+from palate.service.loaded_model import LoadedModel
 
 __all__ = ["described", "page", "position"]
 
-_haystacks: weakref.WeakKeyDictionary[Edition, list[str]] = weakref.WeakKeyDictionary()
+_haystacks: weakref.WeakKeyDictionary[LoadedModel, list[str]] = weakref.WeakKeyDictionary()
 
 
 def _folded(text: str) -> str:
@@ -22,7 +22,7 @@ def _folded(text: str) -> str:
     return "".join(one for one in plain if not unicodedata.combining(one)) if not plain.isascii() else plain
 
 
-def _haystack(edition: Edition) -> list[str]:
+def _haystack(edition: LoadedModel) -> list[str]:
     found = _haystacks.get(edition)
     if found is None:
         entries = [edition.entry(id) for id in edition.ids]
@@ -31,7 +31,7 @@ def _haystack(edition: Edition) -> list[str]:
     return found
 
 
-def page(edition: Edition, words: str, n: int, offset: int) -> dict[str, Any]:
+def page(edition: LoadedModel, words: str, n: int, offset: int) -> dict[str, Any]:
     """Return some of the items that hold all the words, the most rated first."""
     wanted, order = _folded(words).split(), _by_ratings(edition)
     texts = _haystack(edition) if wanted else []
@@ -40,14 +40,14 @@ def page(edition: Edition, words: str, n: int, offset: int) -> dict[str, Any]:
     return {"total": len(found), "offset": offset, "items": shown}
 
 
-def _by_ratings(edition: Edition) -> NDArray[np.int64]:
+def _by_ratings(edition: LoadedModel) -> NDArray[np.int64]:
     counts = np.zeros(len(edition.ids), np.int64)
     counts[: len(edition.model.items)] = edition.model.item_counts
     return np.argsort(-counts, kind="stable")
 
 
-def position(edition: Edition, item: str) -> int:
-    """Return where an item is in `Edition.ids`.
+def position(edition: LoadedModel, item: str) -> int:
+    """Return where an item is in `LoadedModel.ids`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def position(edition: Edition, item: str) -> int:
     raise UnknownIdError(f"item {item!r} is unknown")
 
 
-def described(edition: Edition, at: int) -> dict[str, Any]:
+def described(edition: LoadedModel, at: int) -> dict[str, Any]:
     """Return what is known of one item."""
     model, id = edition.model, edition.ids[at]
     rated = at < len(model.items)

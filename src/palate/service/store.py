@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from palate.service.engine import Database
-from palate.service.freshness import Freshness, Rows
-from palate.service.schema import events, facts
+from palate.service.database import Database
+from palate.service.read_cache import Freshness, Rows
+from palate.service.tables import events, facts
 
 __all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
 

@@ -20,14 +20,14 @@ from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
 from palate.errors import DataError
-from palate.service.guard import Guard
-from palate.service.people import People
+from palate.service.auth import Guard
+from palate.service.cookies import Visitors
+from palate.service.loaded_model import Running
 from palate.service.problems import MEDIA
-from palate.service.running import Running
+from palate.service.profiles import People
+from palate.service.schemas import Problem, Wanted
 from palate.service.settings import Settings
-from palate.service.shapes import Problem, Wanted
 from palate.service.store import Store
-from palate.service.visitors import Visitors
 
 __all__ = [
     "WANTED",

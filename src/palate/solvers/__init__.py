@@ -1,4 +1,7 @@
-"""Ways to fit a model. A solver is a frozen dataclass of its settings with ``fit(ratings) -> Model``."""
+"""Ways to fit a model. A solver is a frozen dataclass of its settings with ``fit(ratings) -> Model``.
+
+Each solver is a folder: `settings` (the class), `fit` (the work) and what only this solver needs.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ from palate.solvers.als import ALS
 from palate.solvers.bayes import BayesianMF
 from palate.solvers.implicit import ImplicitALS
 from palate.solvers.means import BASELINES, Means
-from palate.solvers.settings import Setting, settings
+from palate.solvers.registry import SOLVERS, register
+from palate.solvers.session import Epoch
+from palate.solvers.settings import Setting, setting, settings
 from palate.solvers.sgd import SGD
-from palate.solvers.training import Epoch
+from palate.solvers.solver import Solver
 
 __all__ = [
     "ALS",
     "BASELINES",
-    "NO_RATINGS",
     "SGD",
     "SOLVERS",
     "BayesianMF",
@@ -22,19 +26,7 @@ __all__ = [
     "Means",
     "Setting",
     "Solver",
+    "register",
+    "setting",
     "settings",
 ]
-
-Solver = SGD | BayesianMF | ALS | ImplicitALS
-
-#: What can be asked for by name; settings that are given replace those of the entry.
-SOLVERS: dict[str, Solver] = {
-    "sgd": SGD(),
-    "bayes": BayesianMF(),
-    "als": ALS(),
-    "implicit": ImplicitALS(),
-    "article": SGD.article(),
-}
-
-#: Entries whose predictions are no ratings, such as scores of preference: an RMSE says nothing about them.
-NO_RATINGS = frozenset({"implicit"})

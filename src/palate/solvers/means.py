@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.model import Model
-from palate.profiles import Penalty
+from palate.model.row_solve import Penalty
 from palate.ratings import Ratings
-from palate.solvers.training import require_ratings
+from palate.solvers.session import require_ratings
 
 __all__ = ["BASELINES", "Means"]
 

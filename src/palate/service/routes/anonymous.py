@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from palate.service import answers
-from palate.service.shapes import Asked, Explained, Folded, FoldedWanted, Recommendations
+from palate.service import serializers
+from palate.service.schemas import Asked, Explained, Folded, FoldedWanted, Recommendations
 from palate.service.web import ItemId, answer, parts, problems
 
 __all__ = ["router"]
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/anonymous", tags=["anonymous"], responses=problem
 def recommendations(request: Request, body: FoldedWanted) -> Response:
     """Recommend to whoever rated this."""
     edition = parts(request).running.edition
-    found = answers.recommend(edition, edition.model.fold_in(dict(body.ratings.items())), body)
+    found = serializers.recommend(edition, edition.model.fold_in(dict(body.ratings.items())), body)
     return answer({"user": None, "level": body.level, "recommendations": found})
 
 
@@ -26,7 +26,7 @@ def recommendations(request: Request, body: FoldedWanted) -> Response:
 def questions(request: Request, body: Folded) -> Response:
     """Name the items whose rating would tell most about whoever rated this."""
     edition = parts(request).running.edition
-    told = answers.ask(edition, edition.model.fold_in(dict(body.ratings.items())), body.n, [])
+    told = serializers.ask(edition, edition.model.fold_in(dict(body.ratings.items())), body.n, [])
     return answer({"user": None, "questions": told})
 
 
@@ -34,4 +34,4 @@ def questions(request: Request, body: Folded) -> Response:
 def explanation(request: Request, item: ItemId, body: Folded) -> Response:
     """Say which of these ratings speak for and against a prediction."""
     model = parts(request).running.edition.model
-    return answer({"user": None, **answers.explain(model, model.fold_in(dict(body.ratings.items())), item, body.n)})
+    return answer({"user": None, **serializers.explain(model, model.fold_in(dict(body.ratings.items())), item, body.n)})

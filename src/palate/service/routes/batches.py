@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from palate.service import answers
-from palate.service.shapes import Answers, BatchWanted, Predictions, PredictionsWanted
+from palate.service import serializers
+from palate.service.schemas import Answers, BatchWanted, Predictions, PredictionsWanted
 from palate.service.store import user_owner
 from palate.service.web import answer, parts, problems
 
@@ -24,7 +24,7 @@ def recommendations(request: Request, body: BatchWanted) -> Response:
     edition, told = service.running.edition, []
     for user in map(str, body.users):
         who = service.people.user(edition, user, service.store.ratings(user_owner(user)))
-        found = answers.recommend(edition, who, body)
+        found = serializers.recommend(edition, who, body)
         told.append({"user": edition.spelled(user), "recommendations": found})
     return answer({"answers": told})
 
@@ -39,6 +39,6 @@ def predictions(request: Request, body: PredictionsWanted) -> Response:
         user = str(pair.user)
         if user not in known:
             known[user] = service.people.user(edition, user, service.store.ratings(user_owner(user)))
-        found = answers.predict(edition.model, known[user], str(pair.item), body.level)
+        found = serializers.predict(edition.model, known[user], str(pair.item), body.level)
         told.append({"user": edition.spelled(user), **found})
     return answer({"predictions": told})

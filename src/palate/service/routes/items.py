@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from palate.service import answers, atlas, search
-from palate.service.shapes import Item, ItemPage, Likes, Map
+from palate.service import item_map, search, serializers
+from palate.service.schemas import Item, ItemPage, Likes, Map
 from palate.service.web import Count, ItemId, Offset, parts, problems, steady
 
 __all__ = ["router"]
@@ -38,14 +38,14 @@ def item(request: Request, item: ItemId) -> Response:
 
 @router.get("/items/{item:id}/similar", response_model=Likes)
 def similar(
-    request: Request, item: ItemId, n: Count = 10, by: Annotated[answers.Likeness, Query()] = "cosine"
+    request: Request, item: ItemId, n: Count = 10, by: Annotated[serializers.Likeness, Query()] = "cosine"
 ) -> Response:
     """Find items that the same people like."""
     edition = parts(request).running.edition
     model = edition.model
     found = model.similar_items(item, n, by=by)
     own = model.items[model.items.require(item)]
-    return steady(request, edition.tag, {"id": own, "by": by, "similar": answers.similar(found)})
+    return steady(request, edition.tag, {"id": own, "by": by, "similar": serializers.similar(found)})
 
 
 @router.get("/map", response_model=Map)
@@ -54,4 +54,4 @@ def places(
 ) -> Response:
     """Lay the items out in two dimensions (the principal components of their factors), in groups of a kind."""
     edition = parts(request).running.edition
-    return steady(request, edition.tag, lambda: atlas.drawn(edition, n))
+    return steady(request, edition.tag, lambda: item_map.drawn(edition, n))

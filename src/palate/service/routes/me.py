@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from palate.errors import UnknownIdError
-from palate.profiles import Profile
-from palate.service import answers
+from palate.model.row_solve import Profile
+from palate.service import serializers
+from palate.service.loaded_model import LoadedModel
 from palate.service.metrics import EVENTS
-from palate.service.people import checked
-from palate.service.running import Edition
-from palate.service.shapes import Asked, Explained, Given, Me, Predicted, Rated, Recommendations, UserRatings
+from palate.service.profiles import checked
+from palate.service.schemas import Asked, Explained, Given, Me, Predicted, Rated, Recommendations, UserRatings
 from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, answer, parts, problems, wanted_of
 
 __all__ = ["router"]
@@ -27,7 +27,7 @@ def _stored(request: Request, service: Parts) -> dict[str, float | None]:
     return service.store.ratings(owner) if owner else {}
 
 
-def _who(request: Request, service: Parts, edition: Edition) -> Profile:
+def _who(request: Request, service: Parts, edition: LoadedModel) -> Profile:
     owner = service.visitors.owner(request) or ""
     return service.people.folded(edition, owner, _stored(request, service), {})
 
@@ -44,7 +44,7 @@ def me(request: Request) -> Response:
 def all_ratings(request: Request) -> Response:
     """Return the visitor's ratings."""
     service = parts(request)
-    told = answers.rated(service.running.edition, _stored(request, service))
+    told = serializers.rated(service.running.edition, _stored(request, service))
     return answer({"user": None, "ratings": told})
 
 
@@ -64,7 +64,7 @@ def delete_all(request: Request) -> Response:
 def one_rating(request: Request, item: ItemId) -> Response:
     """Return one of the visitor's ratings."""
     service = parts(request)
-    for row in answers.rated(service.running.edition, _stored(request, service)):
+    for row in serializers.rated(service.running.edition, _stored(request, service)):
         if str(row["item"]) == item:
             return answer(row)
     raise UnknownIdError(f"you have not rated item {item!r}")
@@ -100,7 +100,7 @@ def recommendations(request: Request) -> Response:
     if edition.model.posterior is not None:
         usual["level"] = _LEVEL
     wanted = wanted.model_copy(update={name: v for name, v in usual.items() if name not in wanted.model_fields_set})
-    found = answers.recommend(edition, _who(request, service, edition), wanted)
+    found = serializers.recommend(edition, _who(request, service, edition), wanted)
     return answer({"user": None, "level": wanted.level, "recommendations": found})
 
 
@@ -111,7 +111,7 @@ def questions(
     """Name the items whose rating would tell most about the visitor; `exclude` those that they do not know."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.ask(edition, _who(request, service, edition), n, exclude or [])
+    told = serializers.ask(edition, _who(request, service, edition), n, exclude or [])
     return answer({"user": None, "questions": told})
 
 
@@ -120,7 +120,7 @@ def prediction(request: Request, item: ItemId, level: LevelOf = None) -> Respons
     """Predict one rating of the visitor."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.predict(edition.model, _who(request, service, edition), item, level)
+    told = serializers.predict(edition.model, _who(request, service, edition), item, level)
     return answer({"user": None, **told})
 
 
@@ -129,5 +129,5 @@ def explanation(request: Request, item: ItemId, n: Count = 10) -> Response:
     """Say which of the visitor's ratings speak for and against a prediction."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.explain(edition.model, _who(request, service, edition), item, n)
+    told = serializers.explain(edition.model, _who(request, service, edition), item, n)
     return answer({"user": None, **told})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from palate.service import quality
-from palate.service.shapes import Facts, Quality
+from palate.service import model_report
+from palate.service.schemas import Facts, Quality
 from palate.service.web import parts, problems, steady
 
 __all__ = ["router"]
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/model", tags=["model"], responses={304: {"descrip
 def facts(request: Request) -> Response:
     """Return what the model is made of."""
     running = parts(request).running
-    told = {**quality.facts(running.edition), "refused": running.refused}
+    told = {**model_report.facts(running.edition), "refused": running.refused}
     return steady(request, f"{running.edition.tag}{'-refused' if running.refused else ''}", told, age=5)
 
 
@@ -26,4 +26,4 @@ def facts(request: Request) -> Response:
 def qualities(request: Request) -> Response:
     """Return how the fit went: errors by epoch or sweep, calibration of intervals, and how ratings spread."""
     edition = parts(request).running.edition
-    return steady(request, edition.tag, lambda: quality.quality(edition))
+    return steady(request, edition.tag, lambda: model_report.quality(edition))

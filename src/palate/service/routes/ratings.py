@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from palate.errors import UnknownIdError
-from palate.service import answers
+from palate.service import serializers
 from palate.service.metrics import EVENTS
-from palate.service.people import checked
-from palate.service.shapes import Given, Rated, RatedMany, UserRatings
+from palate.service.profiles import checked
+from palate.service.schemas import Given, Rated, RatedMany, UserRatings
 from palate.service.store import user_owner
 from palate.service.web import ItemId, Parts, UserId, answer, checked_user, parts, problems
 
@@ -39,7 +39,7 @@ def all_ratings(request: Request, user: UserId) -> Response:
     edition = service.running.edition
     owner, own = _canonical(service, user)
     told = {**own, **service.store.ratings(owner)}
-    return answer({"user": edition.spelled(user), "ratings": answers.rated(edition, told)})
+    return answer({"user": edition.spelled(user), "ratings": serializers.rated(edition, told)})
 
 
 @router.patch("", status_code=204, response_class=Response)
@@ -73,7 +73,7 @@ def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
     """Return one rating."""
     service = parts(request)
     owner, own = _canonical(service, user)
-    told = answers.rated(service.running.edition, {**own, **service.store.ratings(owner)})
+    told = serializers.rated(service.running.edition, {**own, **service.store.ratings(owner)})
     for row in told:
         if str(row["item"]) == item:
             return answer(row)

@@ -19,7 +19,7 @@ router = APIRouter(tags=["state"], responses=problems())
 
 @router.get("/healthz", response_model=dict[str, str])
 async def alive(request: Request) -> Response:
-    """Tell that the process answers."""
+    """Tell that the process serializers."""
     return answer({"status": "alive"})
 
 

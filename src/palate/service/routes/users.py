@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from palate.profiles import Profile
-from palate.service import answers
-from palate.service.freshness import Rows
-from palate.service.running import Edition
-from palate.service.shapes import Asked, Explained, Likes, Predicted, Recommendations, Wanted
+from palate.model.row_solve import Profile
+from palate.service import serializers
+from palate.service.loaded_model import LoadedModel
+from palate.service.read_cache import Rows
+from palate.service.schemas import Asked, Explained, Likes, Predicted, Recommendations, Wanted
 from palate.service.store import user_owner
 from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, UserId, answer, parts, problems, wanted_of
 
@@ -26,7 +26,7 @@ def _stored(service: Parts, user: str) -> Rows:
     return service.store.ratings(user_owner(user))
 
 
-def _who(service: Parts, edition: Edition, user: str) -> int | str | Profile:
+def _who(service: Parts, edition: LoadedModel, user: str) -> int | str | Profile:
     return service.people.user(edition, user, _stored(service, user))
 
 
@@ -46,8 +46,10 @@ async def recommendations(request: Request, user: UserId) -> Response:
     return await run_in_threadpool(_recommended, service, edition, user, stored, wanted, query)
 
 
-def _recommended(service: Parts, edition: Edition, user: str, stored: Rows, wanted: Wanted, query: bytes) -> Response:
-    found = answers.recommend(edition, service.people.user(edition, user, stored), wanted)
+def _recommended(
+    service: Parts, edition: LoadedModel, user: str, stored: Rows, wanted: Wanted, query: bytes
+) -> Response:
+    found = serializers.recommend(edition, service.people.user(edition, user, stored), wanted)
     told = {"user": edition.spelled(user), "recommendations": found}
     response = answer(told if wanted.level is None else {**told, "level": wanted.level})
     if wanted.by != "chance" and len(query) < _LONG:
@@ -60,7 +62,7 @@ def prediction(request: Request, user: UserId, item: ItemId, level: LevelOf = No
     """Predict one rating."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.predict(edition.model, _who(service, edition, user), item, level)
+    told = serializers.predict(edition.model, _who(service, edition, user), item, level)
     return answer({"user": edition.spelled(user), **told})
 
 
@@ -69,7 +71,7 @@ def explanation(request: Request, user: UserId, item: ItemId, n: Count = 10) -> 
     """Say which ratings speak for and against a prediction."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.explain(edition.model, _who(service, edition, user), item, n)
+    told = serializers.explain(edition.model, _who(service, edition, user), item, n)
     return answer({"user": edition.spelled(user), **told})
 
 
@@ -80,16 +82,16 @@ def questions(
     """Name the items whose rating would tell most about the user."""
     service = parts(request)
     edition = service.running.edition
-    told = answers.ask(edition, _who(service, edition, user), n, exclude or [])
+    told = serializers.ask(edition, _who(service, edition, user), n, exclude or [])
     return answer({"user": edition.spelled(user), "questions": told})
 
 
 @router.get("/similar", response_model=Likes)
 def similar(
-    request: Request, user: UserId, n: Count = 10, by: Annotated[answers.Likeness, Query()] = "cosine"
+    request: Request, user: UserId, n: Count = 10, by: Annotated[serializers.Likeness, Query()] = "cosine"
 ) -> Response:
     """Find users with the same taste."""
     service = parts(request)
     edition = service.running.edition
     found = edition.model.similar_users(_who(service, edition, user), n, by=by)
-    return answer({"id": edition.spelled(user), "by": by, "similar": answers.similar(found)})
+    return answer({"id": edition.spelled(user), "by": by, "similar": serializers.similar(found)})

@@ -1,0 +1,190 @@
+"""Solvers side by side: fitted on the same training parts, judged on the same rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from palate.errors import DataError, PalateError, SettingsError
+from palate.evaluation.evaluate import Fitter, evaluate
+from palate.evaluation.standings import Comparison, Floats, Trial, summarize
+from palate.memory import watch
+from palate.model import Model
+from palate.ratings import Ratings
+from palate.solvers import BASELINES, SOLVERS, Solver
+from palate.splits import Split
+
+__all__ = ["compare", "contestants"]
+
+# So many rows are fitted before the clock starts, to load the kernels.
+_WARMING = 200
+
+
+def contestants(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Fitter]:
+    """Return the solvers to compare by name, then the baselines.
+
+    Parameters
+    ----------
+    names
+        Of `SOLVERS`; by default `SOLVERS.compared()`.
+    seed
+        Of every solver that has one.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown, or is that of a solver which does not predict ratings.
+
+    Examples
+    --------
+    >>> list(contestants(["sgd"]))
+    ['sgd', 'global mean', 'item mean', 'user mean', 'bias only']
+    """
+    possible = [name for name, solver in SOLVERS.items() if solver.predicts == "rating"]
+    for name in names:
+        if name in SOLVERS and name not in possible:
+            raise SettingsError(f"solver {name!r} predicts preferences, not ratings: it has no RMSE to compare by")
+        if name not in possible:
+            raise SettingsError(f"there is no solver {name!r} to compare: choose from {', '.join(possible)}")
+    chosen = names or SOLVERS.compared()
+    return {**{name: _seeded(SOLVERS[name], seed) for name in chosen}, **BASELINES}
+
+
+def _seeded(solver: Solver, seed: int) -> Solver:
+    changes: dict[str, Any] = {"seed": seed}
+    return replace(solver, **changes) if any(field.name == "seed" for field in fields(solver)) else solver
+
+
+def compare(
+    solvers: Mapping[str, Fitter],
+    splits: Iterable[Split],
+    *,
+    threads: int | None = None,
+    reference: str | None = None,
+    begun: Callable[[str, int], None] | None = None,
+    done: Callable[[Trial], None] | None = None,
+) -> Comparison:
+    r"""Fit all solvers on the training part of each split, and judge them on the same test parts.
+
+    The standard error of a mean RMSE over several splits is that of the mean of their RMSEs; it is somewhat too small,
+    as the training parts overlap. With one split it comes from its n rows: the RMSE is the root of a mean, so by the
+    delta method it has the standard error of the mean of :math:`e^2 / (2\,\mathrm{RMSE})`. Differences are paired: the
+    same is done with the difference, split by split or row by row, so that what is hard for all cancels.
+
+    Parameters
+    ----------
+    solvers
+        By name; `palate.SOLVERS` and `palate.BASELINES` hold some.
+    splits
+        From `k_fold` or `holdout`, or made from files.
+    threads
+        As in the solvers' `fit`.
+    reference
+        The name that the differences are taken from, by default the one with the lowest RMSE.
+    begun, done
+        Called before each fit with the name and the number of the split, and after it with the trial.
+
+    Returns
+    -------
+    Comparison
+        A solver that fails is shown with its reason and is not tried again; the others go on. Ctrl-C ends the
+        comparison and returns what was finished.
+
+    Raises
+    ------
+    SettingsError
+        If the reference is none of the solvers.
+    DataError
+        If there are no solvers or no splits, or a test part is empty.
+
+    Examples
+    --------
+    >>> from palate import BASELINES, SGD, datasets, k_fold
+    >>> ratings = datasets.make_ratings(users=100, items=40, ratings=2000, seed=1)
+    >>> result = compare({"sgd": SGD(factors=4), **BASELINES}, k_fold(ratings, 3))
+    >>> result.reference, result["global mean"].difference > 3 * result["global mean"].difference_error
+    ('sgd', True)
+    """
+    if reference is not None and reference not in solvers:
+        raise SettingsError(f"the reference {reference!r} is not compared: choose from {', '.join(solvers)}")
+    trials: list[Trial] = []
+    rows: dict[str, Floats] = {}
+    interrupted = False
+    try:
+        for number, split in enumerate(map(Split._make, splits), 1):
+            if not len(split.test):
+                raise DataError(f"split {number} has no ratings to judge on")
+            failed = {trial.name for trial in trials if trial.failure}
+            for name, solver in solvers.items():
+                if name not in failed:
+                    if begun:
+                        begun(name, number)
+                    trial, found = _try(name, solver, number, split, threads)
+                    trials.append(trial)
+                    if number == 1:  # later ones would only take room
+                        rows[name] = found
+                    if done:
+                        done(trial)
+    except KeyboardInterrupt:
+        if not trials:
+            raise
+        interrupted = True
+    if not trials:
+        raise DataError("there are no solvers, or no splits, to compare")
+    return summarize(list(solvers), _whole(trials, len(solvers)), rows, reference, interrupted)
+
+
+def _try(name: str, solver: Fitter, number: int, split: Split, threads: int | None) -> tuple[Trial, Floats]:
+    """Fit and judge once; return also what each row adds to the RMSE."""
+    started, memory = time.perf_counter(), None
+    try:
+        if number == 1:
+            _warm(solver, split.train, threads)
+        # A copy has none of the orders that an earlier fit has left in the table, so no solver profits from another.
+        train = replace(split.train)
+        grown, started = watch(), time.perf_counter()
+        model = _fit(solver, train, threads)
+        seconds, memory = time.perf_counter() - started, grown()
+        evaluation = evaluate(model, split.test, baselines=False)
+        if not isfinite(evaluation.scores["rmse"]):
+            raise DataError("it predicts what is no number")
+        return Trial(name, number, seconds, memory, evaluation), _parts(model, split)
+    except Exception as error:  # whatever it is, it must not cost the others, and it is told
+        known = isinstance(error, PalateError)
+        said = " ".join(str(error if known else f"{type(error).__name__}: {error}").split())
+        return Trial(name, number, time.perf_counter() - started, memory, None, said), np.empty(0)
+
+
+def _fit(solver: Fitter, train: Ratings, threads: int | None) -> Model:
+    model = solver.fit(train, threads=threads)
+    if model.training.get("interrupted"):
+        raise KeyboardInterrupt  # a fit that was cut short must not be judged
+    return model
+
+
+def _warm(solver: Fitter, train: Ratings, threads: int | None) -> None:
+    # Loading kernels, or compiling them, takes longer than fitting a small table and is not the solver's doing.
+    some = train.take(np.arange(0, len(train), max(1, len(train) // _WARMING)))
+    with suppress(Exception):  # what is wrong will show in the fit itself
+        _fit(solver, some, threads)
+
+
+def _parts(model: Model, split: Split) -> Floats:
+    squares = np.square(split.test.rating.astype(np.float64) - model.predict_table(split.test))
+    root = float(np.sqrt(squares.mean()))
+    return squares / (2 * root) if root else squares
+
+
+def _whole(trials: list[Trial], solvers: int) -> list[Trial]:
+    """Leave out a last split that was not finished, so that all means are over the same; the first is kept."""
+    last = trials[-1].split
+    seen = sum(trial.split == last or trial.failure is not None for trial in trials)
+    return (
+        trials if last == 1 or seen == solvers else [trial for trial in trials if trial.split < last or trial.failure]
+    )

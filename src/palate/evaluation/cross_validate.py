@@ -1,0 +1,101 @@
+"""Judging a solver on several folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import isnan
+from statistics import fmean, stdev
+from typing import Any
+
+from palate.errors import DataError
+from palate.evaluation.evaluate import Evaluation, Fitter, Scores, evaluate
+from palate.model import Model
+from palate.splits import Split
+
+__all__ = ["CrossValidation", "cross_validate"]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Evaluations of one solver on several folds."""
+
+    folds: tuple[Evaluation, ...]
+
+    @property
+    def mean(self) -> Scores:
+        """The mean of each score over the folds."""
+        return _over(fmean, [fold.scores for fold in self.folds])
+
+    @property
+    def spread(self) -> Scores:
+        """The standard deviation of each score over the folds (NaN for one fold)."""
+        return _over(_deviation, [fold.scores for fold in self.folds])
+
+    @property
+    def baselines(self) -> dict[str, Scores]:
+        """The mean scores of the baselines."""
+        return {name: _over(fmean, [fold.baselines[name] for fold in self.folds]) for name in self.folds[0].baselines}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cross-validation as plain values, None for what cannot be known."""
+        return {
+            **self.mean,
+            "spread": {name: None if isnan(value) else value for name, value in self.spread.items()},
+            "baselines": self.baselines,
+            "folds": [fold.as_dict() for fold in self.folds],
+        }
+
+
+def _over(summary: Callable[[list[float]], float], scores: list[Scores]) -> Scores:
+    return {name: summary([one[name] for one in scores]) for name in scores[0]}
+
+
+def _deviation(values: list[float]) -> float:
+    return stdev(values) if len(values) > 1 else float("nan")
+
+
+def cross_validate(
+    solver: Fitter,
+    splits: Iterable[Split],
+    *,
+    threads: int | None = None,
+    done: Callable[[Evaluation, Model], None] | None = None,
+) -> CrossValidation:
+    """Fit a solver on the training part of each split and judge it on the test part.
+
+    Parameters
+    ----------
+    solver
+        Its settings are the same on all splits; what it chooses by itself, it chooses inside each training part.
+    splits
+        From `k_fold`, or made from files.
+    threads
+        As in the solver's `fit`.
+    done
+        Called after each fold with its evaluation and its model.
+
+    Raises
+    ------
+    DataError
+        If there are no splits.
+
+    Examples
+    --------
+    >>> from palate import SGD, datasets, k_fold
+    >>> ratings = datasets.make_ratings(users=100, items=40, ratings=2000, seed=1)
+    >>> result = cross_validate(SGD(factors=4), k_fold(ratings, 2))
+    >>> result.mean["rmse"] < result.baselines["global mean"]["rmse"]
+    True
+    """
+    folds = []
+    for train, test in splits:
+        model = solver.fit(train, threads=threads)
+        if model.training.get("interrupted"):
+            raise KeyboardInterrupt  # a fold that was cut short must not enter the means
+        folds.append(evaluate(model, test))
+        if done:
+            done(folds[-1], model)
+    if not folds:
+        raise DataError("there are no folds to validate on")
+    return CrossValidation(tuple(folds))

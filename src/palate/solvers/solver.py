@@ -1,0 +1,116 @@
+"""What every solver is: a frozen dataclass of settings with one way to fit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, ClassVar, Protocol
+
+from palate.model import Model, Predicts
+from palate.ratings import Ratings
+from palate.solvers.session import Progress, Session, fitting
+
+__all__ = ["Runner", "Solver"]
+
+
+class Runner(Protocol):
+    """One fit at work."""
+
+    def go(self, resume: bool) -> Model:
+        """Run the passes that remain, after those of the checkpoint if `resume`; return the model."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A way to fit a model. A subclass declares its settings as fields (see `palate.solvers.settings.setting`).
+
+    Attributes
+    ----------
+    name
+        What the command line, the model file and reports call the solver.
+    summary
+        One line of help for ``--solver``.
+    runs
+        Where the class that does the work is, as "module:class"; it is imported when a fit begins, so that settings
+        can be read without it. It is called with the solver and a `Session`, and returns a `Runner`.
+    predicts
+        What the scores of its models are: "rating", or "choice" (how likely a user chooses an item).
+    compared
+        Whether `palate.compare` takes the solver when none is named.
+
+    Examples
+    --------
+    A solver of a few lines, which can be asked for by name once `palate.solvers.register` knows it:
+
+    >>> from dataclasses import dataclass
+    >>> from palate.solvers import SGD, Solver, setting
+    >>> @dataclass(frozen=True)
+    ... class OnePass(Solver):
+    ...     name = "one-pass"
+    ...     summary = "a single pass of sgd"
+    ...     seed: int = setting(0, "of the order of the steps", least=0)
+    ...
+    ...     def runner(self, session):
+    ...         return SGD(epochs=1, seed=self.seed).runner(session)
+    >>> from palate.datasets import make_ratings
+    >>> OnePass().fit(make_ratings(users=20, items=10, ratings=100, seed=1)).user_factors.shape
+    (20, 16)
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    runs: ClassVar[str] = ""
+    predicts: ClassVar[Predicts] = "rating"
+    compared: ClassVar[bool] = True
+
+    def runner(self, session: Session) -> Runner:
+        """Return the fit at work, an object of the class that `runs` names."""
+        runner: Runner = resolve_name(self.runs)(self, session)
+        return runner
+
+    def fit(
+        self,
+        ratings: Ratings,
+        *,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Model:
+        """Fit a model.
+
+        Parameters
+        ----------
+        ratings
+            The training table. Ids without ratings are left out of the model.
+        threads
+            How many, by default one for each available core. The number does not change the result.
+        progress
+            Called with an `Epoch` after each epoch or sweep.
+        checkpoint
+            A file that is replaced after an epoch, at most once a second.
+        resume
+            Go on from the checkpoint if it exists; the model is then the same as that of an uninterrupted fit.
+
+        Returns
+        -------
+        Model
+            Ctrl-C ends the fit after the running epoch; the model then holds what was reached, and
+            ``model.training["interrupted"]`` is true.
+
+        Raises
+        ------
+        DataError
+            If there are no ratings, or the solver cannot learn from them.
+        SettingsError
+            If the settings do not fit together, the fit diverges, or the regularization is too weak for float32.
+        StorageError
+            If the checkpoint belongs to another fit or cannot be written.
+        """
+        with fitting(self, ratings, threads, progress, checkpoint) as session:
+            return self.runner(session).go(resume)
+
+    def record(self) -> dict[str, Any]:
+        """Return the name and the settings as plain values, as the model file keeps them."""
+        return {"name": self.name, **asdict(self)}
