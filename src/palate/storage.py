@@ -30,8 +30,8 @@ _SPREADS = ("user_noise", "item_noise", "user_spread", "item_spread", "calibrati
 def save(model: Model, path: str | Path) -> None:
     """Write a model to one file: arrays (safetensors) and versioned JSON, with a checksum.
 
-    The file is written under a temporary name, flushed to the disk and renamed, so that `path` always names a whole file,
-    the old one or the new one.
+    The file is written under a temporary name, flushed to the disk and renamed, so that `path` always names a whole
+    file, the old one or the new one.
 
     Raises
     ------
@@ -197,8 +197,9 @@ def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole:
         return False
     if not (_fits_prior(posterior.users, items, k, whole) and _fits_prior(posterior.items, users, k, whole)):
         return False
-    positive = [posterior.user_noise, posterior.item_noise]
-    not_negative = [posterior.user_spread, posterior.item_spread, posterior.calibration, np.diff(posterior.calibration)]
+    positive: list[NDArray[Any]] = [posterior.user_noise, posterior.item_noise]
+    steps = np.diff(posterior.calibration)
+    not_negative: list[NDArray[Any]] = [posterior.user_spread, posterior.item_spread, posterior.calibration, steps]
     if posterior.noise < 0 or any(part.min(initial=1) <= 0 for part in positive):
         return False
     if any(part.min(initial=0) < 0 for part in not_negative):
@@ -207,7 +208,7 @@ def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole:
 
 
 def _fits_prior(prior: FactorPrior, others: int, k: int, whole: bool) -> bool:
-    parts = [prior.mean, prior.precision, prior.sets, prior.noise]
+    parts: list[NDArray[Any]] = [prior.mean, prior.precision, prior.sets, prior.noise]
     if [part.dtype for part in parts] != ["f8", "f8", "f4", "f8"]:
         return False
     shapes = [part.shape for part in parts]

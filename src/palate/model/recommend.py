@@ -59,10 +59,8 @@ def _uncertain_scores(
         raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
     posterior, items = model.require_posterior(), np.arange(len(model.items), dtype=np.int32)
     if isinstance(user, Profile):
-        variance, noise = (
-            posterior.folded_user_variance(user, model.item_factors, items),
-            posterior.noise_variance(None, items),
-        )
+        variance = posterior.folded_user_variance(user, model.item_factors, items)
+        noise = posterior.noise_variance(None, items)
     else:
         u = require_id(model, model.users, user)
         variance, noise = posterior.variance(u, items), posterior.noise_variance(u, items)

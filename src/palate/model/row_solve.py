@@ -89,9 +89,9 @@ class RidgePenalty(NamedTuple):
     nonnegative
         Whether factors, but not the bias, must be at least zero.
     unobserved
-        The weight with which each item, rated or not, counts as not chosen; 0 if only ratings count. Above 0, the target
-        of a rated item is 1, every item also has the target 0 with this weight, and the penalty grows with the sum of
-        ratings and weights to the power of `exponent`: see `palate.ImplicitALS`.
+        The weight with which each item, rated or not, counts as not chosen; 0 if only ratings count. Above 0, the
+        target of a rated item is 1, every item also has the target 0 with this weight, and the penalty grows with the
+        sum of ratings and weights to the power of `exponent`: see `palate.ImplicitALS`.
     exponent
         See `unobserved`.
     confidence

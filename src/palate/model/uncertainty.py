@@ -96,13 +96,10 @@ class Posterior:
     ) -> Any:
         if profile.covariance is None:
             raise SettingsError("this profile has no covariance, so its intervals are unknown: make it with fold_in")
-        partners = design_matrix(
-            np.where((index < 0)[..., None], mean[:-1], factors[index]).reshape(-1, factors.shape[1])
-        )
-        variance = np.einsum("nk,kl,nl->n", partners, profile.covariance, partners, optimize=True).reshape(
-            np.shape(index)
-        )
-        return variance + spread[index] + self.noise * np.float64(noise[index])
+        partners = np.where((index < 0)[..., None], mean[:-1], factors[index])
+        design = design_matrix(partners.reshape(-1, factors.shape[1]))
+        variance = np.einsum("nk,kl,nl->n", design, profile.covariance, design, optimize=True)
+        return variance.reshape(np.shape(index)) + spread[index] + self.noise * np.float64(noise[index])
 
     def width(self, level: float) -> float:
         """Return how many standard deviations an interval reaches to each side to hold this share of the ratings.

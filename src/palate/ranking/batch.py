@@ -56,7 +56,8 @@ class RankFunction(Protocol):
 
     def __call__(
         self, vectors: Floats, offsets: Floats, n: int, seen: SeenRanges | None = None, /
-    ) -> tuple[NDArray[np.int32], Floats]: ...
+    ) -> tuple[NDArray[np.int32], Floats]:
+        """Return the items and their scores."""
 
 
 class BatchRanker:
