@@ -24,6 +24,8 @@ __all__ = [
     "scored_list",
 ]
 
+_NO_ITEMS, _NO_RATINGS = np.empty(0, np.int32), np.empty(0, np.float32)
+
 
 def require_id(model: ModelArrays, vocabulary: Vocabulary, id: Id) -> int:
     """Return the index of an id; raise an `UnknownIdError` if it has no factors."""
@@ -59,7 +61,7 @@ def profile_of(model: ModelArrays, user: Id | Profile) -> Profile:
         check_profile(model, user, "user")
         return user
     index = require_id(model, model.users, user)
-    items, ratings = model.seen[index] if model.seen else (np.empty(0, np.int32), np.empty(0, np.float32))
+    items, ratings = model.seen[index] if model.seen else (_NO_ITEMS, _NO_RATINGS)
     return Profile(float(model.user_bias[index]), model.user_factors[index], items, ratings)
 
 
@@ -74,7 +76,7 @@ def filter_index(model: ModelArrays, ids: Iterable[Id]) -> NDArray[np.int32]:
     """Return the indices of items that a filter names; an item that is only in the catalogue has none."""
     wanted = [ids] if isinstance(ids, (str, int, np.integer)) else list(ids)
     if not wanted:
-        return np.empty(0, np.int32)
+        return _NO_ITEMS
     index = model.items.index(wanted)
     for id, position in zip(wanted, index, strict=True):
         if position < 0 and not model.catalogue.get(id):

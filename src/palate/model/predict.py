@@ -55,10 +55,11 @@ def predict(
 
 def _predict_pairs(model: ModelArrays, user: Any, item: Any, unknown: Unknown) -> tuple[Any, Variance]:
     u, i = find_ids(model, model.users, user, unknown), find_ids(model, model.items, item, unknown)
-    try:
-        u, i = np.broadcast_arrays(u, i)
-    except ValueError as error:
-        raise SettingsError(f"users {u.shape} and items {i.shape} cannot be paired: {error}") from error
+    if u.shape != i.shape:
+        try:
+            u, i = np.broadcast_arrays(u, i)
+        except ValueError as error:
+            raise SettingsError(f"users {u.shape} and items {i.shape} cannot be paired: {error}") from error
     prediction = _predict_indices(model, u.ravel(), i.ravel()).reshape(u.shape)
     return prediction, lambda posterior: posterior.variance(u, i)
 

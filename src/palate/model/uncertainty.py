@@ -109,7 +109,7 @@ class Posterior:
         SettingsError
             If the level is not between 0 and 1.
         """
-        if not isinstance(level, float | np.floating) or not 0 < level < 1 or (1 + level) / 2 == 1:
+        if not isinstance(level, (float, np.floating)) or not 0 < level < 1 or (1 + level) / 2 == 1:
             raise SettingsError(f"the level of an interval lies between 0 and 1, such as 0.9, not {level!r}")
         normal_width = _normal_quantile((1 + level) / 2)
         if not len(self.calibration):

@@ -36,7 +36,7 @@ class Scored(NamedTuple):
 
 def check_count(n: Any) -> None:
     """Raise a `SettingsError` if n is not a possible number of items."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise SettingsError(f"n must be an integer and at least 1, not {n!r}")
     if n >= 1 << 31:
         raise SettingsError("n must be below 2,147,483,648: no model has more items")
