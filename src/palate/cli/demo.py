@@ -79,7 +79,7 @@ def demo(
         _heading("2. The fit, with 10% of the ratings held out")
     with epochs(as_json) as progress:
         model = SOLVERS[DEFAULT_SOLVER].fit(train, progress=progress)
-    if model.training["interrupted"]:
+    if model.training.get("interrupted"):
         raise click.Abort
     model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
     result = evaluate(model, test)
