@@ -140,7 +140,7 @@ class _Story:
 
     def print(self) -> None:
         training = self.model.training
-        click.echo(f"Fitted: {outcome(training)}.")
+        paragraph(f"Fitted: {outcome(training)}.", "")
         for line in training["choices"]:
             paragraph(line, "")
         named = {DEFAULT_SOLVER: self.result.scores, **self.result.baselines}

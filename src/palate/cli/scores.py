@@ -98,9 +98,9 @@ def outcome(training: Mapping[str, Any]) -> str:
     if "pilot_sweeps" in training:
         sweeps, pilots, rank = (training[name] for name in ("sweeps", "pilot_sweeps", "rank"))
         before = f" after {pilots:,} in pilots (trial fits)" if pilots else ""
-        parts = [f"{sweeps:,} sweeps{before}, averaged into factors of rank {rank}"]
-        if training["error_left_percent"] is not None:
-            parts.append(f"more sweeps would lower the error by about {training['error_left_percent']:.2g}%")
+        gain = training["error_left_percent"]
+        more = "" if gain is None else f"; more sweeps would lower the error by about {gain:.2g}%"
+        parts = [f"{sweeps:,} sweeps{before}, averaged into factors of rank {rank}{more}"]
     else:
         parts = [f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float)]
     if training.get("stage") == "pilot":
