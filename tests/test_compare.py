@@ -6,6 +6,7 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from palate.errors import DataError, SettingsError
 from palate.evaluation import evaluate
@@ -144,10 +145,10 @@ def test_what_cannot_be_compared_is_refused():
 
 def test_the_result_is_plain_values():
     broken = failing(DataError("no"), 1)
-    found = compare({"mean": Means(), "broken": broken}, [holdout(random_table())]).as_dict()
-    json.dumps(found, allow_nan=False)
-    assert (found["reference"], found["splits"], found["interrupted"]) == ("mean", 1, False)
-    good, bad = found["solvers"]
+    values = compare({"mean": Means(), "broken": broken}, [holdout(random_table())]).as_dict()
+    json.dumps(values, allow_nan=False)
+    assert (values["reference"], values["splits"], values["interrupted"]) == ("mean", 1, False)
+    good, bad = values["solvers"]
     assert set(good) == {
         "name", "rmse", "mae", "nmae", "rmse_error", "difference", "difference_error", "seconds", "memory", "failure", "splits",
     }  # fmt: skip
@@ -211,6 +212,15 @@ def test_likelihood_and_coverage_by_hand():
     assert np.isnan(log_likelihood(*[np.empty(0)] * 3))
 
 
+def test_likelihood_far_off_the_scale_is_that_of_a_truncated_normal_distribution():
+    rating, scale = np.array([1, 4, 5, 2]), RatingScale(1, 5)
+    prediction, deviation = np.array([40.0, -30.0, 3.0, 900.0]), np.array([1.0, 0.7, 50.0, 2.0])
+    ends = [(end - prediction) / deviation for end in (scale.low, scale.high)]
+    expected = scipy.stats.truncnorm.logpdf(rating, *ends, loc=prediction, scale=deviation).mean()
+    assert np.isfinite(expected)
+    assert log_likelihood(rating, prediction, deviation, scale) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.fixture
 def intervals(monkeypatch):
     """Give models with user biases intervals as wide as a normal distribution of deviation 0.8 has them."""
@@ -222,8 +232,8 @@ def intervals(monkeypatch):
         if not model.user_bias.any():
             return None
         half = 0.8 * NormalDist().inv_cdf((1 + level) / 2)
-        found = model.predict_table(ratings)
-        return found - half, found + half
+        prediction = model.predict_table(ratings)
+        return prediction - half, prediction + half
 
     monkeypatch.setattr(Model, "deviation_table", deviation)
     monkeypatch.setattr(Model, "interval_table", interval)
@@ -231,14 +241,14 @@ def intervals(monkeypatch):
 
 def test_models_with_intervals_are_judged_by_them(intervals):
     split = holdout(random_table(), 0.3)
-    found = evaluate(Means().fit(split.train), split.test)
+    evaluation = evaluate(Means().fit(split.train), split.test)
     names = {"log_likelihood", *(f"coverage_{level * 100:.0f}" for level in LEVELS)}
-    assert set(found.scores) == {"rmse", "mae", "nmae"} | names
-    assert found.scores["coverage_50"] < found.scores["coverage_80"] < found.scores["coverage_95"] <= 1
-    assert set(found.baselines["global mean"]) == {"rmse", "mae", "nmae"}
+    assert set(evaluation.scores) == {"rmse", "mae", "nmae"} | names
+    assert evaluation.scores["coverage_50"] < evaluation.scores["coverage_80"] < evaluation.scores["coverage_95"] <= 1
+    assert set(evaluation.baselines["global mean"]) == {"rmse", "mae", "nmae"}
     model = Means().fit(split.train)
-    given = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
-    assert found.scores["log_likelihood"] == pytest.approx(log_likelihood(*given), rel=1e-5)
+    arrays = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
+    assert evaluation.scores["log_likelihood"] == pytest.approx(log_likelihood(*arrays), rel=1e-5)
     result = compare(RIVALS, [split])
-    assert result["bias"].scores == pytest.approx(found.scores)
+    assert result["bias"].scores == pytest.approx(evaluation.scores)
     assert "log_likelihood" not in result["mean"].scores

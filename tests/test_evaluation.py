@@ -97,12 +97,12 @@ def test_evaluation_counts_every_row_known_or_not():
     train = table([(1, 1, 1.0), (1, 2, 5.0), (2, 1, 3.0)])
     test = table([(1, 1, 2.0), (9, 2, 4.0), (2, 8, 3.0), (9, 8, 1.0)])
     model = SGD(epochs=2).fit(train)
-    found = evaluate(model, test)
-    assert (found.ratings, found.unknown) == (4, 3)
+    result = evaluate(model, test)
+    assert (result.ratings, result.unknown) == (4, 3)
     predictions = model.predict([1, 9, 2, 9], [1, 2, 8, 8], unknown="mean")
     expected = np.sqrt(np.mean((predictions - np.array([2, 4, 3, 1])) ** 2))
-    assert found.scores["rmse"] == pytest.approx(expected, rel=1e-6)
-    assert set(found.baselines) == {"global mean", "item mean", "user mean", "bias only"}
+    assert result.scores["rmse"] == pytest.approx(expected, rel=1e-6)
+    assert set(result.baselines) == {"global mean", "item mean", "user mean", "bias only"}
     with pytest.raises(DataError, match="no ratings to judge"):
         evaluate(model, test.take(np.zeros(4, bool)))
 

@@ -8,20 +8,20 @@ import pytest
 
 def test_fit_reports_and_saves(answer, folder, tmp_path):
     output = tmp_path / "m.palate"
-    found = answer(
+    printed = answer(
         "fit", folder / "ratings.csv", "--items", folder / "items.csv", "-o", output, "--factors", 4, "--seed", 3,
         "--threads", 2, "--holdout", 0.1, "--solver", "sgd", "--epochs", 8, "--no-biases",
     )  # fmt: skip
-    assert output.stat().st_size == found["bytes"]
-    assert found["solver"]["factors"] == 4
-    assert found["solver"]["seed"] == 3
-    assert found["solver"]["biases"] is False
-    assert found["users"] == 60
-    assert found["items"] == 40
-    assert found["rows_per_epoch"] == found["ratings"]
-    assert 0 < found["holdout"]["rmse"] < 2
-    assert set(found["holdout"]["baselines"]) == {"global mean", "item mean", "user mean", "bias only"}
-    assert answer("info", output)["training"]["holdout"] == found["holdout"]
+    assert output.stat().st_size == printed["bytes"]
+    assert printed["solver"]["factors"] == 4
+    assert printed["solver"]["seed"] == 3
+    assert printed["solver"]["biases"] is False
+    assert printed["users"] == 60
+    assert printed["items"] == 40
+    assert printed["rows_per_epoch"] == printed["ratings"]
+    assert 0 < printed["holdout"]["rmse"] < 2
+    assert set(printed["holdout"]["baselines"]) == {"global mean", "item mean", "user mean", "bias only"}
+    assert answer("info", output)["training"]["holdout"] == printed["holdout"]
     assert not output.with_name("m.palate.checkpoint").exists()
 
 
@@ -37,13 +37,13 @@ def test_fit_prints_tables_for_people(palate, folder, tmp_path):
 
 
 def test_the_article_is_a_solver(answer, folder, tmp_path):
-    found = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "article", "--epochs", 2)
-    assert (found["solver"]["batch_size"], found["solver"]["epochs"]) == (64, 2)
+    printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "article", "--epochs", 2)
+    assert (printed["solver"]["batch_size"], printed["solver"]["epochs"]) == (64, 2)
 
 
 def test_a_model_of_choices_recommends_and_has_no_errors(palate, answer, folder, tmp_path):
-    found = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "implicit", "--factors", 3)
-    assert (found["solver"]["name"], found["scale"], found["training"]["sweeps"]) == ("implicit", [0, 1], 15)
+    printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "implicit", "--factors", 3)
+    assert (printed["solver"]["name"], printed["scale"], printed["training"]["sweeps"]) == ("implicit", [0, 1], 15)
     assert answer("recommend", tmp_path / "m", "--rated", "101=5")
     code, _, err = palate("evaluate", tmp_path / "m", folder / "ratings.csv")
     assert (code, "not ratings" in err) == (2, True)

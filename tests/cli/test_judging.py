@@ -6,13 +6,13 @@ import pytest
 
 
 def test_evaluate_and_cross_validate(answer, model, folder):
-    found = answer("evaluate", model, folder / "ratings.csv")
-    assert found["unknown"] == 0
-    assert found["rmse"] < found["baselines"]["global mean"]["rmse"]
+    printed = answer("evaluate", model, folder / "ratings.csv")
+    assert printed["unknown"] == 0
+    assert printed["rmse"] < printed["baselines"]["global mean"]["rmse"]
     options = ("--epochs", 3, "--solver", "sgd")
-    found = answer("cross-validate", folder / "ratings.csv", "--folds", 3, "--seed", 1, *options)
-    assert len(found["folds"]) == 3
-    assert found["rmse"] == pytest.approx(sum(fold["rmse"] for fold in found["folds"]) / 3)
+    printed = answer("cross-validate", folder / "ratings.csv", "--folds", 3, "--seed", 1, *options)
+    assert len(printed["folds"]) == 3
+    assert printed["rmse"] == pytest.approx(sum(fold["rmse"] for fold in printed["folds"]) / 3)
     files = ("--fold", folder / "ratings.csv", folder / "ratings.csv")
     assert len(answer("cross-validate", *files, *files, *options)["folds"]) == 2
 
@@ -27,10 +27,10 @@ def test_compare_prints_one_table(palate, answer, folder):
     assert out.count("*") == 3  # the best RMSE, the best MAE and what the star means
     assert "Judged by 2 random folds (seed 0)" in out
     assert "split 2 of 2, article: RMSE" in err
-    found = answer("compare", ratings, "--solvers", "sgd", "--repeats", 2, "--reference", "bias only", "--seed", 3)
-    assert found["protocol"] == "2 random holdouts of 0.1 of the ratings (seeds 3 to 4)"
-    assert found["reference"] == "bias only"
-    assert {one["name"] for one in found["solvers"]} == {"sgd", "global mean", "item mean", "user mean", "bias only"}
+    printed = answer("compare", ratings, "--solvers", "sgd", "--repeats", 2, "--reference", "bias only", "--seed", 3)
+    assert printed["protocol"] == "2 random holdouts of 0.1 of the ratings (seeds 3 to 4)"
+    assert printed["reference"] == "bias only"
+    assert {one["name"] for one in printed["solvers"]} == {"sgd", "global mean", "item mean", "user mean", "bias only"}
     assert palate("compare", ratings, "--solvers", "sgd", "--quiet")[2] == ""
 
 
@@ -39,9 +39,9 @@ def test_compare_judges_given_splits_as_cross_validate_does(answer, folder, tmp_
     (tmp_path / "train.csv").write_text("".join(lines[:700]))
     (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[700:]))
     files = ("--fold", tmp_path / "train.csv", tmp_path / "test.csv")
-    found = answer("compare", *files, *files, "--solvers", "sgd")
+    printed = answer("compare", *files, *files, "--solvers", "sgd")
     judged = answer("cross-validate", *files, "--solver", "sgd")
-    one = next(one for one in found["solvers"] if one["name"] == "sgd")
+    one = next(one for one in printed["solvers"] if one["name"] == "sgd")
     assert [split["rmse"] for split in one["splits"]] == [judged["rmse"]] * 2
     assert one["splits"][0]["unknown"] == judged["folds"][0]["unknown"]
     assert one["rmse_error"] == 0

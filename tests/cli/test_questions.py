@@ -4,10 +4,10 @@ import pytest
 
 
 def test_the_questions_of_the_article(answer, model):
-    found = answer("predict", model, "--user", 5, "--item", 107)
-    assert 1 <= found["prediction"] <= 5
-    assert found["title"] == "Joke 107"
-    assert found["text"] == "Why 107?"
+    printed = answer("predict", model, "--user", 5, "--item", 107)
+    assert 1 <= printed["prediction"] <= 5
+    assert printed["title"] == "Joke 107"
+    assert printed["text"] == "Why 107?"
     best = answer("recommend", model, "--user", 5, "-n", 3)["recommendations"]
     worst = answer("recommend", model, "--user", 5, "-n", 3, "--lowest")["recommendations"]
     assert best[0]["prediction"] >= best[2]["prediction"] >= worst[2]["prediction"] >= worst[0]["prediction"]
@@ -26,8 +26,8 @@ def test_everyone_gets_recommendations_in_a_file(palate, answer, model, tmp_path
     import polars
 
     output, users = tmp_path / "all.parquet", tmp_path / "users.txt"
-    found = answer("recommend", model, "--all", "-n", 3, "-o", output, "--titles", "--exclude", 107)
-    assert found == {"output": str(output), "users": 60, "recommendations": 180}
+    printed = answer("recommend", model, "--all", "-n", 3, "-o", output, "--titles", "--exclude", 107)
+    assert printed == {"output": str(output), "users": 60, "recommendations": 180}
     table = polars.read_parquet(output)
     one = answer("recommend", model, "--user", 5, "-n", 3, "--exclude", 107)["recommendations"]
     assert table.filter(user=5)["item"].to_list() == [best["item"] for best in one]
@@ -45,8 +45,8 @@ def test_everyone_gets_recommendations_in_a_file(palate, answer, model, tmp_path
 
 def test_a_new_user_is_folded_in(answer, model):
     rated = ("--rated", "100=5", "--rated", "101=1")
-    found = {one["item"] for one in answer("recommend", model, *rated, "-n", 99)["recommendations"]}
-    assert found == set(range(102, 140))
+    printed = {one["item"] for one in answer("recommend", model, *rated, "-n", 99)["recommendations"]}
+    assert printed == set(range(102, 140))
     assert 1 <= answer("predict", model, *rated, "--item", 105)["prediction"] <= 5
     reasons = answer("explain", model, *rated, "--item", 105)
     total = reasons["intercept"] + sum(part["contribution"] for part in reasons["contributions"]) + reasons["remainder"]
@@ -68,9 +68,9 @@ def test_answers_for_people(palate, model, command):
 
 
 def test_answers_say_how_sure_they_are(palate, answer, sure):
-    found = answer("predict", sure, "--user", 5, "--item", 110, "--level", 0.8)
-    assert found["low"] < found["prediction"] < found["high"]
-    assert found["level"] == 0.8
+    printed = answer("predict", sure, "--user", 5, "--item", 110, "--level", 0.8)
+    assert printed["low"] < printed["prediction"] < printed["high"]
+    assert printed["level"] == 0.8
     _, out, _ = palate("predict", sure, "--user", "nobody", "--item", 110, "--unknown", "mean")
     assert "with 90%" in out
     assert "does not know user nobody" in out

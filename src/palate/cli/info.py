@@ -36,7 +36,7 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
     from palate.storage import FORMAT
 
     history, sizes = model.training.get("history", []), model.size
-    kept = sizes["factors"] + sizes["biases"]
+    stored = sizes["factors"] + sizes["biases"]
     return {
         "model": path,
         "format": FORMAT,
@@ -52,7 +52,7 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
         "solver": dict(model.solver),
         "training": {name: value for name, value in model.training.items() if name != "history"},
         "training_rmse": history[-1]["training_rmse"] if history else None,
-        "numbers": {**sizes, "kept": kept, "share": kept / max(1, sizes["matrix"])},
+        "numbers": {**sizes, "kept": stored, "share": stored / max(1, sizes["matrix"])},
     }
 
 
@@ -85,9 +85,9 @@ def _is_shown(name: str, value: Any) -> bool:
 def storage_argument(model: Model) -> str:
     """Return the article's storage argument for this model."""
     m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
-    kept = sizes["factors"] + sizes["biases"]
+    stored = sizes["factors"] + sizes["biases"]
     return (
         f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} cells. The factors keep ({m:,} + {n:,}) × {k} = "
-        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {kept / max(1, sizes['matrix']):.2%} of it. "
+        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {stored / max(1, sizes['matrix']):.2%} of it. "
         "(The file also holds the ids, the training ratings and the texts.)"
     )

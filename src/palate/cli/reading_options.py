@@ -100,10 +100,10 @@ class ReadingOptions:
 
     def _arguments(self, function: Callable[..., Any]) -> dict[str, Any]:
         """Return the options that were given and that a function takes."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
+        arguments = {name: value for name, value in vars(self).items() if value is not None}
         if self.columns is not None:
-            given |= _column_arguments(self.columns)
-        return {name: value for name, value in given.items() if name in inspect.signature(function).parameters}
+            arguments |= _column_arguments(self.columns)
+        return {name: value for name, value in arguments.items() if name in inspect.signature(function).parameters}
 
 
 def _column_arguments(text: str) -> dict[str, str | int]:

@@ -32,8 +32,8 @@ def print_scores(title: str, named: dict[str, Scores], spread: Scores | None = N
 def metrics_in(scores: Iterable[Scores], leave_out: Collection[str] = ()) -> list[Metric]:
     """Return the metrics of which at least one model has a score, in the order of `METRICS`.
 
-    >>> found = metrics_in([{"rmse": 1.0}, {"rmse": 1.0, "log_likelihood": -1.2, "coverage_90": 0.91}])
-    >>> [metric.title for metric in found]
+    >>> metrics = metrics_in([{"rmse": 1.0}, {"rmse": 1.0, "log_likelihood": -1.2, "coverage_90": 0.91}])
+    >>> [metric.title for metric in metrics]
     ['RMSE', 'log-likelihood', 'in 90%']
     """
     from palate.evaluation.metrics import METRICS
