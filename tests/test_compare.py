@@ -6,11 +6,12 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from palate.errors import DataError, SettingsError
 from palate.evaluation import evaluate
-from palate.evaluation.compare import compare, contestants
-from palate.evaluation.metrics.errors import LEVELS, coverage, log_likelihood
+from palate.evaluation.compare import compare, solvers_to_compare
+from palate.evaluation.metrics import LEVELS, coverage, log_likelihood
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import RatingScale
@@ -41,15 +42,15 @@ def rmse(model, test):
 def test_all_are_fitted_and_judged_on_the_same_rows():
     splits = list(k_fold(random_table(), 3))
     one, two = Recorder(), Recorder()
-    trials = []
-    result = compare({"one": one, "two": two}, iter(splits), threads=1, done=trials.append)
+    results = []
+    result = compare({"one": one, "two": two}, iter(splits), threads=1, done=results.append)
     for recorder in (one, two):
         fits = recorder.seen[1:]  # the first only loads kernels
         assert [threads for _, _, threads in fits] == [1] * 3
         assert not any(ordered for _, ordered, _ in fits), "an earlier fit left its work in the table"
         for (train, _, _), split in zip(fits, splits, strict=True):
             assert np.array_equal(train.rating, split.train.rating)
-    assert [(trial.name, trial.split) for trial in trials] == [(n, s) for s in (1, 2, 3) for n in ("one", "two")]
+    assert [(one.name, one.split) for one in results] == [(n, s) for s in (1, 2, 3) for n in ("one", "two")]
     assert result["one"].scores == result["two"].scores
     assert (result["two"].difference, result["two"].difference_error) == (0, 0)
 
@@ -59,7 +60,7 @@ def test_several_splits_give_the_standard_error_of_their_mean():
     result = compare(RIVALS, splits)
     values = {name: [rmse(solver.fit(train), test) for train, test in splits] for name, solver in RIVALS.items()}
     assert result.reference == min(values, key=lambda name: fmean(values[name]))
-    assert [one.name for one in result.standings] == sorted(values, key=lambda name: fmean(values[name]))
+    assert [one.name for one in result.solvers] == sorted(values, key=lambda name: fmean(values[name]))
     for name, own in values.items():
         off = [a - b for a, b in zip(own, values[result.reference], strict=True)]
         assert result[name].scores["rmse"] == pytest.approx(fmean(own))
@@ -110,9 +111,9 @@ def test_a_failure_is_shown_and_does_not_cost_the_others():
     assert result["early"].failure == "on split 1: too odd a table"
     assert result["late"].failure == "on split 2: ZeroDivisionError: oh"
     assert [len(solver.seen) for solver in wrong.values()] == [2, 3], "a failed solver is not tried again"
-    assert result.standings[-2:] == (result["early"], result["late"])
+    assert result.solvers[-2:] == (result["early"], result["late"])
     assert result.reference == "bias"  # the one that was asked for has no result
-    assert all(len(result[name].trials) == 3 for name in RIVALS)
+    assert all(len(result[name].splits) == 3 for name in RIVALS)
     alone = compare({"early": failing(DataError("no"), 1)}, k_fold(random_table(), 3))
     assert alone.reference is None
 
@@ -124,7 +125,7 @@ def interrupting(at):
 def test_an_interrupted_comparison_keeps_what_is_finished():
     result = compare({**RIVALS, "cut": interrupting(2)}, k_fold(random_table(), 3))
     assert (result.interrupted, result.splits) == (True, 1)
-    assert all(len(one.trials) == 1 and one.failure is None for one in result.standings)
+    assert all(len(one.splits) == 1 and one.failure is None for one in result.solvers)
     assert result["bias"].error > 0  # from the rows of the one split
     first = compare({"mean": Means(), "cut": interrupting(1), "bias": Means()}, k_fold(random_table(), 3))
     assert [first[name].failure for name in ("mean", "cut", "bias")] == [None, *["interrupted before it was done"] * 2]
@@ -144,10 +145,10 @@ def test_what_cannot_be_compared_is_refused():
 
 def test_the_result_is_plain_values():
     broken = failing(DataError("no"), 1)
-    found = compare({"mean": Means(), "broken": broken}, [holdout(random_table())]).as_dict()
-    json.dumps(found, allow_nan=False)
-    assert (found["reference"], found["splits"], found["interrupted"]) == ("mean", 1, False)
-    good, bad = found["solvers"]
+    values = compare({"mean": Means(), "broken": broken}, [holdout(random_table())]).as_dict()
+    json.dumps(values, allow_nan=False)
+    assert (values["reference"], values["splits"], values["interrupted"]) == ("mean", 1, False)
+    good, bad = values["solvers"]
     assert set(good) == {
         "name", "rmse", "mae", "nmae", "rmse_error", "difference", "difference_error", "seconds", "memory", "failure", "splits",
     }  # fmt: skip
@@ -157,19 +158,19 @@ def test_the_result_is_plain_values():
     assert (bad["name"], bad["failure"], bad["seconds"]) == ("broken", "on split 1: no", None)
 
 
-def test_contestants_are_all_that_predict_ratings():
-    names = list(contestants())
+def test_solvers_to_compare_are_all_that_predict_ratings():
+    names = list(solvers_to_compare())
     assert set(names) == set(SOLVERS) - {"implicit", "article"} | set(BASELINES)
-    assert list(contestants(["article", "sgd"]))[:2] == ["article", "sgd"]
-    assert contestants(["sgd"], seed=7)["sgd"].seed == 7
+    assert list(solvers_to_compare(["article", "sgd"]))[:2] == ["article", "sgd"]
+    assert solvers_to_compare(["sgd"], seed=7)["sgd"].seed == 7
     with pytest.raises(SettingsError, match="no solver 'magic' to compare: choose from"):
-        contestants(["magic"])
+        solvers_to_compare(["magic"])
 
 
 def test_solvers_that_do_not_predict_ratings_are_left_out():
-    assert "implicit" not in contestants()
+    assert "implicit" not in solvers_to_compare()
     with pytest.raises(SettingsError, match="'implicit' predicts preferences, not ratings"):
-        contestants(["implicit"])
+        solvers_to_compare(["implicit"])
 
 
 def test_memory_is_what_a_fit_takes_at_most():
@@ -211,6 +212,15 @@ def test_likelihood_and_coverage_by_hand():
     assert np.isnan(log_likelihood(*[np.empty(0)] * 3))
 
 
+def test_likelihood_far_off_the_scale_is_that_of_a_truncated_normal_distribution():
+    rating, scale = np.array([1, 4, 5, 2]), RatingScale(1, 5)
+    prediction, deviation = np.array([40.0, -30.0, 3.0, 900.0]), np.array([1.0, 0.7, 50.0, 2.0])
+    ends = [(end - prediction) / deviation for end in (scale.low, scale.high)]
+    expected = scipy.stats.truncnorm.logpdf(rating, *ends, loc=prediction, scale=deviation).mean()
+    assert np.isfinite(expected)
+    assert log_likelihood(rating, prediction, deviation, scale) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.fixture
 def intervals(monkeypatch):
     """Give models with user biases intervals as wide as a normal distribution of deviation 0.8 has them."""
@@ -222,8 +232,8 @@ def intervals(monkeypatch):
         if not model.user_bias.any():
             return None
         half = 0.8 * NormalDist().inv_cdf((1 + level) / 2)
-        found = model.predict_table(ratings)
-        return found - half, found + half
+        prediction = model.predict_table(ratings)
+        return prediction - half, prediction + half
 
     monkeypatch.setattr(Model, "deviation_table", deviation)
     monkeypatch.setattr(Model, "interval_table", interval)
@@ -231,14 +241,14 @@ def intervals(monkeypatch):
 
 def test_models_with_intervals_are_judged_by_them(intervals):
     split = holdout(random_table(), 0.3)
-    found = evaluate(Means().fit(split.train), split.test)
+    evaluation = evaluate(Means().fit(split.train), split.test)
     names = {"log_likelihood", *(f"coverage_{level * 100:.0f}" for level in LEVELS)}
-    assert set(found.scores) == {"rmse", "mae", "nmae"} | names
-    assert found.scores["coverage_50"] < found.scores["coverage_80"] < found.scores["coverage_95"] <= 1
-    assert set(found.baselines["global mean"]) == {"rmse", "mae", "nmae"}
+    assert set(evaluation.scores) == {"rmse", "mae", "nmae"} | names
+    assert evaluation.scores["coverage_50"] < evaluation.scores["coverage_80"] < evaluation.scores["coverage_95"] <= 1
+    assert set(evaluation.baselines["global mean"]) == {"rmse", "mae", "nmae"}
     model = Means().fit(split.train)
-    given = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
-    assert found.scores["log_likelihood"] == pytest.approx(log_likelihood(*given), rel=1e-5)
+    arrays = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
+    assert evaluation.scores["log_likelihood"] == pytest.approx(log_likelihood(*arrays), rel=1e-5)
     result = compare(RIVALS, [split])
-    assert result["bias"].scores == pytest.approx(found.scores)
+    assert result["bias"].scores == pytest.approx(evaluation.scores)
     assert "log_likelihood" not in result["mean"].scores

@@ -20,6 +20,7 @@ LAYERS = [
     ["model", "splits", "datasets", "check"],
     ["solvers", "storage"],
     ["evaluation"],
+    ["workflow"],
     ["service", "client"],
     ["retraining"],
     ["cli"],

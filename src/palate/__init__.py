@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palate import datasets
+    from palate import datasets, workflow
     from palate.catalogue import Catalogue
     from palate.check import check_table
     from palate.client import Client
@@ -43,6 +43,7 @@ _HOMES = {
     "solvers": ["ALS", "BASELINES", "SGD", "SOLVERS", "BayesianMF", "ImplicitALS"],
     "splits": ["Split", "holdout", "k_fold"],
     "storage": ["load", "save"],
+    "workflow": [],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -73,6 +74,7 @@ __all__ = [
     "read_ratings",
     "read_table",
     "save",
+    "workflow",
 ]
 
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 __all__ = ["watch"]
 
-# What a counter may be off: the kernel sums up the pages of each thread only now and then.
+# By how many bytes a counter may be off: the kernel adds up the pages of each thread only now and then.
 _SLACK = 4 << 20
 
 
 def watch() -> Callable[[], int | None]:
-    """Begin to watch this process; the function that is returned tells by how many bytes it has grown at most since.
+    """Begin to watch this process; the function that is returned says by how many bytes it has grown at most since.
 
-    It counts memory in use (resident pages), not what was there before. It costs two looks at files of the kernel: no
-    second process, and nothing while the work runs. Linux can start its record of the peak anew (``5`` written to
-    ``/proc/self/clear_refs``); where that cannot be done, the answer is None rather than a guess. The record is one for
-    the whole process, so only one piece of work can be watched at a time.
+    Memory in use (resident pages) counts; what was there before does not. Watching reads two files of the kernel, at
+    the beginning and at the end: there is no second process, and nothing happens while the work runs. Linux can start
+    its record of the peak anew (``5`` written to ``/proc/self/clear_refs``); where that cannot be done, the answer is
+    None rather than a guess. The record is one for the whole process, so only one piece of work can be watched at a
+    time.
 
     Examples
     --------
@@ -32,13 +33,13 @@ def watch() -> Callable[[], int | None]:
     gc.collect()
     _give_back()
     before = _counters() if _restart() else {}
-    if not before or before["VmHWM"] > before["VmRSS"] + _SLACK:  # a kernel that takes the 5 and does nothing
+    if not before or before["VmHWM"] > before["VmRSS"] + _SLACK:  # the kernel took the 5 and did nothing
         return lambda: None
     return lambda: max(0, _counters()["VmHWM"] - before["VmRSS"])
 
 
 def _give_back() -> None:
-    # What was freed but is still held would be used again, and so would not count.
+    # Memory that was freed, but that the allocator still holds, would be used again and would not count as growth.
     with suppress(AttributeError, OSError, TypeError):  # where this is not glibc
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -81,7 +81,7 @@ def retrain(
         ratings, visitors = merged(base, events)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
         fitted = solver.fit(ratings, threads=threads, progress=progress)
-        if fitted.training["interrupted"]:
+        if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
         count = int(visitors.sum())
         fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)

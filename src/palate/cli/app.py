@@ -11,12 +11,18 @@ import threading
 import click
 
 import palate
-from palate.cli.answers import ask, explain, info, predict, recommend, similar
+from palate.cli.ask import ask
 from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
-from palate.cli.fits import cross_validate, evaluate, fit
+from palate.cli.evaluate import cross_validate, evaluate
+from palate.cli.explain import explain
+from palate.cli.fit import fit
+from palate.cli.info import info
+from palate.cli.predict import predict
+from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
+from palate.cli.similar import similar
 from palate.errors import PalateError
 
 __all__ = ["app", "main", "run"]
@@ -77,10 +83,10 @@ for _command in (
 
 
 def run() -> None:
-    """Be the command, as `main`, and leave at once when it has done its work.
+    """Run the command as `main` does, and end the process at once when the work is done.
 
-    Python would take every object of Numba and Polars apart before, for a tenth of a second and more. Where anything is
-    still under way, or the output cannot be written, it ends in the usual way.
+    Python would first take every object of Numba and Polars apart, which takes a tenth of a second and more. Where
+    another thread still works, or the output cannot be written, the process ends in the usual way.
     """
     try:
         main()
@@ -125,9 +131,9 @@ def main() -> None:
     except Exception as error:
         if "PALATE_TRACEBACK" in os.environ:
             raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         click.echo(
-            f"palate: this should not have happened: {said} (PALATE_TRACEBACK=1 shows where; please report it)",
+            f"palate: this should not have happened: {message} (PALATE_TRACEBACK=1 shows where; please report it)",
             err=True,
         )
         sys.exit(_BUG)

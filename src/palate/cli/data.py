@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli import show
-from palate.cli.options import complete_source, is_dataset, json_option, load_ratings, load_table, reading_options
+from palate.cli.options import json_option
+from palate.cli.output import json_text, paragraph, table
+from palate.cli.progress import transfer
+from palate.cli.reading_options import ReadingOptions, complete_source, is_dataset, reading_options
 
 if TYPE_CHECKING:
     from palate.check import Check
@@ -24,8 +26,8 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
 @json_option
 @reading_options
-def check(source: str, as_json: bool, **reading: Any) -> None:
-    """Look at RATINGS before anyone fits.
+def check(source: str, as_json: bool, reading: ReadingOptions) -> None:
+    """Check RATINGS before anyone fits.
 
     Exits 0 if the table can be fitted as it is, 1 if `palate fit` would refuse it without further options.
     """
@@ -35,53 +37,53 @@ def check(source: str, as_json: bool, **reading: Any) -> None:
     from palate.reading import read_table
 
     if is_dataset(source):
-        ratings, _ = load_ratings(source, **reading)
+        ratings = reading.ratings(source)
         columns = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.rating
-        table = replace(read_table(columns), source=source, notes=ratings.notes)
+        rows = replace(read_table(columns), source=source, notes=ratings.notes)
     else:
-        table = load_table(source, **reading)
-    found = check_table(table, scale=reading["scale"])
+        rows = reading.table(source)
+    result = check_table(rows, scale=reading.scale)
     if as_json:
-        show.json_text(found.as_dict())
+        json_text(result.as_dict())
     else:
-        _tell(found)
-    sys.exit(0 if found.ok else _REFUSED)
+        _print(result)
+    sys.exit(0 if result.ok else _REFUSED)
 
 
-def _tell(found: Check) -> None:
-    click.secho(found.source, bold=True)
-    for note in found.notes:
-        show.paragraph(note, "  ")
-    counts = f"{found.rows:,}" + (f", {found.usable:,} of them usable" if found.usable < found.rows else "")
+def _print(result: Check) -> None:
+    click.secho(result.source, bold=True)
+    for note in result.notes:
+        paragraph(note, "  ")
+    counts = f"{result.rows:,}" + (f", {result.usable:,} of them usable" if result.usable < result.rows else "")
     rows = [["ratings", counts]]
-    if found.scale is not None and found.most_user is not None and found.most_item is not None:
-        low, high = found.scale
+    if result.scale is not None and result.most_user is not None and result.most_item is not None:
+        low, high = result.scale
         rows += [
-            ["users", f"{found.users:,}, {found.users_once:,} with one rating; {_most('user', found.most_user)}"],
-            ["items", f"{found.items:,}, {found.items_once:,} with one rating; {_most('item', found.most_item)}"],
-            ["density", f"{found.density:.3%} of all pairs"],
-            ["scale", f"{low:g} to {high:g}: {found.scale_reason}"],
-            ["values", f"mean {found.mean:.3f}, median {found.median:g}"],
+            ["users", f"{result.users:,}, {result.users_once:,} with one rating; {_most('user', result.most_user)}"],
+            ["items", f"{result.items:,}, {result.items_once:,} with one rating; {_most('item', result.most_item)}"],
+            ["density", f"{result.density:.3%} of all pairs"],
+            ["scale", f"{low:g} to {high:g}: {result.scale_reason}"],
+            ["values", f"mean {result.mean:.3f}, median {result.median:g}"],
         ]
-    show.table("", ["", ""], rows, left=2)
-    _histogram(found)
-    for finding in found.findings:
+    table("", ["", ""], rows, left=2)
+    _print_histogram(result)
+    for finding in result.findings:
         click.secho(f"{finding.level}: ", fg=_COLOURS[finding.level], bold=True, nl=False)
         click.echo(finding.message)
         for example in finding.examples[1:] if finding.level == "error" else ():
             click.echo(f"    {example.where}: {example.value}")
-    click.echo("This table can be fitted." if found.ok else "`palate fit` would refuse this table as it is.")
+    click.echo("This table can be fitted." if result.ok else "`palate fit` would refuse this table as it is.")
 
 
 def _most(kind: str, most: tuple[int | str, int]) -> str:
     return f"{kind} {most[0]} has most, {most[1]:,}"
 
 
-def _histogram(found: Check) -> None:
-    most = max((bar.count for bar in found.histogram), default=1)
-    names = [f"{bar.low:g}" if bar.low == bar.high else f"{bar.low:g} to {bar.high:g}" for bar in found.histogram]
+def _print_histogram(result: Check) -> None:
+    most = max((bar.count for bar in result.histogram), default=1)
+    names = [f"{bar.low:g}" if bar.low == bar.high else f"{bar.low:g} to {bar.high:g}" for bar in result.histogram]
     width = max(map(len, names), default=0)
-    for name, bar in zip(names, found.histogram, strict=True):
+    for name, bar in zip(names, result.histogram, strict=True):
         click.echo(f"  {name:>{width}} {'▆' * round(30 * bar.count / most)} {bar.count:,}")
 
 
@@ -91,20 +93,20 @@ def datasets(as_json: bool) -> None:
     """List the data sets that RATINGS can name."""
     from palate.datasets import DATASETS
 
-    found = [_described(dataset) for dataset in DATASETS.values()]
+    descriptions = [_description(dataset) for dataset in DATASETS.values()]
     if as_json:
-        show.json_text(found)
+        json_text(descriptions)
         return
-    for one in found:
+    for one in descriptions:
         here = "here" if one["cached"] else "to be fetched"
         click.secho(f"{one['name']}", bold=True, nl=False)
         click.echo(f"  {one['ratings']:,} ratings, {one['users']:,} users, {one['items']:,} items; {here}")
-        show.paragraph(f"{one['title']}. Terms: {one['terms']}.", "  ")
+        paragraph(f"{one['title']}. Terms: {one['terms']}.", "  ")
     text = "`palate fetch NAME` downloads one for use offline; --folder names a folder that holds its files already."
-    show.paragraph(text, "")
+    paragraph(text, "")
 
 
-def _described(dataset: Dataset) -> dict[str, Any]:
+def _description(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "title": dataset.title,
@@ -129,9 +131,9 @@ def fetch(name: str, as_json: bool) -> None:
     """
     from palate.datasets import DATASETS, load
 
-    with show.transfer(name, as_json) as progress:
+    with transfer(name, as_json) as progress:
         ratings = load(name, progress=progress).ratings
     if as_json:
-        show.json_text({**_described(DATASETS[name]), "ratings": len(ratings)})
+        json_text({**_description(DATASETS[name]), "ratings": len(ratings)})
         return
     click.echo(f"{name}: {len(ratings):,} ratings by {len(ratings.users):,} users, in {DATASETS[name].path()}")

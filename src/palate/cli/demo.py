@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli import show
-from palate.cli.answers import arithmetic
-from palate.cli.options import check_output, complete_source, json_option, load_catalogue, load_ratings, reading_options
+from palate.cli.info import storage_argument
+from palate.cli.options import json_option
+from palate.cli.output import json_text, paragraph, size
+from palate.cli.progress import epochs
+from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
+from palate.cli.scores import outcome, print_scores
+from palate.cli.solver_options import DEFAULT_SOLVER
 
 if TYPE_CHECKING:
     from palate.evaluation import Evaluation
@@ -31,7 +35,7 @@ _LEVEL = 0.9
     help="A data set's name, a file, or a database URL with --query.",
 )
 @click.option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
-@click.option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
+@click.option("--item", metavar="ID", help="Whose similar items to  [default: the most rated]")
 @click.option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
 @click.option(
     "--output",
@@ -44,7 +48,13 @@ _LEVEL = 0.9
 @json_option
 @reading_options
 def demo(
-    source: str, items: str | None, item: str | None, user: str | None, output: Path, as_json: bool, **reading: Any
+    source: str,
+    items: str | None,
+    item: str | None,
+    user: str | None,
+    output: Path,
+    as_json: bool,
+    reading: ReadingOptions,
 ) -> None:
     """Show the whole story: read, fit, judge, compare, recommend, predict, save.
 
@@ -52,37 +62,37 @@ def demo(
     """
     import dataclasses
 
-    from palate.check import check_ratings
     from palate.evaluation import evaluate
     from palate.solvers import SOLVERS
     from palate.splits import holdout
     from palate.storage import save
+    from palate.workflow import check_output, describe_ratings
 
     check_output(output, source, items)
-    ratings, catalogue = load_ratings(source, **reading)
+    ratings, catalogue = reading.load(source)
     train, test = holdout(ratings, 0.1)
-    looked = [*ratings.notes, *check_ratings(ratings)]
+    notes = describe_ratings(ratings)
     if not as_json:
         _heading(f"1. The ratings: {source}")
-        for line in looked:
-            show.paragraph(line, "")
+        for line in notes:
+            paragraph(line, "")
         _heading("2. The fit, with 10% of the ratings held out")
-    with show.epochs(as_json) as progress:
-        model = SOLVERS["bayes"].fit(train, progress=progress)
-    if model.training["interrupted"]:
+    with epochs(as_json) as progress:
+        model = SOLVERS[DEFAULT_SOLVER].fit(train, progress=progress)
+    if model.training.get("interrupted"):
         raise click.Abort
     model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
     result = evaluate(model, test)
     save(model, output)
     chosen_item = model.items.require(item) if item is not None else _most_rated(model)
-    chosen_user = model.users.require(user) if user is not None else _middling(model)
+    chosen_user = model.users.require(user) if user is not None else _usual_user(model)
     story = _Story(model, result, model.items[chosen_item], model.users[chosen_user])
     if as_json:
-        show.json_text({"notes": looked, **story.as_dict(), "model": str(output)})
+        json_text({"notes": notes, **story.as_dict(), "model": str(output)})
         return
-    story.tell()
+    story.print()
     _heading("8. The model file")
-    click.echo(f"{output.resolve()} ({show.size(output.stat().st_size)}). Ask it more:\n")
+    click.echo(f"{output.resolve()} ({size(output.stat().st_size)}). Ask it more:\n")
     click.echo(f"  palate recommend {output} --user {story.user}")
     click.echo(f"  palate explain {output} --user {story.user} --item {story.best[0].id if story.best else story.item}")
     click.echo(f"  palate info {output}")
@@ -93,12 +103,11 @@ def _heading(text: str) -> None:
 
 
 def _most_rated(model: Model) -> int:
-    import numpy as np
-
-    return int(np.bincount(model.seen.indices).argmax()) if model.seen else 0
+    return int(model.item_counts.argmax())
 
 
-def _middling(model: Model) -> int:
+def _usual_user(model: Model) -> int:
+    """Return a user whose number of ratings is the median."""
     import numpy as np
 
     counts = np.diff(model.seen.indptr) if model.seen else np.zeros(1)
@@ -106,13 +115,13 @@ def _middling(model: Model) -> int:
 
 
 class _Story:
-    """What is told of one model."""
+    """What the demo shows of one model."""
 
     def __init__(self, model: Model, result: Evaluation, item: int | str, user: int | str) -> None:
         self.model, self.result, self.item, self.user = model, result, item, user
         self.similar = model.similar_items(item, 3)
         self.best = model.recommend(user, 3)
-        self.telling = model.ask(model.fold_in({}), 1)
+        self.questions = model.ask(model.fold_in({}), 1)
         self.worst = model.recommend(user, 3, lowest=True)
         self.prediction = model.predict(user, item, interval=_LEVEL)
 
@@ -125,38 +134,38 @@ class _Story:
             "best": [one._asdict() for one in self.best],
             "worst": [one._asdict() for one in self.worst],
             "prediction": self.prediction._asdict(),
-            "ask": [one._asdict() for one in self.telling],
+            "ask": [one._asdict() for one in self.questions],
             "numbers": self.model.size,
         }
 
-    def tell(self) -> None:
+    def print(self) -> None:
         training = self.model.training
-        click.echo(f"Fitted: {show.outcome(training)}.")
+        paragraph(f"Fitted: {outcome(training)}.", "")
         for line in training["choices"]:
-            show.paragraph(line, "")
-        named = {"bayes": self.result.scores, **self.result.baselines}
-        show.errors(f"Errors on {self.result.ratings:,} held-out ratings", named)
+            paragraph(line, "")
+        named = {DEFAULT_SOLVER: self.result.scores, **self.result.baselines}
+        print_scores(f"Errors on {self.result.ratings:,} held-out ratings", named)
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
-        show.paragraph(self.model.catalogue.text(self.item))
-        self._texts(self.similar, "similarity")
+        paragraph(self.model.catalogue.text(self.item))
+        self._print_texts(self.similar, "similarity")
         _heading(f"4. For user {self.user}: the best unseen items, and the worst")
-        self._texts(self.best, "predicted")
+        self._print_texts(self.best, "predicted")
         click.echo("\n… and what to avoid:")
-        self._texts(self.worst, "predicted")
+        self._print_texts(self.worst, "predicted")
         _heading("5. A predicted rating")
         rating, low, high = self.prediction
         click.echo(f"user {self.user} on item {self.item}: {rating:.2f}, on a scale from {self.model.scale};")
         click.echo(f"with {_LEVEL:.0%} between {low:.2f} and {high:.2f}.")
-        _heading("6. What to ask somebody new: the rating that tells most")
-        self._texts(self.telling, "tells")
+        _heading("6. What to ask somebody new: the rating that removes most uncertainty")
+        self._print_texts(self.questions, "removes")
         _heading("7. The storage argument")
-        show.paragraph(arithmetic(self.model), "")
+        paragraph(storage_argument(self.model), "")
 
-    def _texts(self, found: list[Scored], score: str) -> None:
-        if not found:
+    def _print_texts(self, ranked: list[Scored], score: str) -> None:
+        if not ranked:
             click.echo("\n(none are left)")
-        for one in found:
-            shown = f"{one.score:.1%}" if score == "tells" else f"{one.score:.2f}"
+        for one in ranked:
+            shown = f"{one.score:.1%}" if score == "removes" else f"{one.score:.2f}"
             click.echo(f"\nitem {one.id}, {score} {shown}:")
-            show.paragraph(self.model.catalogue.text(one.id))
+            paragraph(self.model.catalogue.text(one.id))

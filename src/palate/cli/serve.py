@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from palate.cli import show
 from palate.cli.options import json_option, quiet_option, threads_option
+from palate.cli.output import json_text, table
+from palate.cli.progress import epochs
 from palate.errors import MissingExtraError, StorageError, StoreError
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def _store(settings: Settings) -> Store:
     return store
 
 
-def _keys_of(settings: Settings, *, make: bool = False) -> Store:
-    """Open the store that has the keys; a file is only made beside a model that is there, and for the first key."""
+def _key_store(settings: Settings, *, make: bool = False) -> Store:
+    """Open the store that has the keys; its file is made only for the first key, and only beside a model."""
     from palate.service.store import Store
 
     store = Store(settings.store_url, settings.busy)
@@ -64,7 +65,7 @@ def _keys_of(settings: Settings, *, make: bool = False) -> Store:
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port. [8000]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes answer. [1]")
 @store_option
-@click.option("--retrain-every", metavar="WHEN", help="Fit anew after so many ratings (500) or so much time (30m, 6h).")
+@click.option("--retrain-every", metavar="WHEN", help="Fit anew after this many ratings (500) or this time (30m, 6h).")
 @click.option(
     "--protect",
     type=click.Choice(["auto", "always", "never"]),
@@ -108,24 +109,26 @@ def retrain(
 ) -> None:
     """Fit MODEL anew on its ratings and those in the store, with its own settings.
 
-    The file is replaced whole; a running service takes the new model up by itself. If anything goes wrong the old
+    The file is replaced whole, and a running service serves the new model at once. If anything goes wrong, the old
     model stays.
     """
     settings = _settings(config, model, store=store)
     from palate.retraining import retrain as fit
 
-    if not settings.model.is_file():  # a store beside nothing would only be in the way
+    if not settings.model.is_file():  # else an empty store would be made beside nothing
         raise StorageError(f"model {settings.model} cannot be read: there is no such file")
-    kept = _store(settings)
-    with show.epochs(quiet or as_json) as progress:
-        told = fit(settings.model, kept, threads=threads, time_budget=time_budget, progress=progress)
+    events = _store(settings)
+    with epochs(quiet or as_json) as progress:
+        result = fit(settings.model, events, threads=threads, time_budget=time_budget, progress=progress)
     if as_json:
-        users, items = len(told.model.users), len(told.model.items)
-        counts = {"ratings": told.ratings, "stored": told.stored, "visitors": told.visitors}
-        show.json_text({**counts, "users": users, "items": items})
+        users, items = len(result.model.users), len(result.model.items)
+        counts = {"ratings": result.ratings, "stored": result.stored, "visitors": result.visitors}
+        json_text({**counts, "users": users, "items": items})
     elif not quiet:
-        click.echo(f"Fitted {settings.model} anew on {told.ratings:,} ratings; {told.stored:,} came from the store.")
-        if told.visitors:
+        click.echo(
+            f"Fitted {settings.model} anew on {result.ratings:,} ratings; {result.stored:,} came from the store."
+        )
+        if result.visitors:
             click.echo("Anonymous visitors taught it about items; by design they have no rows of their own in it.")
 
 
@@ -153,7 +156,7 @@ def add(name: str, scope: str, model: str | None, config: Path | None, store: st
     """Make a key and print it: only its hash is kept, it cannot be shown again."""
     from palate.service.auth import add_key
 
-    click.echo(add_key(_keys_of(_settings(config, model, store=store), make=True), scope, name))
+    click.echo(add_key(_key_store(_settings(config, model, store=store), make=True), scope, name))
 
 
 @keys.command("list")
@@ -165,12 +168,12 @@ def listed(model: str | None, config: Path | None, store: str | None, as_json: b
 
     from palate.service.auth import list_keys
 
-    found = list_keys(_keys_of(_settings(config, model, store=store)))
+    listed_keys = list_keys(_key_store(_settings(config, model, store=store)))
     if as_json:
-        show.json_text([{"id": key.id, "scope": key.scope, "name": key.name, "created": key.created} for key in found])
+        json_text([{"id": key.id, "scope": key.scope, "name": key.name, "created": key.created} for key in listed_keys])
         return
-    rows = [[key.id, key.scope, key.name, time.strftime("%Y-%m-%d", time.gmtime(key.created))] for key in found]
-    show.table("", ["id", "scope", "name", "made"], rows, left=1)
+    rows = [[key.id, key.scope, key.name, time.strftime("%Y-%m-%d", time.gmtime(key.created))] for key in listed_keys]
+    table("", ["id", "scope", "name", "made"], rows, left=1)
 
 
 @keys.command("revoke")
@@ -180,5 +183,5 @@ def revoke(id: str, model: str | None, config: Path | None, store: str | None) -
     """Delete a key; running services notice within a second."""
     from palate.service.auth import revoke_key
 
-    revoke_key(_keys_of(_settings(config, model, store=store)), id)
+    revoke_key(_key_store(_settings(config, model, store=store)), id)
     click.echo(f"The key {id} is revoked.")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from palate.evaluation.compare import compare, contestants
+from palate.evaluation.compare import Comparison, compare, solvers_to_compare
 from palate.evaluation.cross_validate import CrossValidation, cross_validate
 from palate.evaluation.evaluate import Evaluation, evaluate
 
-__all__ = ["CrossValidation", "Evaluation", "compare", "contestants", "cross_validate", "evaluate"]
+__all__ = [
+    "Comparison",
+    "CrossValidation",
+    "Evaluation",
+    "compare",
+    "cross_validate",
+    "evaluate",
+    "solvers_to_compare",
+]

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from palate.errors import DataError
-from palate.evaluation.evaluate import Evaluation, Fitter, Scores, evaluate
+from palate.evaluation.evaluate import Estimator, Evaluation, Scores, evaluate
 from palate.model import Model
 from palate.splits import Split
 
@@ -56,7 +56,7 @@ def _deviation(values: list[float]) -> float:
 
 
 def cross_validate(
-    solver: Fitter,
+    solver: Estimator,
     splits: Iterable[Split],
     *,
     threads: int | None = None,

@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from palate.errors import DataError
-from palate.evaluation.metrics.errors import LEVELS, METRICS, coverage, log_likelihood
-from palate.model import Model
+from palate.evaluation.metrics import METRICS, Judged
+from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.solvers import BASELINES
 
-__all__ = ["Evaluation", "Fitter", "Scores", "evaluate"]
+__all__ = ["Estimator", "Evaluation", "Scores", "evaluate", "require_ratings_predicted"]
 
 Scores = dict[str, float]
 
 
-class Fitter(Protocol):
-    """What can be judged: a solver or a baseline."""
+class Estimator(Protocol):
+    """What can be fitted and then judged: a solver or a baseline."""
 
     def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Errors on a test part, beside those of the baselines fitted on the same training part.
+    """Scores on a test part, beside those of the baselines fitted on the same training part.
 
     Attributes
     ----------
@@ -35,8 +35,9 @@ class Evaluation:
     off_scale
         Rows whose rating lies off the model's scale: they cannot be predicted well.
     scores
-        "rmse", "mae", "nmae"; where the model has intervals also "log_likelihood" and "coverage_50", "coverage_80",
-        "coverage_90", "coverage_95": the shares of ratings that lie in the intervals of 50%, 80% and so on.
+        By the names of `palate.evaluation.metrics.METRICS`, those that the model can have: "rmse", "mae", "nmae";
+        where the model has intervals also "log_likelihood" and "coverage_50", "coverage_80", "coverage_90",
+        "coverage_95", the shares of ratings that lie in the intervals of 50%, 80% and so on.
     baselines
         The same for each of `palate.solvers.BASELINES`; empty where the model keeps no training ratings.
     """
@@ -58,6 +59,18 @@ class Evaluation:
         }
 
 
+def require_ratings_predicted(name: str, predicts: Predicts) -> None:
+    """Refuse a solver, or its model, whose scores are no ratings: it has no errors.
+
+    Raises
+    ------
+    DataError
+        If the scores are of choices.
+    """
+    if predicts != "rating":
+        raise DataError(f"the solver {name!r} learns scores of choices, not ratings: it has no errors to report")
+
+
 def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluation:
     """Judge a model on ratings that it was not fitted on.
 
@@ -73,32 +86,22 @@ def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluati
     Raises
     ------
     DataError
-        If the test part is empty.
+        If the test part is empty, or the model predicts choices.
     """
     if not len(test):
         raise DataError("there are no ratings to judge on")
-    if model.predicts == "choice":
-        raise DataError("this model learnt scores of choices, not ratings: it has no errors to report")
+    require_ratings_predicted(str(model.solver.get("name", "model")), model.predicts)
     train = model.ratings() if baselines else None
     rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
-    known = (model.users.index(test.users.ids)[test.user] >= 0) & (model.items.index(test.items.ids)[test.item] >= 0)
+    judged = Judged(model, test)
     return Evaluation(
         ratings=len(test),
-        unknown=int((~known).sum()),
+        unknown=int(((judged.user < 0) | (judged.item < 0)).sum()),
         off_scale=int((test.rating != model.scale.clip(test.rating)).sum()),
-        scores=_scores(model, test),
-        baselines={name: _scores(rival, test) for name, rival in rivals.items()},
+        scores=_scores(judged),
+        baselines={name: _scores(Judged(rival, test)) for name, rival in rivals.items()},
     )
 
 
-def _scores(model: Model, test: Ratings) -> Scores:
-    predictions = model.predict_table(test)
-    found = {name: metric(test.rating, predictions, model.scale) for name, metric in METRICS.items()}
-    deviation = model.deviation_table(test)
-    if deviation is not None:
-        found["log_likelihood"] = log_likelihood(test.rating, predictions, deviation, model.scale)
-    for level in LEVELS:
-        interval = model.interval_table(test, level)
-        if interval is not None:
-            found[f"coverage_{level * 100:.0f}"] = coverage(test.rating, *interval)
-    return found
+def _scores(judged: Judged) -> Scores:
+    return {name: metric.function(judged) for name, metric in METRICS.items() if metric.applies_to(judged)}

@@ -1,4 +1,4 @@
-"""Recommendations of all users, written to a file."""
+"""Recommendations for many users at once, written to a file: ``palate recommend --all`` and ``--users``."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli import show
-from palate.cli.options import check_output
+from palate.cli.output import json_text
+from palate.cli.progress import counter
 from palate.errors import ReadError
 
 if TYPE_CHECKING:
     from palate.model import Model
 
-__all__ = ["check_everyone", "recommend_to_everyone"]
+__all__ = ["check_all_options", "recommend_all"]
 
 
-def check_everyone(model: str, users: Path | None, output: Path | None, others: dict[str, Any]) -> Path:
-    """Refuse options that do not go with --all or --users, and return the file to be written."""
+def check_all_options(model: str, users: Path | None, output: Path | None, one_user: dict[str, Any]) -> Path:
+    """Return the file to be written, and refuse the options of one user that were given."""
+    from palate.workflow import check_output
+
     flag = "--all" if users is None else "--users"
-    for name, value in others.items():
+    for name, value in one_user.items():
         if value:
             raise click.UsageError(f"--{name} is for one user and does not go with {flag}")
     if output is None:
@@ -31,16 +33,16 @@ def check_everyone(model: str, users: Path | None, output: Path | None, others: 
     return output
 
 
-def recommend_to_everyone(
+def recommend_all(
     model: Model, output: Path, count: int, users: Path | None, *, quiet: bool, as_json: bool, **options: Any
 ) -> None:
-    """Write the recommendations of all users, or of those in a file, and say so."""
-    chosen = None if users is None else _read_users(users)
-    with show.counter("users", quiet or as_json) as progress:
-        rows = model.recommend_all(output, count, users=chosen, progress=progress, **options)
-    number = len(model.users) if chosen is None else len(chosen)
+    """Write the recommendations of all users, or of those in a file, and print how many there are."""
+    ids = None if users is None else _read_users(users)
+    with counter("users", quiet or as_json) as progress:
+        rows = model.recommend_all(output, count, users=ids, progress=progress, **options)
+    number = len(model.users) if ids is None else len(ids)
     if as_json:
-        show.json_text({"output": str(output), "users": number, "recommendations": rows})
+        json_text({"output": str(output), "users": number, "recommendations": rows})
     elif not quiet:
         click.echo(f"{output}: {rows:,} recommendations for {number:,} users")
 

@@ -1,4 +1,4 @@
-"""Solvers side by side: fitted on the same training parts, judged on the same rows."""
+"""Fitting solvers on the same training parts, and judging them on the same rows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from palate.errors import DataError, PalateError, SettingsError
-from palate.evaluation.evaluate import Fitter, evaluate
-from palate.evaluation.standings import Comparison, Floats, Trial, summarize
+from palate.evaluation.compare.results import Comparison, Floats, SplitResult, summarize
+from palate.evaluation.evaluate import Estimator, evaluate
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers import BASELINES, SOLVERS, Solver
 from palate.splits import Split
 
-__all__ = ["compare", "contestants"]
+__all__ = ["compare", "solvers_to_compare"]
 
-# So many rows are fitted before the clock starts, to load the kernels.
-_WARMING = 200
+# How many rows are fitted before the clock starts, to load the kernels.
+_WARM_UP_ROWS = 200
 
 
-def contestants(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Fitter]:
+def solvers_to_compare(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Estimator]:
     """Return the solvers to compare by name, then the baselines.
 
     Parameters
@@ -43,7 +43,7 @@ def contestants(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Fitter
 
     Examples
     --------
-    >>> list(contestants(["sgd"]))
+    >>> list(solvers_to_compare(["sgd"]))
     ['sgd', 'global mean', 'item mean', 'user mean', 'bias only']
     """
     possible = [name for name, solver in SOLVERS.items() if solver.predicts == "rating"]
@@ -62,13 +62,13 @@ def _seeded(solver: Solver, seed: int) -> Solver:
 
 
 def compare(
-    solvers: Mapping[str, Fitter],
+    solvers: Mapping[str, Estimator],
     splits: Iterable[Split],
     *,
     threads: int | None = None,
     reference: str | None = None,
     begun: Callable[[str, int], None] | None = None,
-    done: Callable[[Trial], None] | None = None,
+    done: Callable[[SplitResult], None] | None = None,
 ) -> Comparison:
     r"""Fit all solvers on the training part of each split, and judge them on the same test parts.
 
@@ -88,7 +88,7 @@ def compare(
     reference
         The name that the differences are taken from, by default the one with the lowest RMSE.
     begun, done
-        Called before each fit with the name and the number of the split, and after it with the trial.
+        Called before each fit with the name and the number of the split, and after it with the result.
 
     Returns
     -------
@@ -113,78 +113,83 @@ def compare(
     """
     if reference is not None and reference not in solvers:
         raise SettingsError(f"the reference {reference!r} is not compared: choose from {', '.join(solvers)}")
-    trials: list[Trial] = []
-    rows: dict[str, Floats] = {}
+    results: list[SplitResult] = []
+    first_rows: dict[str, Floats] = {}
     interrupted = False
     try:
         for number, split in enumerate(map(Split._make, splits), 1):
             if not len(split.test):
                 raise DataError(f"split {number} has no ratings to judge on")
-            failed = {trial.name for trial in trials if trial.failure}
+            failed = {result.name for result in results if result.failure}
             for name, solver in solvers.items():
-                if name not in failed:
-                    if begun:
-                        begun(name, number)
-                    trial, found = _try(name, solver, number, split, threads)
-                    trials.append(trial)
-                    if number == 1:  # later ones would only take room
-                        rows[name] = found
-                    if done:
-                        done(trial)
+                if name in failed:
+                    continue
+                if begun:
+                    begun(name, number)
+                result, rows = _fit_and_judge(name, solver, number, split, threads)
+                results.append(result)
+                if rows is not None:
+                    first_rows[name] = rows
+                if done:
+                    done(result)
     except KeyboardInterrupt:
-        if not trials:
+        if not results:
             raise
         interrupted = True
-    if not trials:
+    if not results:
         raise DataError("there are no solvers, or no splits, to compare")
-    return summarize(list(solvers), _whole(trials, len(solvers)), rows, reference, interrupted)
+    return summarize(list(solvers), _finished(results, len(solvers)), first_rows, reference, interrupted)
 
 
-def _try(name: str, solver: Fitter, number: int, split: Split, threads: int | None) -> tuple[Trial, Floats]:
-    """Fit and judge once; return also what each row adds to the RMSE."""
+def _fit_and_judge(
+    name: str, solver: Estimator, number: int, split: Split, threads: int | None
+) -> tuple[SplitResult, Floats | None]:
+    """Fit and judge once; of the first split return also what each row adds to the RMSE."""
     started, memory = time.perf_counter(), None
     try:
         if number == 1:
-            _warm(solver, split.train, threads)
-        # A copy has none of the orders that an earlier fit has left in the table, so no solver profits from another.
+            _warm_up(solver, split.train, threads)
+        # A copy lacks the groupings that an earlier fit has left in the table, so that no solver gains by another.
         train = replace(split.train)
-        grown, started = watch(), time.perf_counter()
+        growth, started = watch(), time.perf_counter()
         model = _fit(solver, train, threads)
-        seconds, memory = time.perf_counter() - started, grown()
+        seconds, memory = time.perf_counter() - started, growth()
         evaluation = evaluate(model, split.test, baselines=False)
         if not isfinite(evaluation.scores["rmse"]):
             raise DataError("it predicts what is no number")
-        return Trial(name, number, seconds, memory, evaluation), _parts(model, split)
-    except Exception as error:  # whatever it is, it must not cost the others, and it is told
-        known = isinstance(error, PalateError)
-        said = " ".join(str(error if known else f"{type(error).__name__}: {error}").split())
-        return Trial(name, number, time.perf_counter() - started, memory, None, said), np.empty(0)
+        rows = _contributions(model, split) if number == 1 else None
+        return SplitResult(name, number, seconds, memory, evaluation), rows
+    except Exception as error:  # whatever it is, it must not cost the others, and the table shows it
+        message = str(error) if isinstance(error, PalateError) else f"{type(error).__name__}: {error}"
+        failure = " ".join(message.split())
+        return SplitResult(name, number, time.perf_counter() - started, memory, None, failure), None
 
 
-def _fit(solver: Fitter, train: Ratings, threads: int | None) -> Model:
+def _fit(solver: Estimator, train: Ratings, threads: int | None) -> Model:
     model = solver.fit(train, threads=threads)
     if model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model
 
 
-def _warm(solver: Fitter, train: Ratings, threads: int | None) -> None:
-    # Loading kernels, or compiling them, takes longer than fitting a small table and is not the solver's doing.
-    some = train.take(np.arange(0, len(train), max(1, len(train) // _WARMING)))
-    with suppress(Exception):  # what is wrong will show in the fit itself
+def _warm_up(solver: Estimator, train: Ratings, threads: int | None) -> None:
+    # Loading kernels, or compiling them, takes longer than fitting a small table, and would count as the solver's time.
+    some = train.take(np.arange(0, len(train), max(1, len(train) // _WARM_UP_ROWS)))
+    with suppress(Exception):  # the fit itself will show the fault
         _fit(solver, some, threads)
 
 
-def _parts(model: Model, split: Split) -> Floats:
+def _contributions(model: Model, split: Split) -> Floats:
+    """Return what each row adds to the RMSE: its squared error over twice the RMSE."""
     squares = np.square(split.test.rating.astype(np.float64) - model.predict_table(split.test))
     root = float(np.sqrt(squares.mean()))
     return squares / (2 * root) if root else squares
 
 
-def _whole(trials: list[Trial], solvers: int) -> list[Trial]:
+def _finished(results: list[SplitResult], solvers: int) -> list[SplitResult]:
     """Leave out a last split that was not finished, so that all means are over the same; the first is kept."""
-    last = trials[-1].split
-    seen = sum(trial.split == last or trial.failure is not None for trial in trials)
-    return (
-        trials if last == 1 or seen == solvers else [trial for trial in trials if trial.split < last or trial.failure]
-    )
+    last = results[-1].split
+    seen = sum(result.split == last or result.failure is not None for result in results)
+    if last == 1 or seen == solvers:
+        return results
+    return [result for result in results if result.split < last or result.failure]

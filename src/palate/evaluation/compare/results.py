@@ -1,4 +1,4 @@
-"""What a comparison found: a line for each solver, with standard errors and paired differences."""
+"""The results of a comparison: a line for each solver, with standard errors and paired differences."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 
 from palate.evaluation.evaluate import Evaluation, Scores
 
-__all__ = ["Comparison", "Standing", "Trial", "standard_error", "summarize"]
+__all__ = ["Comparison", "SolverResult", "SplitResult", "summarize"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Trial:
+class SplitResult:
     """One solver on one split.
 
     Attributes
     ----------
     name, split
-        Which solver, and which split, counted from 1.
+        The solver, and the number of the split, counted from 1.
     seconds
         Of the fit alone.
     memory
         By how many bytes the process grew at most during the fit, the model included and the ratings not; None where
-        the system does not tell.
+        the system does not say.
     evaluation
         On the test part, without baselines; None if the fit failed.
     failure
@@ -45,15 +45,15 @@ class Trial:
     failure: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the trial as plain values."""
-        judged = self.evaluation.as_dict() if self.evaluation else {}
-        judged.pop("baselines", None)
-        return {"split": self.split, "seconds": self.seconds, "memory": self.memory, **judged}
+        """Return the result as plain values."""
+        evaluation = self.evaluation.as_dict() if self.evaluation else {}
+        evaluation.pop("baselines", None)
+        return {"split": self.split, "seconds": self.seconds, "memory": self.memory, **evaluation}
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A line of the table.
+class SolverResult:
+    """One solver on all splits: a line of the table.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class Standing:
         The mean over the fits, and the most that one took.
     failure
         Why there are no scores.
-    trials
-        One for each split.
+    splits
+        The result on each split.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Standing:
     seconds: float = float("nan")
     memory: int | None = None
     failure: str | None = None
-    trials: tuple[Trial, ...] = ()
+    splits: tuple[SplitResult, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as plain values, None for what cannot be known."""
@@ -95,7 +95,7 @@ class Standing:
             **{name: None if isnan(value) else value for name, value in numbers.items()},
             "memory": self.memory,
             "failure": self.failure,
-            "splits": [trial.as_dict() for trial in self.trials],
+            "splits": [split.as_dict() for split in self.splits],
         }
 
 
@@ -105,7 +105,7 @@ class Comparison:
 
     Attributes
     ----------
-    standings
+    solvers
         The lowest RMSE first, then those that failed.
     reference
         The solver that the differences are taken from; None if all failed.
@@ -115,13 +115,13 @@ class Comparison:
         Whether Ctrl-C ended it early.
     """
 
-    standings: tuple[Standing, ...]
+    solvers: tuple[SolverResult, ...]
     reference: str | None
     splits: int
     interrupted: bool = False
 
-    def __getitem__(self, name: str) -> Standing:
-        return next(standing for standing in self.standings if standing.name == name)
+    def __getitem__(self, name: str) -> SolverResult:
+        return next(solver for solver in self.solvers if solver.name == name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values."""
@@ -129,76 +129,77 @@ class Comparison:
             "reference": self.reference,
             "splits": self.splits,
             "interrupted": self.interrupted,
-            "solvers": [standing.as_dict() for standing in self.standings],
+            "solvers": [solver.as_dict() for solver in self.solvers],
         }
 
 
 def summarize(
     names: Sequence[str],
-    trials: Sequence[Trial],
+    split_results: Sequence[SplitResult],
     rows: Mapping[str, Floats],
     reference: str | None = None,
     interrupted: bool = False,
 ) -> Comparison:
-    """Make the table of what was tried.
+    """Make the table.
 
     Parameters
     ----------
     names
-        All solvers, also those that have no trial.
-    trials
-        Of the same splits for all solvers that did not fail.
+        All solvers, also those that have no result.
+    split_results
+        On the same splits for all solvers that did not fail.
     rows
-        For each solver what each row of the first split adds to its RMSE; used where that is the only split.
+        For each solver (n,): what each row of the first split adds to its RMSE; used where that is the only split.
     reference
         As in `compare`.
     interrupted
         Whether there were to be more.
     """
-    standings = [_standing(name, tuple(trial for trial in trials if trial.name == name)) for name in names]
-    ranked = sorted((one for one in standings if one.scores), key=lambda one: one.scores["rmse"])
-    count = max((len(one.trials) for one in ranked), default=0)
+    solvers = [_over_splits(name, tuple(one for one in split_results if one.name == name)) for name in names]
+    ranked = sorted((solver for solver in solvers if solver.scores), key=lambda solver: solver.scores["rmse"])
+    count = max((len(solver.splits) for solver in ranked), default=0)
     if not ranked:
-        return Comparison(tuple(standings), None, count, interrupted)
-    base = next((one for one in ranked if one.name == reference), ranked[0])
+        return Comparison(tuple(solvers), None, count, interrupted)
+    base = next((solver for solver in ranked if solver.name == reference), ranked[0])
 
-    def samples(standing: Standing) -> Floats:
+    def samples(solver: SolverResult) -> Floats:
         # Their mean varies as the RMSE does.
-        return rows[standing.name] if count == 1 else np.array([_rmse(trial) for trial in standing.trials])
+        return rows[solver.name] if count == 1 else np.array([_rmse(split) for split in solver.splits])
 
-    told = [
+    with_errors = [
         replace(
-            one,
-            error=standard_error(samples(one)),
-            difference=one.scores["rmse"] - base.scores["rmse"],
-            difference_error=standard_error(samples(one) - samples(base)),
+            solver,
+            error=_standard_error(samples(solver)),
+            difference=solver.scores["rmse"] - base.scores["rmse"],
+            difference_error=_standard_error(samples(solver) - samples(base)),
         )
-        for one in ranked
+        for solver in ranked
     ]
-    return Comparison((*told, *(one for one in standings if one.failure)), base.name, count, interrupted)
+    failed = [solver for solver in solvers if solver.failure]
+    return Comparison((*with_errors, *failed), base.name, count, interrupted)
 
 
-def _standing(name: str, trials: tuple[Trial, ...]) -> Standing:
-    failed = next((trial for trial in trials if trial.failure), None)
+def _over_splits(name: str, splits: tuple[SplitResult, ...]) -> SolverResult:
+    failed = next((split for split in splits if split.failure), None)
     if failed:
-        return Standing(name, failure=f"on split {failed.split}: {failed.failure}", trials=trials)
-    if not trials:
-        return Standing(name, failure="interrupted before it was done")
-    judged = [trial.evaluation.scores for trial in trials if trial.evaluation]
-    used = [trial.memory for trial in trials if trial.memory is not None]
-    return Standing(
+        return SolverResult(name, failure=f"on split {failed.split}: {failed.failure}", splits=splits)
+    if not splits:
+        return SolverResult(name, failure="interrupted before it was done")
+    scores = [split.evaluation.scores for split in splits if split.evaluation]
+    memory = [split.memory for split in splits if split.memory is not None]
+    return SolverResult(
         name,
-        scores={score: fmean(one[score] for one in judged) for score in judged[0]},
-        seconds=fmean(trial.seconds for trial in trials),
-        memory=max(used, default=None),
-        trials=trials,
+        scores={metric: fmean(one[metric] for one in scores) for metric in scores[0]},
+        seconds=fmean(split.seconds for split in splits),
+        memory=max(memory, default=None),
+        splits=splits,
     )
 
 
-def _rmse(trial: Trial) -> float:
-    return trial.evaluation.scores["rmse"] if trial.evaluation else float("nan")
+def _rmse(split: SplitResult) -> float:
+    return split.evaluation.scores["rmse"] if split.evaluation else float("nan")
 
 
-def standard_error(values: Floats) -> float:
-    """Standard error of a mean; NaN for one value."""
+def _standard_error(values: Floats) -> float:
+    """Return the standard error of a mean; NaN for one value."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")

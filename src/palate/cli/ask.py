@@ -1,0 +1,56 @@
+"""The command that says what to ask a user."""
+
+from __future__ import annotations
+
+import click
+
+from palate.cli.model_options import (
+    count_option,
+    find_user,
+    load_model,
+    model_argument,
+    model_id,
+    print_scored,
+    rated_option,
+    scored_values,
+    texts_option,
+    user_option,
+)
+from palate.cli.options import json_option
+from palate.cli.output import json_text
+
+__all__ = ["ask"]
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@count_option("How many items.")
+@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@texts_option
+@json_option
+def ask(
+    model: str,
+    user: str | None,
+    rated: tuple[str, ...],
+    count: int,
+    exclude: tuple[str, ...],
+    texts: bool,
+    as_json: bool,
+) -> None:
+    """Name the items whose ratings would say most about a user.
+
+    Without --user and --rated: about somebody of whom nothing is known. The score is the share of the uncertainty about
+    all of the user's ratings that one rating would remove.
+    """
+    fitted = load_model(model)
+    who = find_user(fitted, user, rated) if user or rated else fitted.fold_in({})
+    ranked = fitted.ask(who, count, exclude=exclude)
+    if as_json:
+        questions = [scored_values(one, "tells", fitted) for one in ranked]
+        json_text({"user": model_id(fitted.users, user), "questions": questions})
+        return
+    whom = f"user {user}" if user else "the new user"
+    title = f"What to ask {whom}, and how much of the uncertainty an answer removes"
+    print_scored(title, "removes", ranked, fitted, texts=texts, form=".1%")

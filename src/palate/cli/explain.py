@@ -1,0 +1,58 @@
+"""The command that explains a prediction."""
+
+from __future__ import annotations
+
+import click
+
+from palate.cli.model_options import (
+    count_option,
+    find_user,
+    load_model,
+    model_argument,
+    model_id,
+    rated_option,
+    user_option,
+)
+from palate.cli.options import json_option
+from palate.cli.output import json_text, table
+
+__all__ = ["explain"]
+
+# A remainder that would be printed as 0.00 is not shown.
+_VISIBLE = 0.005
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("--item", required=True, metavar="ID", help="The item whose prediction is to be explained.")
+@count_option("How many rated items to show.")
+@json_option
+def explain(model: str, user: str | None, rated: tuple[str, ...], item: str, count: int, as_json: bool) -> None:
+    """Say which rated items speak for and against a prediction.
+
+    The contributions of all rated items, the intercept and the remainder add up to the prediction (before it is clipped
+    to the scale).
+    """
+    fitted = load_model(model)
+    explanation = fitted.explain(find_user(fitted, user, rated), item)
+    if as_json:
+        contributions = [part._asdict() for part in explanation.contributions]
+        user_id = model_id(fitted.users, user)
+        json_text({"user": user_id, **explanation._asdict(), "contributions": contributions})
+        return
+    clipped = fitted.scale.clip(explanation.prediction)
+    on_scale = "" if clipped == explanation.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
+    of = f"is predicted for item {explanation.item}: {explanation.title}"
+    click.echo(f"{explanation.prediction:.2f}{on_scale} {of}")
+    if any(part.item == explanation.item for part in explanation.contributions):
+        click.echo("The user has rated this very item: its own rating is among the reasons.")
+    click.echo(f"{explanation.intercept:+.2f} before anything is known of the user, and from what the user rated:")
+    shown, rest = explanation.contributions[:count], explanation.contributions[count:]
+    rows = [[f"{part.contribution:+.2f}", f"{part.rating:.2f}", str(part.item), part.title] for part in shown]
+    if rest:
+        rows.append([f"{sum(part.contribution for part in rest):+.2f}", "", "", f"({len(rest)} more rated items)"])
+    if abs(explanation.remainder) >= _VISIBLE:
+        rows.append([f"{explanation.remainder:+.2f}", "", "", "(what the factors hold beyond these ratings)"])
+    table("", ["adds", "rated", "id", "title"], rows, left=0)

@@ -1,0 +1,107 @@
+"""The command that fits a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli.options import json_option, quiet_option, share, threads_option
+from palate.cli.output import json_text, paragraph, size
+from palate.cli.progress import epochs
+from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
+from palate.cli.scores import outcome, print_scores
+from palate.cli.solver_options import SolverCommand, make_solver
+
+if TYPE_CHECKING:
+    from palate.workflow import FitResult
+
+__all__ = ["fit"]
+
+_INTERRUPTED = 130
+
+
+@click.command(cls=SolverCommand)
+@click.argument("source", metavar="RATINGS", shell_complete=complete_source)
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
+@click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
+@click.option(
+    "--holdout", type=share, metavar="SHARE", help="Hold out this share of the ratings and report the error on it."
+)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
+@threads_option
+@quiet_option
+@json_option
+@reading_options
+def fit(
+    source: str,
+    output: Path,
+    items: str | None,
+    holdout: float | None,
+    resume: bool,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+    solver: str,
+    reading: ReadingOptions,
+    **settings: Any,
+) -> None:
+    """Fit a model on RATINGS and save it.
+
+    A checkpoint lies beside the model while the fit runs. Ctrl-C ends the fit after the running epoch or sweep and
+    saves what has been reached.
+
+    An epoch, or sweep, is a pass over the ratings. A pilot is a trial fit on a part of the ratings, which chooses
+    settings; the rest of the ratings, the validation part, says which settings are best.
+    """
+    from palate.evaluation.evaluate import require_ratings_predicted
+    from palate.workflow import check_fit_output, checkpoint_path, describe_ratings, fit_and_save
+
+    check_fit_output(output, source, items)
+    chosen = make_solver(solver, settings)
+    if holdout is not None:
+        require_ratings_predicted(solver, chosen.predicts)
+    ratings, catalogue = reading.load(source)
+    catalogue = load_catalogue(items, catalogue)
+    notes = describe_ratings(ratings, catalogue)
+    if not as_json:
+        for line in notes:
+            paragraph(line, "")
+    if resume and not checkpoint_path(output).exists():
+        click.echo(f"there is no checkpoint {checkpoint_path(output)}: the fit starts at its beginning", err=True)
+    with epochs(quiet or as_json) as progress:
+        result = fit_and_save(
+            chosen,
+            ratings,
+            output,
+            catalogue=catalogue,
+            holdout=holdout,
+            threads=threads,
+            progress=progress,
+            resume=resume,
+        )
+    if not result.saved:
+        click.echo(f"interrupted too early: {output} is left as it was; --resume goes on", err=True)
+        sys.exit(_INTERRUPTED)
+    if as_json:
+        json_text({**result.as_dict(), "notes": notes})
+    else:
+        _print(result, solver, holdout)
+    if result.interrupted:
+        paragraph(f"interrupted: {output} holds what was reached; the same command with --resume goes on", "", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _print(result: FitResult, solver: str, holdout: float | None) -> None:
+    model, training = result.model, result.model.training
+    part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
+    factors = model.solver.get("factors", model.factors)
+    paragraph(f"Fitted {factors} factors in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
+    for line in [*training.get("choices", []), *training.get("warnings", [])]:
+        paragraph(line, "")
+    click.echo(f"Saved {result.output} ({size(result.output.stat().st_size)}).")
+    if result.evaluation:
+        named = {solver: result.evaluation.scores, **result.evaluation.baselines}
+        print_scores(f"Errors on {result.evaluation.ratings:,} held-out ratings", named)

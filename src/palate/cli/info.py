@@ -1,0 +1,93 @@
+"""The command that describes a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli.model_options import load_model, model_argument
+from palate.cli.options import json_option
+from palate.cli.output import json_text, paragraph, size, table
+from palate.cli.scores import outcome
+
+if TYPE_CHECKING:
+    from palate.model import Model
+
+__all__ = ["info", "storage_argument"]
+
+
+@click.command()
+@model_argument
+@json_option
+def info(model: str, as_json: bool) -> None:
+    """Say what a model is made of, how it was fitted, and what it saves over the full matrix."""
+    fitted = load_model(model)
+    facts = _facts(model, fitted)
+    if as_json:
+        json_text({**facts, "history": fitted.training.get("history", [])})
+        return
+    table("", ["", ""], _rows(facts, fitted), left=2)
+    paragraph(storage_argument(fitted), "")
+
+
+def _facts(path: str, model: Model) -> dict[str, Any]:
+    from palate.storage import FORMAT
+
+    history, sizes = model.training.get("history", []), model.size
+    stored = sizes["factors"] + sizes["biases"]
+    return {
+        "model": path,
+        "format": FORMAT,
+        "bytes": Path(path).stat().st_size,
+        "users": len(model.users),
+        "items": len(model.items),
+        "catalogue": len(model.catalogue),
+        "never_rated": sum(model.items.find(id) < 0 for id in model.catalogue.entries),
+        "ratings": len(model.seen.values) if model.seen else None,
+        "factors": model.factors,
+        "scale": [model.scale.low, model.scale.high],
+        "mean": model.mean,
+        "solver": dict(model.solver),
+        "training": {name: value for name, value in model.training.items() if name != "history"},
+        "training_rmse": history[-1]["training_rmse"] if history else None,
+        "numbers": {**sizes, "kept": stored, "share": stored / max(1, sizes["matrix"])},
+    }
+
+
+def _rows(facts: dict[str, Any], model: Model) -> list[list[str]]:
+    settings = ", ".join(f"{name} {value}" for name, value in facts["solver"].items() if _is_shown(name, value))
+    catalogue = f"{facts['catalogue']:,} items, {facts['never_rated']:,} of them never rated (no factors, no score)"
+    rmse, training = facts["training_rmse"], model.training
+    rows = [
+        ["file", f"{facts['model']}, {size(facts['bytes'])}, format {facts['format']}"],
+        ["users × items", f"{facts['users']:,} × {facts['items']:,}, {facts['ratings'] or 0:,} ratings"],
+        ["catalogue", catalogue if facts["catalogue"] else "none"],
+        ["scale", f"{model.scale}, mean {model.mean:.2f}"],
+        ["solver", f"{facts['solver'].get('name')}: {settings}"],
+        ["fit", outcome(training)],
+        ["training RMSE", "–" if rmse is None else f"{rmse:.4f}"],
+    ]
+    if "holdout" in training:
+        rows.append([f"RMSE of {training['holdout']['ratings']:,} held out", f"{training['holdout']['rmse']:.4f}"])
+    rows += [["chosen", text] for text in training.get("choices", [])]
+    for trace in training.get("traces", []):
+        mixing = f"effective sample size {trace['effective_size']:.0f}, split-R̂ {trace['split_rhat']:.2f}"
+        rows.append([trace["name"], mixing])
+    return rows
+
+
+def _is_shown(name: str, value: Any) -> bool:
+    return name != "name" and value is not None
+
+
+def storage_argument(model: Model) -> str:
+    """Return the article's storage argument for this model."""
+    m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
+    stored = sizes["factors"] + sizes["biases"]
+    return (
+        f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} cells. The factors keep ({m:,} + {n:,}) × {k} = "
+        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {stored / max(1, sizes['matrix']):.2%} of it. "
+        "(The file also holds the ids, the training ratings and the texts.)"
+    )

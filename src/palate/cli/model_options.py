@@ -1,0 +1,156 @@
+"""MODEL, and whom it is asked about: what the commands that ask a fitted model share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from palate.cli.options import share
+from palate.cli.output import paragraph, table
+
+if TYPE_CHECKING:
+    from palate.model import Model, Scored
+    from palate.model import Profile
+    from palate.ratings import Vocabulary
+
+__all__ = [
+    "count_option",
+    "find_user",
+    "interval_level",
+    "item_texts",
+    "level_option",
+    "load_model",
+    "model_argument",
+    "model_id",
+    "print_item_text",
+    "print_scored",
+    "rated_option",
+    "scored_values",
+    "texts_option",
+    "user_option",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_USUAL_LEVEL = 0.9
+
+model_argument = click.argument("model", metavar="MODEL")
+user_option = click.option("--user", metavar="ID", help="A user of the model.")
+level_option = click.option(
+    "--level", type=share, help="How probable it is that the rating lies in the interval. [0.9]"
+)
+rated_option = click.option(
+    "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
+)
+texts_option = click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+
+
+def count_option(help: str) -> Callable[[Function], Function]:
+    """Return the option ``-n``."""
+    return click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help=help)
+
+
+def load_model(path: str) -> Model:
+    """Read MODEL."""
+    from palate.storage import load
+
+    return load(path)
+
+
+def find_user(model: Model, user: str | None, rated: tuple[str, ...]) -> str | Profile:
+    """Return the id of --user, or the profile of a new user who gave the ratings of --rated."""
+    if (user is None) == (not rated):
+        raise click.UsageError("give either --user or --rated ITEM=RATING")
+    if user is not None:
+        return user
+    ratings: dict[int | str, float] = {}
+    for text in rated:
+        item, equals, rating = text.rpartition("=")
+        try:
+            if not equals:
+                raise ValueError
+            value = float(rating)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not ITEM=RATING", param_hint="--rated") from None
+        if item in ratings:
+            raise click.BadParameter(f"item {item!r} is rated twice", param_hint="--rated")
+        ratings[item] = value
+    return model.fold_in(ratings)
+
+
+def interval_level(model: Model, level: float | None) -> float:
+    """Return the level of intervals; one that was asked for is refused where it would have no effect."""
+    if level is None:
+        return _USUAL_LEVEL
+    model.require_posterior()
+    return level
+
+
+def model_id(vocabulary: Vocabulary, id: str | None) -> int | str | None:
+    """Return an id as the model spells it, so that JSON has numbers where the table had."""
+    index = vocabulary.find(id) if id is not None else -1
+    return vocabulary[index] if index >= 0 else id
+
+
+def item_texts(model: Model, item: int | str) -> dict[str, Any]:
+    """Return the title and the text of an item for JSON."""
+    entry = model.catalogue.get(item)
+    return {"title": model.catalogue.title(item), "text": entry.text} if entry else {"title": None, "text": None}
+
+
+def scored_values(scored: Scored, score: str, model: Model, *, items: bool = True) -> dict[str, Any]:
+    """Return an item or a user with its score for JSON."""
+    if not items:
+        return {"user": scored.id, score: scored.score}
+    return {"item": scored.id, score: scored.score, **item_texts(model, scored.id)}
+
+
+def print_item_text(model: Model, item: int | str) -> None:
+    """Print the text of an item, if the model has one."""
+    if model.catalogue.get(item):
+        paragraph(model.catalogue.text(item))
+
+
+def print_scored(
+    title: str,
+    score: str,
+    ranked: list[Scored],
+    model: Model,
+    *,
+    items: bool = True,
+    texts: bool = False,
+    more: Mapping[str, list[str]] | None = None,
+    form: str = ".2f",
+) -> None:
+    """Print items or users with their scores, the best first.
+
+    Parameters
+    ----------
+    title, score
+        The headings of the table and of the column of scores.
+    ranked
+        The items, or the users if `items` is false.
+    texts
+        Whether to print the texts of the items instead of a table.
+    more
+        Further columns: heading → a cell for each of `ranked`.
+    form
+        How a score is printed.
+    """
+    if not ranked:
+        click.echo(f"{title}: none are left")
+        return
+    if texts:
+        click.echo(title)
+        for one in ranked:
+            click.echo(f"\nitem {one.id}, {score} {one.score:{form}}:")
+            paragraph(model.catalogue.text(one.id))
+        return
+    columns = {"id": [str(one.id) for one in ranked], score: [f"{one.score:{form}}" for one in ranked], **(more or {})}
+    if items and model.seen:
+        columns["ratings"] = [f"{model.item_counts[model.items.require(one.id)]:,}" for one in ranked]
+    if items and len(model.catalogue):
+        columns["title"] = [one.title for one in ranked]
+    table(title, list(columns), list(zip(*columns.values(), strict=True)))

@@ -1,0 +1,112 @@
+"""How answers look on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import click
+
+__all__ = ["json_text", "paragraph", "size", "table"]
+
+# Cells of at most this many characters are never broken.
+_SHORT = 20
+
+
+def json_text(value: Any) -> None:
+    """Print a value as JSON; what is not a finite number becomes null."""
+    click.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
+    """Print a table: the first `left` columns and those of words to the left, numbers to the right.
+
+    Columns for which there is no room follow below, with the first `left` columns repeated.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if title:
+        click.secho(title, bold=True)
+    console = Console(highlight=False)
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if "title" in columns:  # one line each: what does not fit is cut
+        place = columns.index("title")
+        room = max(12, console.width - sum(widths) + widths[place] - 3 * len(columns))
+        for row in cells:
+            row[place] = row[place] if len(row[place]) <= room else row[place][: room - 1].rstrip(" …") + "…"
+    else:
+        parts = _side_by_side(widths, console.width, left)
+        if len(parts) > 1:
+            for part in parts:
+                table(
+                    "", [columns[place] for place in part], [[row[place] for place in part] for row in rows], left=left
+                )
+            return
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
+    for number, name in enumerate(columns):
+        words = number < left or any(_is_words(row[number]) for row in rows)
+        short = widths[number] <= _SHORT
+        grid.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=short or name == "title")
+    for row in cells:
+        grid.add_row(*map(Text, row))
+    with console.capture() as captured:
+        console.print(grid)
+    click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))
+
+
+def _side_by_side(widths: list[int], room: int, left: int) -> list[list[int]]:
+    needed = [min(width, _SHORT) + 3 for width in widths]
+    first = list(range(left))
+    parts = [first]
+    for place in range(left, len(widths)):
+        if len(parts[-1]) > left and sum(needed[other] for other in parts[-1]) + needed[place] > room:
+            parts.append(first)
+        parts[-1] = [*parts[-1], place]
+    return parts
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, str) and any(letter.isalpha() for letter in value)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if isfinite(value) else "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def paragraph(text: str, indent: str = "    ", *, err: bool = False) -> None:
+    """Print a text with its own line breaks, wrapped and indented; on stderr if `err`."""
+    import shutil
+    import textwrap
+
+    width = min(100, shutil.get_terminal_size().columns)
+    for line in text.splitlines():
+        click.echo(textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent), err=err)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people.
+
+    >>> size(1234567)
+    '1.2 MB'
+    """
+    from rich.filesize import decimal
+
+    return decimal(count)

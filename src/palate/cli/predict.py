@@ -1,0 +1,67 @@
+"""The command that predicts one rating."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli.model_options import (
+    find_user,
+    interval_level,
+    item_texts,
+    level_option,
+    load_model,
+    model_argument,
+    model_id,
+    print_item_text,
+    rated_option,
+    user_option,
+)
+from palate.cli.options import json_option
+from palate.cli.output import json_text
+
+if TYPE_CHECKING:
+    from palate.model import Model
+
+__all__ = ["predict"]
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@click.option("--item", required=True, metavar="ID", help="An item of the model.")
+@click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
+@level_option
+@json_option
+def predict(
+    model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, level: float | None, as_json: bool
+) -> None:
+    """Predict one rating, and between which ratings it lies where the model knows how sure it is."""
+    fitted = load_model(model)
+    who = find_user(fitted, user, rated)
+    level = interval_level(fitted, level)
+    interval: dict[str, float] = {}
+    if fitted.posterior is None:
+        prediction = fitted.predict(who, item, unknown=unknown)
+    else:
+        prediction, low, high = fitted.predict(who, item, unknown=unknown, interval=level)
+        interval = {"low": low, "high": high, "level": level}
+    if as_json:
+        ids = {"user": model_id(fitted.users, user), "item": model_id(fitted.items, item)}
+        scale = [fitted.scale.low, fitted.scale.high]
+        json_text({**ids, "prediction": prediction, **interval, "scale": scale, **item_texts(fitted, item)})
+        return
+    between = f" ({interval['low']:.2f} to {interval['high']:.2f} with {100 * level:g}%)" if interval else ""
+    whose = f"user {user}" if user else "the new user"
+    click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
+    _print_unknown(fitted, user, item)
+    print_item_text(fitted, item)
+
+
+def _print_unknown(model: Model, user: str | None, item: str) -> None:
+    for vocabulary, id in ((model.users, user), (model.items, item)):
+        if id is not None and vocabulary.find(id) < 0:
+            kind = vocabulary.kind
+            click.echo(f"The model does not know {kind} {id}: this is the prediction for any unknown {kind}.")

@@ -1,0 +1,143 @@
+"""The command that recommends items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from palate.cli.model_options import (
+    count_option,
+    find_user,
+    interval_level,
+    level_option,
+    load_model,
+    model_argument,
+    model_id,
+    print_scored,
+    rated_option,
+    scored_values,
+    texts_option,
+    user_option,
+)
+from palate.cli.options import json_option, quiet_option, threads_option
+from palate.cli.output import json_text
+from palate.cli.recommend_all import check_all_options, recommend_all
+
+if TYPE_CHECKING:
+    from palate.model import Model, Scored
+
+__all__ = ["recommend"]
+
+
+@click.command()
+@model_argument
+@user_option
+@rated_option
+@count_option("How many items.")
+@click.option("--lowest", is_flag=True, help="The items with the lowest predicted ratings instead.")
+@click.option("--seen", is_flag=True, help="Include items that the user has rated.")
+@click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
+@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.")
+@click.option(
+    "--by",
+    type=click.Choice(["prediction", "lower-bound", "chance"]),
+    default="prediction",
+    show_default=True,
+    help="Rank by the prediction, by the low end of its interval, or by a draw from its distribution.",
+)
+@level_option
+@click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
+@texts_option
+@click.option("--all", "everyone", is_flag=True, help="For all users, written to -o FILE: user, rank, item, score.")
+@click.option(
+    "--users", type=click.Path(path_type=Path), metavar="FILE", help="As --all, for the ids in FILE, a line each."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The Parquet file of --all.")
+@click.option("--titles", is_flag=True, help="With --all: write titles too.")
+@threads_option
+@quiet_option
+@json_option
+def recommend(
+    model: str,
+    user: str | None,
+    rated: tuple[str, ...],
+    count: int,
+    lowest: bool,
+    seen: bool,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    least: int,
+    by: str,
+    level: float | None,
+    seed: int | None,
+    texts: bool,
+    everyone: bool,
+    users: Path | None,
+    output: Path | None,
+    titles: bool,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Recommend items that a user has not rated; with --all, to everyone."""
+    options: dict[str, Any] = {
+        "lowest": lowest,
+        "seen": seen,
+        "only": only or None,
+        "exclude": exclude,
+        "least": least,
+    }
+    if everyone or users:
+        one_user = {
+            "user": user,
+            "rated": rated,
+            "by": by != "prediction",
+            "level": level,
+            "seed": seed,
+            "texts": texts,
+        }
+        path = check_all_options(model, users, output, one_user)
+        options |= {"titles": titles, "threads": threads}
+        recommend_all(load_model(model), path, count, users, quiet=quiet, as_json=as_json, **options)
+        return
+    if output or titles:
+        raise click.UsageError("-o and --titles go with --all or --users")
+    fitted = load_model(model)
+    who = find_user(fitted, user, rated)
+    level = interval_level(fitted, level)
+    ranking: Any = by.replace("-", " ")
+    ranked = fitted.recommend(who, count, by=ranking, level=level, seed=seed, **options)
+    score = {"prediction": "predicted", "lower-bound": "at most" if lowest else "at least", "chance": "drawn"}[by]
+    intervals = _intervals(fitted, who, ranked, level)
+    if as_json:
+        key = "prediction" if by == "prediction" else score.replace(" ", "_")
+        rows = zip(ranked, intervals, strict=True)
+        recommendations = [{**scored_values(one, key, fitted), **interval} for one, interval in rows]
+        json_text({"user": model_id(fitted.users, user), "recommendations": recommendations})
+        return
+    title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
+    title += f"user {user}" if user else "the new user"
+    more = _interval_columns(intervals, level, with_prediction=by != "prediction")
+    print_scored(title, score, ranked, fitted, texts=texts, more=more)
+
+
+def _intervals(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
+    """Return the prediction and the interval of each recommendation, nothing where the model does not know."""
+    if not ranked or model.posterior is None:
+        return [{} for _ in ranked]
+    predictions = model.predict(who, [one.id for one in ranked], interval=level)
+    rows = zip(predictions.rating.tolist(), predictions.low.tolist(), predictions.high.tolist(), strict=True)
+    return [{"prediction": rating, "low": low, "high": high, "level": level} for rating, low, high in rows]
+
+
+def _interval_columns(
+    intervals: list[dict[str, float]], level: float, *, with_prediction: bool
+) -> dict[str, list[str]]:
+    if not any(intervals):
+        return {}
+    names = {"predicted": "prediction"} if with_prediction else {}
+    names |= {f"{100 * level:g}% from": "low", "to": "high"}
+    return {title: [f"{interval[name]:.2f}" for interval in intervals] for title, name in names.items()}

@@ -1,0 +1,53 @@
+"""The command that finds similar items and users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from palate.cli.model_options import (
+    count_option,
+    item_texts,
+    load_model,
+    model_argument,
+    model_id,
+    print_scored,
+    scored_values,
+    texts_option,
+)
+from palate.cli.options import json_option
+from palate.cli.output import json_text, paragraph
+
+__all__ = ["similar"]
+
+
+@click.command()
+@model_argument
+@click.option("--item", metavar="ID", help="Find items that the same people like.")
+@click.option("--user", metavar="ID", help="Find users with the same taste.")
+@count_option("How many.")
+@click.option("--by", type=click.Choice(["cosine", "dot"]), default="cosine", show_default=True, help="Of the factors.")
+@texts_option
+@json_option
+def similar(model: str, item: str | None, user: str | None, count: int, by: Any, texts: bool, as_json: bool) -> None:
+    """Find similar items, or similar users."""
+    if (item is None) == (user is None):
+        raise click.UsageError("give either --item or --user")
+    fitted = load_model(model)
+    if item is not None:
+        ranked = fitted.similar_items(item, count, by=by)
+        about: dict[str, Any] = {"item": model_id(fitted.items, item), **item_texts(fitted, item)}
+    else:
+        ranked = fitted.similar_users(str(user), count, by=by)
+        about = {"user": model_id(fitted.users, user)}
+    items = item is not None
+    if as_json:
+        rows = [scored_values(one, "similarity", fitted, items=items) for one in ranked]
+        json_text({**about, "by": by, "similar": rows})
+        return
+    if item is not None:
+        click.echo(f"Item {item}:")
+        paragraph(fitted.catalogue.text(item))
+    title = "People who liked it also liked" if items else f"Users like {user}"
+    print_scored(title, "similarity", ranked, fitted, items=items, texts=texts)

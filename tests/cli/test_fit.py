@@ -1,0 +1,96 @@
+"""The command that fits: what it prints, saves and refuses."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_fit_reports_and_saves(answer, folder, tmp_path):
+    output = tmp_path / "m.palate"
+    printed = answer(
+        "fit", folder / "ratings.csv", "--items", folder / "items.csv", "-o", output, "--factors", 4, "--seed", 3,
+        "--threads", 2, "--holdout", 0.1, "--solver", "sgd", "--epochs", 8, "--no-biases",
+    )  # fmt: skip
+    assert output.stat().st_size == printed["bytes"]
+    assert printed["solver"]["factors"] == 4
+    assert printed["solver"]["seed"] == 3
+    assert printed["solver"]["biases"] is False
+    assert printed["users"] == 60
+    assert printed["items"] == 40
+    assert printed["rows_per_epoch"] == printed["ratings"]
+    assert 0 < printed["holdout"]["rmse"] < 2
+    assert set(printed["holdout"]["baselines"]) == {"global mean", "item mean", "user mean", "bias only"}
+    assert answer("info", output)["training"]["holdout"] == printed["holdout"]
+    assert not output.with_name("m.palate.checkpoint").exists()
+
+
+def test_fit_prints_tables_for_people(palate, folder, tmp_path):
+    code, out, err = palate(
+        "fit", folder / "ratings.csv", "-o", tmp_path / "m", "--holdout", 0.2, "--solver", "sgd", "--epochs", 3
+    )
+    assert code == 0
+    assert "60 users" in out
+    assert "bias only" in out
+    assert "Saved" in out
+    assert "training RMSE" in err
+
+
+def test_the_article_is_a_solver(answer, folder, tmp_path):
+    printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "article", "--epochs", 2)
+    assert (printed["solver"]["batch_size"], printed["solver"]["epochs"]) == (64, 2)
+
+
+def test_a_model_of_choices_recommends_and_has_no_errors(palate, answer, folder, tmp_path):
+    printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "implicit", "--factors", 3)
+    assert (printed["solver"]["name"], printed["scale"], printed["training"]["sweeps"]) == ("implicit", [0, 1], 15)
+    assert answer("recommend", tmp_path / "m", "--rated", "101=5")
+    code, _, err = palate("evaluate", tmp_path / "m", folder / "ratings.csv")
+    assert (code, "not ratings" in err) == (2, True)
+
+
+@pytest.mark.parametrize("content", [b"1,1,3\n2,2,3\n", b"1,1,3\n1,2,4\n2,2,5\n"])
+def test_tiny_tables_fit(palate, tmp_path, content):
+    (tmp_path / "r.csv").write_bytes(content)
+    code, _, err = palate("fit", tmp_path / "r.csv", "-o", tmp_path / "m.palate")
+    assert code == 0, err
+    assert palate("recommend", tmp_path / "m.palate", "--user", 1)[0] == 0
+
+
+def test_an_output_never_replaces_an_input(palate, folder, tmp_path):
+    table, items = tmp_path / "r.csv", tmp_path / "i.csv"
+    table.write_bytes((folder / "ratings.csv").read_bytes())
+    items.write_bytes((folder / "items.csv").read_bytes())
+    foreign = tmp_path / "m.palate.checkpoint"
+    foreign.write_text("dear diary")
+    for output, expected in ((table, "read by this very command"), (items, "read by this very command")):
+        code, _, err = palate("fit", table, "--items", items, "-o", output)
+        assert (code, expected in err) == (2, True)
+    assert palate("demo", "--dataset", table, "-o", table)[0] == 2
+    assert palate("fit", table, "-o", tmp_path / "m.palate")[0] == 2
+    assert foreign.read_text() == "dear diary"
+    assert table.read_bytes() == (folder / "ratings.csv").read_bytes()
+    assert items.read_bytes() == (folder / "items.csv").read_bytes()
+
+
+def test_a_link_stays_a_link(palate, folder, tmp_path):
+    target, link = tmp_path / "target.palate", tmp_path / "link.palate"
+    link.symlink_to(target)
+    assert palate("fit", folder / "ratings.csv", "-o", link, "--solver", "sgd", "--epochs", 1)[0] == 0
+    assert link.is_symlink()
+    assert palate("info", target)[0] == 0
+
+
+def test_a_fit_of_plain_numbers_does_without_polars(tmp_path):
+    ratings, model = tmp_path / "ratings.csv", tmp_path / "m.palate"
+    ratings.write_text("".join(f"{row % 50},{row // 50},{row % 5}\n" for row in range(1000)))
+    code = f"""
+import sys, palate.reading.text
+palate.reading.text.PLAIN_FROM = 1
+from palate.cli import main
+sys.argv = ["palate", "fit", {str(ratings)!r}, "-o", {str(model)!r}, "--solver", "sgd", "--epochs", "2"]
+main()
+sys.exit("polars" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert model.exists()
