@@ -123,6 +123,7 @@ LAYERS = [
     ["model"],
     ["solvers", "storage"],
     ["evaluation"],
+    ["workflow"],
     ["client", "service"],
     ["retraining"],
     ["cli"],
