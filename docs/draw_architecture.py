@@ -39,7 +39,13 @@ def arrows(graph: Graph) -> list[tuple[str, str]]:
     """
 
     def below(name: str) -> set[str]:
-        return graph[name].union(*(below(other) for other in graph[name]))
+        reached: set[str] = set()
+        ahead = [name]
+        while ahead:
+            new = graph[ahead.pop()] - reached
+            reached |= new
+            ahead += new
+        return reached
 
     return [
         (name, other)
@@ -56,22 +62,22 @@ def drawing(source: Source) -> str:
         name: (ast.get_docstring(tree) or "").partition("\n")[0].replace("|", r"\|")
         for name, tree in source.trees.items()
     }
+    layers = [(number, [name for name in names if name in graph]) for number, names in enumerate(LAYERS, 1)][::-1]
     lines = ["| Layer | Part | What it is |", "|---|---|---|"]
-    for number, names in reversed(list(enumerate(LAYERS, 1))):
-        lines += [f"| {number} | `{name}` | {summary[f'{source.package}.{name}']} |" for name in names if name in graph]
+    for number, names in layers:
+        lines += [f"| {number} | `{name}` | {summary[f'{source.package}.{name}']} |" for name in names]
     lines += ["", "```mermaid", "flowchart TB"]
-    for number, names in reversed(list(enumerate(LAYERS, 1))):
-        lines.append(f"  subgraph layer{number}[{number}]")
-        lines += [f"    {name}" for name in names if name in graph]
-        lines.append("  end")
+    for number, names in layers:
+        if names:
+            lines += [f"  subgraph layer{number}[{number}]", *(f"    {name}" for name in names), "  end"]
     lines += [f"  {name} --> {other}" for name, other in arrows(graph)]
     return "\n".join([*lines, "```"])
 
 
 def _pieces() -> tuple[str, str, str]:
     """Return what stands on the page before, between and after the marks."""
-    before, _, rest = PAGE.read_text("utf-8").partition(f"{BEGIN}\n")
-    drawn, _, after = rest.partition(f"\n{END}")
+    before, _, rest = PAGE.read_text("utf-8").partition(f"{BEGIN}\n\n")
+    drawn, _, after = rest.partition(f"\n\n{END}")
     return before, drawn, after
 
 
@@ -83,7 +89,7 @@ def is_current() -> bool:
 def write() -> None:
     """Bring the page up to date."""
     before, _, after = _pieces()
-    PAGE.write_text(f"{before}{BEGIN}\n{drawing(Source(PACKAGE))}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{drawing(Source(PACKAGE))}\n\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

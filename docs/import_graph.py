@@ -1,8 +1,8 @@
 """Which module of a package imports which, read from the source; nothing is imported to find out.
 
-An import counts wherever it stands: at the top, inside a function, or for types only. A package stands for its
-``__init__``: importing ``palate.model.predict`` is no import of ``palate.model``, but ``from palate.model import Model``
-is one. Names that the root of the package offers lazily count as imports of the module that its stub takes them from.
+An import counts wherever it is: at the top, inside a function, or for types only. A package is its ``__init__``:
+``import palate.model.predict`` is no import of ``palate.model``, but ``from palate.model import Model`` is one. A name
+that the root of the package offers lazily counts as an import of the module that the stub takes the name from.
 """
 
 from __future__ import annotations

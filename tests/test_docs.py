@@ -6,13 +6,17 @@ PALATE_UPDATE_DOCS=1 rewrites docs/commands.md and the output of console blocks.
 import os
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
+import draw_architecture
 import pytest
 from click.testing import CliRunner
+from import_graph import Source
 
 import palate
 from palate.cli.app import app, main
@@ -108,3 +112,40 @@ def test_the_manual_lists_every_setting():
 def test_every_public_name_is_in_the_manual():
     text = "".join(page.read_text() for page in PAGES)
     assert [name for name in palate.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_page_on_the_architecture_shows_the_imports_of_today():
+    assert draw_architecture.is_current(), "run python docs/draw_architecture.py"
+
+
+def test_a_new_import_makes_the_drawing_another_one(tmp_path):
+    source = Path(shutil.copytree(draw_architecture.PACKAGE, tmp_path / "palate"))
+    (source / "splits.py").write_text("from palate.reading import Table\n")
+    before, after = (draw_architecture.drawing(Source(root)) for root in (draw_architecture.PACKAGE, source))
+    assert set(after.splitlines()) - set(before.splitlines()) >= {"  splits --> reading"}
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_every_file_and_module_that_a_page_names_exists(name):
+    text = re.sub(r"```.*?```", "", (ROOT / name).read_text(), flags=re.DOTALL)
+    named = re.findall(r"`([^`\n]+)`", text) + re.findall(r"\]\(([^)#:]+)[^)]*\)", text)
+    missing = [path for path in named if _is_path(path) and not _exists(path, (ROOT / name).parent)]
+    modules = [module for module in named if re.fullmatch(r"palate(\.[a-z_]+)+", module)]
+    missing += [module for module in modules if find_spec(module) is None]
+    assert missing == []
+
+
+def _is_path(text):
+    return (
+        re.fullmatch(r"[\w./*-]+", text)
+        and "NAME" not in text
+        and "JOB" not in text
+        and ("/" in text or text.endswith((".md", ".py")))
+    )
+
+
+def _exists(path, folder):
+    inside = (ROOT, folder, ROOT / "src/palate/datasets", ROOT / "benchmarks/peers")
+    return path.endswith("/") or any(
+        any(root.glob(path)) if ".." not in path else (root / path).exists() for root in inside
+    )
