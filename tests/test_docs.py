@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import click
-import draw_architecture
 import pytest
 from click.testing import CliRunner
-from import_graph import Source
 
+import draw_architecture
 import palate
+from import_graph import Source
 from palate.cli.app import app, main
 from palate.solvers import SOLVERS, settings
 
@@ -38,9 +38,9 @@ def run(command, capfd, monkeypatch):
 
 
 def shape(text):
-    """A text without its numbers, which differ in time, and between machines, and without lines of jokes.
+    """Return a text without its numbers, which differ between runs and machines, and without lines of jokes.
 
-    Sums of BLAS differ in the last digits between processors; a chain makes whole numbers of that, and near ties swap.
+    Sums of BLAS differ in the last digits between processors. A chain makes large differences of that, and near ties swap.
     """
     lines = [line for line in text.splitlines() if not any(joke in line for joke in jokes())]
     return re.sub(r"[ ─━]+", " ", re.sub(r"[-+]?\d[\d,.]*(e-?\d+)?", "#", "\n".join(lines))).strip()
@@ -64,12 +64,12 @@ def test_console_blocks_show_what_the_commands_print(page, capfd, monkeypatch, t
             command, _, expected = part.partition("\n")
             if not command.startswith("palate "):
                 continue  # make, pip: they are run elsewhere
-            code, found = run(command, capfd, monkeypatch)
-            assert code == 0, f"{command} in {page.name} exits {code}: {found}"
-            found = "\n".join(line.rstrip() for line in found.replace(str(tmp_path), "/home/you").splitlines())
-            shown.append(f"$ {command}\n{found.strip(chr(10))}\n")
+            code, printed = run(command, capfd, monkeypatch)
+            assert code == 0, f"{command} in {page.name} exits {code}: {printed}"
+            printed = "\n".join(line.rstrip() for line in printed.replace(str(tmp_path), "/home/you").splitlines())
+            shown.append(f"$ {command}\n{printed.strip(chr(10))}\n")
             if not UPDATE:
-                assert shape(found) == shape(expected), f"{command} in {page.name}"
+                assert shape(printed) == shape(expected), f"{command} in {page.name}"
         if UPDATE and shown:
             text = text.replace(block, "\n".join(shown))
     if UPDATE:
