@@ -53,3 +53,15 @@ def test_the_command_line_knows_it(run: Run) -> None:
     run("-m", "palate", "fit", "sample", "--solver", "item-median", "--least", "5", "-o", "median.palate", "--quiet")
     assert '"solver"' in run("-m", "palate", "info", "median.palate", "--json")
     assert "user 5 on item 77" in run("-m", "palate", "predict", "median.palate", "--user", "5", "--item", "77")
+
+
+def test_the_hosted_matrix_has_what_the_classifiers_claim() -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    matrix = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
+    versions = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text)
+    systems = re.findall(r'"Operating System :: .*?(\w+)"', text)
+    runners = {"Linux": "ubuntu-latest", "MacOS": "macos-latest", "Windows": "windows-latest"}
+    assert versions
+    assert systems
+    assert set(versions) <= set(re.findall(r'"(3\.\d+)"', matrix.partition("python: [")[2].partition("]")[0]))
+    assert {runners[system] for system in systems} <= set(re.findall(r"\w+-latest", matrix.partition("os: [")[2]))
