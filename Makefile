@@ -28,17 +28,25 @@ demo: $(VENV)/.core
 	$(BIN)/palate demo
 	@echo; echo "The command is $(BIN)/palate; '. $(BIN)/activate' puts it on the PATH."
 
-# The tests of the page need a browser: Debian's, where we may install it; they are skipped without one.
+# The tests of the page need a browser: Debian's, where root may install packages. Without one they are skipped.
+# PALATE_NO_INSTALL=1 forbids it.
+CHROMIUM := apt-get install -y --no-install-recommends chromium
 chromium:
-	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
-		echo "no Chromium can be had here: the tests of the page are skipped"
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "$$PALATE_CHROMIUM" ]; then :; \
+	elif [ -n "$$PALATE_NO_INSTALL" ]; then echo "no Chromium, and PALATE_NO_INSTALL is set: the tests of the page are skipped"; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "no Chromium, and only root can install it by apt-get: the tests of the page are skipped"; \
+	else \
+		echo "The tests of the page need Chromium (PALATE_NO_INSTALL=1 leaves them out). Running: $(CHROMIUM)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(CHROMIUM) -qq >/dev/null || \
+			echo "Chromium cannot be installed here: the tests of the page are skipped"; \
+	fi
 
 screenshots: $(VENV)/.test chromium
 	$(BIN)/python tests/browser/screens.py screenshots
 
 test: $(VENV)/.test chromium
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -rs
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

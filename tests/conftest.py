@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from file_server import Server
 
 DATA = Path(os.environ.get("PALATE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -16,3 +19,19 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"real ratings are not at {DATA}: set PALATE_DATA to a folder with jester/ and ml-100k/")
     return DATA
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty folder that data sets are fetched into during a test."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PALATE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A web server whose files a test provides."""
+    running = Server()
+    yield running
+    running.close()

@@ -30,9 +30,11 @@ def run(*arguments):
 def test_every_job_runs_short(tmp_path):
     done = run("--short", "--output", tmp_path)
     assert not done.returncode, done.stderr
-    found = json.loads((tmp_path / "results.json").read_text())
-    assert {result["case"]["job"] for result in found.values()} == {path.stem for path in FOLDER.glob("jobs/[a-z]*.py")}
-    for name, result in found.items():
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {result["case"]["job"] for result in results.values()} == {
+        path.stem for path in FOLDER.glob("jobs/[a-z]*.py")
+    }
+    for name, result in results.items():
         if "skipped" not in result:
             ours, *peers = result["contenders"].values()
             if ours.get("skipped") == "benchmarks/ranking.py is missing":
@@ -69,14 +71,14 @@ def test_a_run_that_is_ended_leaves_no_process_behind(tmp_path):
     )
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + 60
-    while len(found := children.read_text().split()) < 2 and time.monotonic() < deadline:
+    while len(started := children.read_text().split()) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.terminate()
     process.wait(30)
-    assert len(found) == 2
-    while any(Path("/proc", child).exists() for child in found) and time.monotonic() < deadline:
+    assert len(started) == 2
+    while any(Path("/proc", child).exists() for child in started) and time.monotonic() < deadline:
         time.sleep(0.05)  # they are ended, and gone a moment later
-    assert not [child for child in found if Path("/proc", child).exists()]
+    assert not [child for child in started if Path("/proc", child).exists()]
 
 
 def test_the_same_objective_whoever_computes_it(benchmarks):
@@ -101,14 +103,14 @@ def test_palates_implicit_objective_is_that_of_implicit(benchmarks):
     rng = np.random.default_rng(0)
     chosen = rng.random((7, 5)) < 0.4
     table = Table(*np.nonzero(chosen), np.ones(chosen.sum()), 7, 5)
-    found = []
+    values = []
     for _ in range(3):
         users, items = rng.normal(size=(7, 3)), rng.normal(size=(5, 3))
         scores = users @ items.T
         ours = ((1 - scores[chosen]) ** 2).sum() + UNOBSERVED * (scores**2).sum()
         ours += REGULARIZATION * SHARE * UNOBSERVED * ((users**2).sum() + (items**2).sum())
-        found.append((ours, objective(table, users / SHARE**0.5, items / SHARE**0.5) * chosen.sum()))
-    ours, theirs = np.diff(found, axis=0).T
+        values.append((ours, objective(table, users / SHARE**0.5, items / SHARE**0.5) * chosen.sum()))
+    ours, theirs = np.diff(values, axis=0).T
     assert theirs == pytest.approx(ours / (UNOBSERVED * SHARE**2))
 
 

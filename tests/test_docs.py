@@ -6,15 +6,19 @@ PALATE_UPDATE_DOCS=1 rewrites docs/commands.md and the output of console blocks.
 import os
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import draw_architecture
 import palate
+from import_graph import Source
 from palate.cli.app import app, main
 from palate.solvers import SOLVERS, settings
 
@@ -34,9 +38,9 @@ def run(command, capfd, monkeypatch):
 
 
 def shape(text):
-    """A text without its numbers, which differ in time, and between machines, and without lines of jokes.
+    """Return a text without its numbers, which differ between runs and machines, and without lines of jokes.
 
-    Sums of BLAS differ in the last digits between processors; a chain makes whole numbers of that, and near ties swap.
+    Sums of BLAS differ in the last digits between processors. A chain makes large differences of that, and near ties swap.
     """
     lines = [line for line in text.splitlines() if not any(joke in line for joke in jokes())]
     return re.sub(r"[ ─━]+", " ", re.sub(r"[-+]?\d[\d,.]*(e-?\d+)?", "#", "\n".join(lines))).strip()
@@ -60,12 +64,12 @@ def test_console_blocks_show_what_the_commands_print(page, capfd, monkeypatch, t
             command, _, expected = part.partition("\n")
             if not command.startswith("palate "):
                 continue  # make, pip: they are run elsewhere
-            code, found = run(command, capfd, monkeypatch)
-            assert code == 0, f"{command} in {page.name} exits {code}: {found}"
-            found = "\n".join(line.rstrip() for line in found.replace(str(tmp_path), "/home/you").splitlines())
-            shown.append(f"$ {command}\n{found.strip(chr(10))}\n")
+            code, printed = run(command, capfd, monkeypatch)
+            assert code == 0, f"{command} in {page.name} exits {code}: {printed}"
+            printed = "\n".join(line.rstrip() for line in printed.replace(str(tmp_path), "/home/you").splitlines())
+            shown.append(f"$ {command}\n{printed.strip(chr(10))}\n")
             if not UPDATE:
-                assert shape(found) == shape(expected), f"{command} in {page.name}"
+                assert shape(printed) == shape(expected), f"{command} in {page.name}"
         if UPDATE and shown:
             text = text.replace(block, "\n".join(shown))
     if UPDATE:
@@ -108,3 +112,40 @@ def test_the_manual_lists_every_setting():
 def test_every_public_name_is_in_the_manual():
     text = "".join(page.read_text() for page in PAGES)
     assert [name for name in palate.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_page_on_the_architecture_shows_the_imports_of_today():
+    assert draw_architecture.is_current(), "run python docs/draw_architecture.py"
+
+
+def test_a_new_import_makes_the_drawing_another_one(tmp_path):
+    source = Path(shutil.copytree(draw_architecture.PACKAGE, tmp_path / "palate"))
+    (source / "splits.py").write_text("from palate.reading import Table\n")
+    before, after = (draw_architecture.drawing(Source(root)) for root in (draw_architecture.PACKAGE, source))
+    assert set(after.splitlines()) - set(before.splitlines()) >= {"  splits --> reading"}
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_every_file_and_module_that_a_page_names_exists(name):
+    text = re.sub(r"```.*?```", "", (ROOT / name).read_text(), flags=re.DOTALL)
+    named = re.findall(r"`([^`\n]+)`", text) + re.findall(r"\]\(([^)#:]+)[^)]*\)", text)
+    missing = [path for path in named if _is_path(path) and not _exists(path, (ROOT / name).parent)]
+    modules = [module for module in named if re.fullmatch(r"palate(\.[a-z_]+)+", module)]
+    missing += [module for module in modules if find_spec(module) is None]
+    assert missing == []
+
+
+def _is_path(text):
+    return (
+        re.fullmatch(r"[\w./*-]+", text)
+        and "NAME" not in text
+        and "JOB" not in text
+        and ("/" in text or text.endswith((".md", ".py")))
+    )
+
+
+def _exists(path, folder):
+    inside = (ROOT, folder, ROOT / "src/palate/datasets", ROOT / "benchmarks/peers")
+    return path.endswith("/") or any(
+        any(root.glob(path)) if ".." not in path else (root / path).exists() for root in inside
+    )

@@ -17,13 +17,28 @@ from tables import random_table, table
 PARAMETERS = ("user_factors", "item_factors", "user_bias", "item_bias")
 
 
+def small(name):
+    """Return the solver with few factors and passes, where it has these."""
+    known = {setting.name for setting in settings(SOLVERS[name])}
+    few = {"factors": 5, "sweeps": 8, "epochs": 6}
+    # Without hundreds of sweeps of pilots: tests/test_choice.py is about these.
+    few |= dict.fromkeys(("user_noise", "item_noise", "user_sets", "item_sets"), True)
+    return dataclasses.replace(SOLVERS[name], **{key: value for key, value in few.items() if key in known})
+
+
+def has_passes(name):
+    return {"sweeps", "epochs"} & {setting.name for setting in settings(SOLVERS[name])}
+
+
 @pytest.fixture(params=sorted(SOLVERS))
 def solver(request):
-    known = {setting.name for setting in settings(SOLVERS[request.param])}
-    rounds = {"sweeps": 8} if "sweeps" in known else {"epochs": 6}
-    # Without hundreds of sweeps of pilots: tests/test_choice.py is about these.
-    rounds |= dict.fromkeys(known & {"user_noise", "item_noise", "user_sets", "item_sets"}, True)
-    return dataclasses.replace(SOLVERS[request.param], factors=5, **rounds)
+    return small(request.param)
+
+
+@pytest.fixture(params=sorted(filter(has_passes, SOLVERS)))
+def iterative(request):
+    """A solver that goes over the ratings several times from random factors."""
+    return small(request.param)
 
 
 def same(a, b):
@@ -41,10 +56,10 @@ def test_any_number_of_threads_gives_the_same_bits(solver, threads):
     assert same(solver.fit(ratings, threads=1), solver.fit(ratings, threads=threads))
 
 
-def test_the_seed_decides(solver):
+def test_the_seed_decides(iterative):
     ratings = random_table()
-    assert same(solver.fit(ratings), solver.fit(ratings))
-    assert not same(solver.fit(ratings), dataclasses.replace(solver, seed=1).fit(ratings))
+    assert same(iterative.fit(ratings), iterative.fit(ratings))
+    assert not same(iterative.fit(ratings), dataclasses.replace(iterative, seed=1).fit(ratings))
 
 
 def test_ten_threads_may_fit_at_once(solver):
@@ -108,9 +123,9 @@ def checkpoint_after_each_epoch(monkeypatch):
 
 
 @pytest.mark.usefixtures("checkpoint_after_each_epoch")
-def test_resuming_equals_a_straight_run(solver, tmp_path):
+def test_resuming_equals_a_straight_run(iterative, tmp_path):
     ratings, straight = large(), []
-    model = solver.fit(ratings, progress=straight.append)
+    model = iterative.fit(ratings, progress=straight.append)
     for cut in range(1, len(straight), 4):
         path, seen = tmp_path / f"{cut}.checkpoint", []
 
@@ -120,23 +135,23 @@ def test_resuming_equals_a_straight_run(solver, tmp_path):
                 raise RuntimeError("power cut")
 
         with pytest.raises(RuntimeError):
-            solver.fit(ratings, progress=stop, checkpoint=path)
-        resumed = solver.fit(ratings, checkpoint=path, resume=True)
+            iterative.fit(ratings, progress=stop, checkpoint=path)
+        resumed = iterative.fit(ratings, checkpoint=path, resume=True)
         assert same(model, resumed)
         timeless = [[{**epoch, "seconds": 0} for epoch in fit.training["history"]] for fit in (model, resumed)]
         assert timeless[0] == timeless[1]
 
 
 @pytest.mark.usefixtures("checkpoint_after_each_epoch")
-def test_a_checkpoint_of_another_fit_is_refused(solver, tmp_path):
+def test_a_checkpoint_of_another_fit_is_refused(iterative, tmp_path):
     path = tmp_path / "checkpoint"
-    solver.fit(random_table(), checkpoint=path)
-    for other, ratings in ((solver, random_table(seed=1)), (dataclasses.replace(solver, seed=9), random_table())):
+    iterative.fit(random_table(), checkpoint=path)
+    for other, ratings in ((iterative, random_table(seed=1)), (dataclasses.replace(iterative, seed=9), random_table())):
         with pytest.raises(StorageError, match="belongs to other ratings or settings"):
             other.fit(ratings, checkpoint=path, resume=True)
 
 
-def test_ctrl_c_leaves_a_usable_model(solver):
+def test_ctrl_c_leaves_a_usable_model(iterative):
     ratings, seen, before = large(), [], signal.getsignal(signal.SIGINT)
 
     def press(epoch):
@@ -144,17 +159,17 @@ def test_ctrl_c_leaves_a_usable_model(solver):
         if len(seen) == 2:
             signal.raise_signal(signal.SIGINT)
 
-    model = solver.fit(ratings, progress=press)
+    model = iterative.fit(ratings, progress=press)
     assert len(seen) == 2
     assert model.training["interrupted"]
     assert np.isfinite(model.predict_table(ratings)).all()
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_every_epoch_trains_on_every_row(solver):
+def test_every_epoch_trains_on_every_row(iterative):
     ratings = large()
-    history = solver.fit(ratings).training["history"]
-    held = round(getattr(solver, "validation", 0) * len(ratings))
+    history = iterative.fit(ratings).training["history"]
+    held = round(getattr(iterative, "validation", 0) * len(ratings))
     assert {epoch["rows"] for epoch in history if epoch["stage"] == "fit"} == {len(ratings)}
     for epoch in history:
         if epoch["stage"] == "pilot":

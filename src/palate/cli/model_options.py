@@ -11,8 +11,7 @@ from palate.cli.options import share
 from palate.cli.output import paragraph, table
 
 if TYPE_CHECKING:
-    from palate.model import Model, Scored
-    from palate.model import Profile
+    from palate.model import Model, Profile, Scored
     from palate.ratings import Vocabulary
 
 __all__ = [

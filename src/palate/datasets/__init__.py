@@ -39,21 +39,21 @@ class Dataset:
     Parameters
     ----------
     name
-        What to call it by.
+        The name to load it by.
     title
         One line.
     ratings, users, items
-        Counts, of rated items only. What a folder holds may differ.
+        Counts; of the items only those that were rated. A folder may hold more or less.
     scale
         The rating scale that people were shown.
     terms
-        What its owners ask of those who use it.
+        What the owners of the data ask of its users.
     read
         Reads it from a folder, or from the cache, which it fills first.
     archive
-        What is fetched; None if it is part of palate.
+        The published file; None if the data set is part of palate.
     generated
-        Whether the ratings were simulated, rather than given by people.
+        Whether the ratings were simulated. If not, people gave them.
     """
 
     name: str
@@ -73,27 +73,27 @@ class Dataset:
         Parameters
         ----------
         folder
-            Where the published files lie, unpacked; by default the cache, which is filled from the network.
+            The folder with the unpacked published files; by default the cache, which is filled from the network.
         progress
             Called with the bytes fetched and the bytes expected (None if unknown).
 
         Raises
         ------
         DownloadError
-            If it is not in the cache and cannot be fetched.
+            If the data set is not in the cache and cannot be fetched.
         ReadError
             If the folder lacks the files, or one of them cannot be read.
         DataError
-            If a folder is named for a data set that reads none.
+            If a folder is given for a data set that is part of palate.
         """
         return Loaded(*self.read(Path(folder) if folder is not None else None, progress))
 
     def path(self) -> Path:
-        """Return the folder that holds its files, or will once it is loaded."""
+        """Return the folder of its files, which need not exist before the data set is loaded."""
         return self.archive.path() if self.archive else Path(__file__).parent
 
     def is_cached(self) -> bool:
-        """Tell whether it can be loaded without a network."""
+        """Tell whether the data set can be loaded without a network."""
         return self.archive is None or self.archive.is_cached()
 
 

@@ -1,6 +1,7 @@
 """Published archives in the cache: fetched once, unpacked, and checked whenever they are read.
 
-Each has a folder below `cache_folder`. A file unpacked there has its SHA-256 beside it, in the format of `sha256sum`.
+Each archive has a folder below `cache_folder`. Beside each file unpacked there lies its SHA-256, in the format of
+`sha256sum`. (The unpacking of pooch keeps the folders of the archive and does not notice later damage.)
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Archive:
         if not self.is_cached():
             if not self.file().exists():
                 self.fetch(progress)
-            elif wrong := self.problem(self.file()):  # put there by hand, or damaged since
+            elif wrong := self.problem(self.file()):  # put there by hand, or damaged later
                 raise DownloadError(f"{self.file()}: {wrong}; delete it and try again")
             unpack(self.file(), list(self.rows), self.path())
         for name in self.rows:
@@ -87,8 +88,8 @@ class Archive:
 
     def problem(self, path: Path) -> str:
         """Say what is wrong with a copy of the archive, "" if nothing is."""
-        if self.sha256 and (found := _sha256(path)) != self.sha256:
-            return f"its SHA-256 is {found[:16]}…, expected {self.sha256[:16]}…"
+        if self.sha256 and (actual := _sha256(path)) != self.sha256:
+            return f"its SHA-256 is {actual[:16]}…, expected {self.sha256[:16]}…"
         try:
             with zipfile.ZipFile(path) as archive:
                 for name, rows in self.rows.items():
@@ -107,7 +108,7 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Ru
 
 
 def unpack(archive: Path, names: Sequence[str], folder: Path) -> None:
-    """Unpack the named files into a folder, wherever in the archive they lie.
+    """Unpack the named files into a folder; they may lie anywhere in the archive.
 
     Only the caller's own names become paths, so an archive cannot write anywhere else.
     """
@@ -125,10 +126,10 @@ def _count_lines(content: IO[bytes]) -> int:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    found = [info for info in archive.infolist() if PurePosixPath(info.filename).name == name]
-    if not found:
+    matches = [info for info in archive.infolist() if PurePosixPath(info.filename).name == name]
+    if not matches:
         raise zipfile.BadZipFile(f"it holds no {name}")
-    return min(found, key=lambda info: len(info.filename))
+    return min(matches, key=lambda info: len(info.filename))
 
 
 def publish(path: Path, content: bytes) -> None:
@@ -159,7 +160,7 @@ def find(folder: Path, *names: str) -> Path:
     Raises
     ------
     ReadError
-        If the folder is none, or holds none of the files.
+        If the path is no folder, or the folder holds none of the files.
     """
     if not folder.is_dir():
         raise ReadError(f"{folder} is not a folder: name the folder that holds {' or '.join(names)}")

@@ -1,24 +1,19 @@
-"""Fetching a file: several addresses, resumable, checked, and never half a file in place.
-
-A download grows in a `.part` file that only one process owns, so two processes at once cost a second download but do
-no damage.
-"""
+"""Fetching a file into the cache with pooch: several addresses, resumable, checked, and never half a file in place."""
 
 from __future__ import annotations
 
-import errno
+import logging
 import os
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from http.client import HTTPException
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from palate.errors import DownloadError
+
+if TYPE_CHECKING:
+    from requests import Response
 
 __all__ = ["TIMEOUT", "Progress", "cache_folder", "fetch"]
 
@@ -28,13 +23,16 @@ Progress = Callable[[int, int | None], None]
 TIMEOUT = 30.0
 """Seconds without a byte before an address is given up."""
 
-_ATTEMPTS = 3  # of one address, as long as each brings some bytes more
-_ABANDONED = 600.0  # seconds after which nobody writes to a part any more: many times TIMEOUT
+_RETRIES = 2  # of one address, after the connection broke
 _CHUNK = 1 << 16
 
 
-class _WrongContentError(Exception):
-    """A file arrived completely, but is not the one that was asked for."""
+class _WrongContentError(ValueError):
+    """What arrived, together with what an earlier call left, is not the file. Pooch starts again after a ValueError."""
+
+
+class _RefusedError(Exception):
+    """The address cannot deliver the file. Pooch lets this error pass and tries no further."""
 
 
 def cache_folder() -> Path:
@@ -54,14 +52,14 @@ def fetch(
     progress: Progress | None = None,
     timeout: float = TIMEOUT,
 ) -> None:
-    """Download a file from the first address that delivers it.
+    """Download a file, unless it is there already, from the first address that delivers it.
 
     Parameters
     ----------
     urls
-        Addresses of the same file, the preferred one first.
+        Addresses of the same file, the preferred one first. (Pooch knows one address for each file.)
     target
-        Where the file appears, complete or not at all. What an earlier call left behind is continued.
+        Where the file appears, complete or not at all. What an interrupted call left behind is continued.
     check
         Says what is wrong with a complete file, "" if nothing is.
     progress
@@ -72,139 +70,125 @@ def fetch(
     Raises
     ------
     DownloadError
-        If no address delivers the file, with the reason for each.
+        If no address delivers the file, with the reason for each, or if the file cannot be written.
     """
-    _make(target.parent)
-    part = _claim(target)
+    import pooch
+    from requests import RequestException
+
+    download = _Download(target.with_name(f"{target.name}.part"), check, progress, timeout)
     reasons = []
-    try:
-        for url in urls:
-            reason = _try(url, part, check, progress, timeout)
-            if not reason:
-                os.replace(part, target)
-                return
-            reasons.append(f"{url} ({reason})")
-    finally:
-        _release(part, target)
+    for url in urls:
+        store = pooch.create(
+            target.parent, "", registry={target.name: None}, urls={target.name: url}, retry_if_failed=_RETRIES
+        )
+        try:
+            with _silent(pooch.get_logger()):
+                store.fetch(target.name, downloader=download)
+            return
+        except (RequestException, ValueError, _RefusedError) as error:
+            reasons.append(f"{url} ({error})")
+        except OSError as error:  # no folder, no permission, or no space left
+            raise DownloadError(
+                f"cannot write to the cache folder {target.parent} ({error.strerror or error}): "
+                "set PALATE_CACHE to a folder that can be written and has space"
+            ) from error
     raise DownloadError(
         f"cannot fetch {target.name}: {'; '.join(reasons)}; "
         f"put {target.name} into {target.parent} by hand, or give a folder that holds its files with --folder"
     )
 
 
-def _try(url: str, part: Path, check: Callable[[Path], str] | None, progress: Progress | None, timeout: float) -> str:
-    """Fetch one address into part. Returns "" or the reason why it failed."""
-    reason = ""
-    for _ in range(_ATTEMPTS):
-        before = _size(part)
+@dataclass(frozen=True)
+class _Download:
+    """Fills the temporary file of pooch, which checks nothing but hashes, shows chunks for bytes and cannot resume.
+
+    Parameters
+    ----------
+    part
+        Where an interrupted download is left for the next call.
+    check, progress, timeout
+        See `fetch`.
+    """
+
+    part: Path
+    check: Callable[[Path], str] | None
+    progress: Progress | None
+    timeout: float
+
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        output = Path(output_file)
+        with suppress(FileNotFoundError):
+            os.replace(self.part, output)  # of several processes only one can do this
+        start = output.stat().st_size
         try:
-            _transfer(url, part, progress, timeout)
-            if wrong := check(part) if check else "":
-                raise _WrongContentError(wrong)
-            return ""
-        except _WrongContentError as problem:
-            # A continued file may mix two versions or two addresses: it deserves one try from the start.
-            part.unlink(missing_ok=True)
-            reason = str(problem)
-            if not before:
-                break
-        except (OSError, HTTPException) as problem:
-            reason = _reason(problem, timeout)
-            if _size(part) <= before:
-                break
-    return reason
+            self._transfer(url, output, start)
+        except (_WrongContentError, _RefusedError):
+            raise
+        except BaseException:  # the connection broke, the disk is full, or Ctrl-C
+            if output.stat().st_size:
+                os.replace(output, self.part)
+            raise
+        if wrong := self.check(output) if self.check else "":
+            # A continued file may mix two versions or two addresses: the file deserves one try from the start.
+            raise _WrongContentError(wrong) if start else _RefusedError(wrong)
+
+    def _transfer(self, url: str, output: Path, start: int) -> None:
+        import requests
+
+        headers = {"User-Agent": "palate", "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        try:
+            response = requests.get(url, headers=headers, stream=True, timeout=self.timeout)
+        except requests.RequestException as error:
+            raise _RefusedError(_reason(error, self.timeout)) from error
+        with response:
+            done = _first_byte(response, start)
+            length = response.headers.get("Content-Length", "")
+            total = done + int(length) if length.isdecimal() else None
+            with output.open("r+b") as file:
+                file.seek(done)
+                file.truncate()
+                try:
+                    for piece in response.iter_content(_CHUNK):
+                        file.write(piece)
+                        done += len(piece)
+                        if self.progress:
+                            self.progress(done, total)
+                except requests.RequestException as error:
+                    known = "an unknown number of" if total is None else f"{total:,}"
+                    broken = f"the connection broke after {done:,} of {known} bytes"
+                    raise requests.ConnectionError(broken) from error
 
 
-def _transfer(url: str, part: Path, progress: Progress | None, timeout: float) -> None:
-    start = _size(part)
-    headers = {"User-Agent": "palate"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    try:
-        response = urlopen(Request(url, headers=headers), timeout=timeout)
-    except HTTPError as problem:
-        problem.close()
-        if problem.code == 416:
-            raise _WrongContentError("the server has less than what was fetched before") from None
-        raise
-    with response:
-        if start and not _continues(response, start):
-            start = 0  # the server ignored the range and sends everything
-        length = response.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdecimal() else None
-        with part.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            done = start
-            while piece := response.read(_CHUNK):
-                file.write(piece)
-                done += len(piece)
-                if progress:
-                    progress(done, total)
-    if total is not None and done < total:
-        raise ConnectionError(f"the connection broke after {done:,} of {total:,} bytes")
-
-
-def _continues(response: IO[bytes], start: int) -> bool:
-    if response.status != 206:  # type: ignore[attr-defined]
-        return False
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):  # type: ignore[attr-defined]
+def _first_byte(response: Response, start: int) -> int:
+    """Return where in the file the content of a response begins."""
+    if start and response.status_code == 416:
+        raise _WrongContentError("the server has less than what was fetched before")
+    if response.status_code >= 400:
+        raise _RefusedError(f"HTTP {response.status_code} {response.reason}".rstrip())
+    if response.status_code != 206:
+        return 0  # the server sends everything, whatever range was asked for
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         raise _WrongContentError("the server sent another part of the file than it was asked for")
-    return True
+    return start
 
 
-def _reason(problem: Exception, timeout: float) -> str:
-    if isinstance(problem, HTTPError):
-        return f"HTTP {problem.code} {problem.reason}".rstrip()
-    if isinstance(problem, URLError) and isinstance(problem.reason, Exception):
-        problem = problem.reason
-    if isinstance(problem, TimeoutError):
+def _reason(error: BaseException, timeout: float) -> str:
+    """Say in a few words what lies at the bottom of an error of requests, which wraps those of urllib3."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    if isinstance(error, TimeoutError):
         return f"nothing came for {timeout:g} s"
-    text = str(problem) or type(problem).__name__
-    return " ".join(text.split())
+    return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
 
 
-def _claim(target: Path) -> Path:
-    """Make what earlier calls left of the target ours, by a rename that only one process can win."""
-    own = target.with_name(f"{target.name}.{uuid4().hex[:12]}.part")
-    now = time.time()
-    # A killed process cannot release its part: it is taken over once it has rested for long enough.
-    abandoned = (path for path in target.parent.glob(f"{target.name}.*.part") if now - _modified(path) > _ABANDONED)
-    for left in (_released(target), *abandoned):
-        with suppress(OSError):
-            left.rename(own)
-            break
-    return own
-
-
-def _release(part: Path, target: Path) -> None:
-    if not _size(part):
-        part.unlink(missing_ok=True)
-    elif part.exists():
-        os.replace(part, _released(target))
-
-
-def _released(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _modified(path: Path) -> float:
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch from printing where it fetches from: progress and errors are shown by the caller."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
-        return path.stat().st_mtime
-    except OSError:  # another process took it
-        return float("inf")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise DownloadError(
-            f"cannot write to the cache folder {folder} ({reason}): set PALATE_CACHE to one that can be written"
-        ) from problem
+        yield
+    finally:
+        logger.setLevel(level)

@@ -41,7 +41,7 @@ def load(folder: Path | None, progress: Progress | None) -> tuple[Ratings, Catal
 
     source = ARCHIVE.provide(progress) if folder is None else folder
     table = find(source, "jester_ratings.dat", "jester5k_ratings.dat")
-    # Its publishers do not say that nobody rated a joke twice.
+    # The publishers do not say whether a person could rate a joke twice.
     ratings = read_ratings(table, scale=SCALE, duplicates="last")
     try:
         jokes = find(source, "jester_items.dat")

@@ -61,7 +61,7 @@ def load(folder: Path | None = None, progress: Progress | None = None) -> tuple[
 
 
 def simulate(kinds: list[str], seed: int = 0) -> Ratings:
-    r"""Simulate raters of jokes whose kinds are given.
+    r"""Simulate raters of jokes of the given kinds.
 
     A rater u has a taste, a joke i loads on the same six hidden dimensions, and jokes of one kind g(i) load alike:
 

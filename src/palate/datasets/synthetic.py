@@ -87,7 +87,7 @@ def make_ratings(
     seed: int = 0,
     return_truth: bool = False,
 ) -> Ratings | tuple[Ratings, Truth]:
-    r"""Draw a table of ratings from a model that is known.
+    r"""Draw a table of ratings from a known model.
 
     .. math::
 
@@ -97,7 +97,7 @@ def make_ratings(
     On a scale of width w, :math:`\mu` lies at 0.6 w, the biases have a standard deviation of 0.08 w each and
     :math:`p_u \cdot q_i` one of 0.12 w. The user of rank k in activity (from 0) has a number of ratings in proportion
     to :math:`(k + 1)^{-activity}`, but at least 1 and at most one for each item. Items are drawn without replacement
-    with weights :math:`(k + 1)^{-popularity}`. Ranks have nothing to do with ids. An item that nobody happened to draw
+    with weights :math:`(k + 1)^{-popularity}`. Ranks have nothing to do with ids. An item that was never drawn
     keeps its place in the vocabulary: `Ratings.compact` removes it.
 
     Memory: the table, 12 bytes a rating, and some rows for each user and item. The result depends on the arguments
@@ -106,7 +106,7 @@ def make_ratings(
     Parameters
     ----------
     users, items, ratings
-        Size of the table. Ids are the integers from 1.
+        Size of the table. Ids are the integers that start at 1.
     factors
         Columns of the true factors; 0 for biases alone.
     noise
@@ -201,7 +201,7 @@ def _key(rng: np.random.Generator) -> np.uint64:
 
 
 def _degrees(users: int, items: int, ratings: int, exponent: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How many ratings each user has: a power law between 1 and items that sums to ratings."""
+    """Return the number of ratings of each user: a power law between 1 and items that sums to ratings."""
     share = _power_law(users, exponent, rng)
     low, high = 0.0, float(items) / share.min()
     for _ in range(100):
@@ -228,8 +228,8 @@ def _draw_items(start: NDArray[np.int64], items: int, exponent: float, rng: np.r
 
     weight = _power_law(items, exponent, rng)
     keep, alias = alias_table(weight)
-    # After 2 * items draws with replacement about this many items have been seen: up to here drawing again where an
-    # item comes twice is cheaper than a race of all items.
+    # About this many distinct items come up in 2 * items draws with replacement. Up to here it is cheaper to draw again
+    # when an item comes twice than to let all items race.
     easy = int(-np.expm1(-2 * items * weight).sum())
     key, item = _key(rng), np.empty(start[-1], dtype=np.int32)
     # Users in parts of about equal numbers of ratings.
@@ -257,7 +257,7 @@ _LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 def write_ratings(ratings: Ratings, path: Path | str) -> None:
-    """Write a table to a file, whose layout its suffix tells.
+    """Write a table to a file. The suffix of the path determines the layout.
 
     `.csv` and `.tsv` have the header `user, item, rating`, `.dat` is the layout of Jester (two tabs, no header) and
     `.parquet` has three columns. The file appears complete or not at all.
