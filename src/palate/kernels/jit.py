@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
+
+from palate.kernels.cache import CheckedCache
 
 __all__ = ["jit"]
 
@@ -26,7 +29,7 @@ def jit(function: Callable[..., Any] | None = None, *, fused: bool = True) -> Ca
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     if fused:
         options["fastmath"] = {"contract"}
-    try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+    kernel: Callable[..., Any] = numba.njit(**options)(function)
+    with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
+        kernel._cache = CheckedCache(function)  # type: ignore[attr-defined]
+    return kernel
