@@ -7,8 +7,8 @@ import naive
 from palate.kernels import rows
 from palate.parallel import pool
 from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.low_rank_mean import LowRankMean
+from palate.solvers.bayes.state import ModelParts
 from tables import random_table
 
 WIDTH, DRAWN = 16, 11

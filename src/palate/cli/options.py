@@ -170,32 +170,39 @@ class SolverCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters and those of the solvers."""
-        own = super().get_params(ctx)
-        return own[:-1] + [_solver_parameter(entry) for entry in _all_settings().values()] + own[-1:]
+        *parameters, help_option = super().get_params(ctx)
+        named = [_named_solver() if parameter.name == "solver" else parameter for parameter in parameters]
+        return [*named, *map(_solver_parameter, _all_settings().values()), help_option]
 
 
-solver_option = click.option(
-    "--solver",
-    type=click.Choice(["bayes", "sgd", "als", "implicit", "article"]),
-    default="bayes",
-    show_default=True,
-    help="How to fit: most accurately, quickly, by least squares, from choices alone, or as in the 2018 article.",
-)
+solver_option = click.option("--solver", help="How to fit.")
 
 
-# The article's settings are those of sgd.
-_SOLVERS = ("sgd", "bayes", "als", "implicit")
+def _named_solver() -> click.Option:
+    """Return the option --solver with the solvers that are registered when the command is used."""
+    from palate.solvers import SOLVERS
+
+    summaries = "; ".join(f"{name}: {SOLVERS.summary(name)}" for name in SOLVERS)
+    kind = click.Choice(list(SOLVERS))
+    return click.Option(["--solver"], type=kind, default="bayes", show_default=True, help=f"How to fit. {summaries}.")
+
+
+def _distinct() -> list[str]:
+    """Return the solvers under the names of their classes: another entry of a class has the same settings."""
+    from palate.solvers import SOLVERS
+
+    return [name for name, solver in SOLVERS.items() if solver.name == name]
 
 
 def _all_settings() -> dict[str, dict[str, Setting]]:
     """Return each setting by name, as it is in each solver that has it."""
     from palate.solvers import SOLVERS, settings
 
-    found: dict[str, dict[str, Setting]] = {}
-    for name in _SOLVERS:
+    by_name: dict[str, dict[str, Setting]] = {}
+    for name in _distinct():
         for setting in settings(SOLVERS[name]):
-            found.setdefault(setting.name, {})[name] = setting
-    return found
+            by_name.setdefault(setting.name, {})[name] = setting
+    return by_name
 
 
 def _solver_parameter(solvers: dict[str, Setting]) -> click.Option:
@@ -213,7 +220,9 @@ def _explain(solvers: dict[str, Setting]) -> str:
     shown = {
         name: setting.none if setting.default is None else f"{setting.default}" for name, setting in solvers.items()
     }
-    said = [f"{', '.join(names)}: {text}" if len(names) < len(_SOLVERS) else text for text, names in meanings.items()]
+    said = [
+        f"{', '.join(names)}: {text}" if len(names) < len(_distinct()) else text for text, names in meanings.items()
+    ]
     defaults = _by_solver(shown)
     if len(defaults) == 1:
         return f"{'; '.join(said)}. [{next(iter(defaults))}]"

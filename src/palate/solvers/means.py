@@ -72,7 +72,6 @@ class MeansFit:
             scale=ratings.scale,
             seen=ratings.by_user,
             penalty=Penalty(1.0, solver.users, by_count=False),
-            solver=solver.record(),
         )
 
 

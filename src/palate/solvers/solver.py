@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol
@@ -18,7 +18,10 @@ class Runner(Protocol):
     """One fit at work."""
 
     def go(self, resume: bool) -> Model:
-        """Run the passes that remain, after those of the checkpoint if `resume`; return the model."""
+        """Run the passes that remain, after those of the checkpoint if `resume`; return the model.
+
+        `Solver.fit` adds the name and the settings of the solver to the model.
+        """
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Solver:
     ...     def runner(self, session):
     ...         return SGD(epochs=1, seed=self.seed).runner(session)
     >>> from palate.datasets import make_ratings
-    >>> OnePass().fit(make_ratings(users=20, items=10, ratings=100, seed=1)).user_factors.shape
-    (20, 16)
+    >>> OnePass().fit(make_ratings(users=20, items=10, ratings=100, seed=1)).solver
+    {'name': 'one-pass', 'seed': 0}
     """
 
     name: ClassVar[str]
@@ -110,7 +113,7 @@ class Solver:
             If the checkpoint belongs to another fit or cannot be written.
         """
         with open_session(self, ratings, threads, progress, checkpoint) as session:
-            return self.runner(session).go(resume)
+            return replace(self.runner(session).go(resume), solver=self.record())
 
     def record(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, as the model file keeps them."""

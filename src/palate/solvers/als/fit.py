@@ -147,6 +147,5 @@ class ALSFit(RegularizedFit):
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             penalty=penalty,
-            solver=self.solver.record(),
             training=self.training_record(regularization),
         )

@@ -152,7 +152,6 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
-            solver=self.solver.record(),
             training={
                 "sweeps": self.chain.sweeps,
                 "pilot_sweeps": self.selection.sweeps,

@@ -115,7 +115,6 @@ class ImplicitFit:
                 exponent=solver.exponent,
                 confidence=self.confidence_scale,
             ),
-            solver=solver.record(),
             training={
                 "sweeps": self.done,
                 "interrupted": self.session.interrupted(),

@@ -163,6 +163,5 @@ class SGDFit(RegularizedFit):
             # In units of the ratings, squared errors grow by spread^2 and squared factors by spread: so the penalty on
             # factors grows by spread, and that on biases stays.
             penalty=Penalty(penalty * spread, penalty if self.solver.biases else None, by_count=True),
-            solver=self.solver.record(),
             training=self.training_record(regularization),
         )
