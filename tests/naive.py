@@ -128,3 +128,34 @@ def scores(factors, bias, vector, offset):
             sums = [a + b for a, b in zip(sums[:half], sums[half:], strict=True)]
         found.append(sums[0] + own + np.float32(offset))
     return np.array(found, np.float32)
+
+
+def weighted_mean(values, weights):
+    """The mean of equally shaped arrays, each with a weight."""
+    total = np.zeros(np.shape(values[0]))
+    for value, weight in zip(values, weights, strict=True):
+        total = total + weight * np.asarray(value, float)
+    return total / sum(weights)
+
+
+def weighted_variance(values, weights):
+    """The mean squared deviation from the weighted mean, with the same weights."""
+    mean = weighted_mean(values, weights)
+    return weighted_mean([(np.asarray(value, float) - mean) ** 2 for value in values], weights)
+
+
+def batch_means_error(values, size):
+    """The variance of the mean of successive values, from the means of whole batches, without the first quarter."""
+    batches = [np.mean(values[start : start + size], axis=0) for start in range(0, len(values) - size + 1, size)]
+    kept = np.array(batches[len(batches) // 4 :])
+    return ((kept - kept.mean(axis=0)) ** 2).sum(axis=0).mean() / (len(kept) - 1) / len(kept)
+
+
+def nonnegative_split(rows, columns, values, shape):
+    """The sums a[row] + b[column] with a, b >= 0 that come closest to values, by a dense solver."""
+    from scipy.optimize import nnls
+
+    design = np.zeros((len(values), sum(shape)))
+    design[np.arange(len(values)), rows] = 1
+    design[np.arange(len(values)), shape[0] + columns] = 1
+    return design @ nnls(design, values)[0]

@@ -14,9 +14,9 @@ from palate.ratings import Ratings, RatingScale
 from palate.reading import read_ratings
 from palate.solvers import ALS, SGD, ImplicitALS
 from palate.solvers.als.fit import ALSProblem
-from palate.solvers.half_step import cut
+from palate.solvers.half_step import balanced_ranges
 from palate.solvers.implicit.fit import ImplicitFit
-from palate.solvers.session import fitting
+from palate.solvers.session import open_session
 from palate.splits import Split, holdout
 from palate.storage import load, save
 from tables import random_table, table
@@ -43,7 +43,7 @@ def sweeps(ratings, **settings):
 def test_half_a_sweep_solves_the_normal_equations(weighted):
     ratings = random_table()
     part = sweeps(ratings, weighted=weighted)
-    at = part.begin()
+    at = part.start()
     part.half(part.items, at["items"], at["users"], PENALTY)
     part.half(part.users, at["users"], at["items"], PENALTY)
     found = doubles(at)
@@ -56,7 +56,7 @@ def test_half_a_sweep_solves_the_normal_equations(weighted):
 def test_no_half_sweep_lets_the_objective_rise(settings):
     ratings = random_table()
     part = sweeps(ratings, **settings)
-    at, rows = part.begin(), scaled_rows(part, ratings)
+    at, rows = part.start(), scaled_rows(part, ratings)
     values = []
     for _ in range(12):
         for side, mine, other in ((part.items, "items", "users"), (part.users, "users", "items")):
@@ -86,7 +86,7 @@ def gradient(part, ratings, found, weighted):
 def test_at_rest_the_gradient_vanishes(weighted):
     ratings = random_table()
     part = sweeps(ratings, weighted=weighted)
-    at = part.begin()
+    at = part.start()
     first = gradient(part, ratings, doubles(at), weighted)
     for number in range(400):
         part.epoch(at, PENALTY, number)
@@ -99,7 +99,7 @@ def test_at_rest_non_negative_factors_meet_the_conditions_of_a_minimum():
     # Nothing below zero; where a factor is positive the slope is zero, elsewhere it points out of the allowed.
     ratings = random_table()
     part = sweeps(ratings, nonnegative=True)
-    at = part.begin()
+    at = part.start()
     first = gradient(part, ratings, doubles(at), True)
     for number in range(400):
         part.epoch(at, PENALTY, number)
@@ -219,9 +219,9 @@ def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls
     settings = 0.02, 0.1, exponent
     solver = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, exponent=exponent, confidence=confidence)
     values = []
-    with fitting(solver, ratings, 1, None, None) as session:
+    with open_session(solver, ratings, 1, None, None) as session:
         work = ImplicitFit(solver, session)
-        at = work.at
+        at = work.parameters
         for _ in range(8):
             work.half(work.items, at["items"], at["users"])
             users, items = (at[name][:, :K].astype(float) for name in ("users", "items"))
@@ -313,15 +313,15 @@ def test_work_is_cut_evenly_and_the_largest_part_comes_first():
     counts = np.random.default_rng(0).integers(1, 4000, 3000)
     counts[1700] = 2_000_000  # more than its share
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    ranges = cut(indptr, 10)
+    ranges = balanced_ranges(indptr, 10)
     assert sorted(row for start, stop in ranges for row in range(start, stop)) == list(range(3000))
     work = [indptr[stop] - indptr[start] + 10 * (stop - start) for start, stop in ranges]
     assert work == sorted(work, reverse=True)
     assert ranges[0][0] <= 1700 < ranges[0][1]
     assert work[1] < 2 * sum(work) / 64
-    assert cut(np.zeros(1, np.int64)) == []
+    assert balanced_ranges(np.zeros(1, np.int64)) == []
 
 
 def test_rows_without_ratings_are_work_too():
-    ranges = cut(np.concatenate([np.arange(100_001), np.full(100_000, 100_000)]), 8)
+    ranges = balanced_ranges(np.concatenate([np.arange(100_001), np.full(100_000, 100_000)]), 8)
     assert max(stop - start for start, stop in ranges) < 5000

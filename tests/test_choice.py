@@ -12,13 +12,13 @@ import pytest
 from palate import BayesianMF
 from palate.parallel import pool
 from palate.ratings import Ratings
-from palate.solvers.bayes.chain import Parts
-from palate.solvers.bayes.part_selection import choose_parts
-from palate.solvers.bayes.pilot_chains import Trials
+from palate.solvers.bayes.part_selection import select_parts
+from palate.solvers.bayes.pilot_chains import PilotChains
+from palate.solvers.bayes.state import ModelParts
 from palate.splits import holdout
 from tables import random_table, vocabulary
 
-FREE = dict.fromkeys(Parts._fields)
+FREE = dict.fromkeys(ModelParts._fields)
 SETS = {"user_noise": False, "item_noise": False, "user_sets": None, "item_sets": None}
 
 
@@ -29,7 +29,7 @@ def scaled(ratings):
 
 def choose(ratings, given, k=3, threads=1, **more):
     with pool(threads) as run:
-        return choose_parts(scaled(ratings), k, given, 0, run, **more)
+        return select_parts(scaled(ratings), k, given, 0, run, **more)
 
 
 def told_by_sets(users=1500, items=40, seed=0):
@@ -59,7 +59,7 @@ def test_sets_that_tell_taste_are_chosen():
 @pytest.mark.parametrize("seed", range(3))
 def test_sets_drawn_at_random_are_not_chosen(seed):
     choice = choose(random_table(80, 50, density=0.3, noise=0.3, seed=seed), SETS)
-    assert choice.parts == Parts(False, False, False, False)
+    assert choice.parts == ModelParts(False, False, False, False)
     assert ": off, RMSE" in choice.records[0]
 
 
@@ -68,9 +68,9 @@ def test_noise_of_users_is_chosen_where_it_differs():
     assert choice.parts.user_noise
 
 
-@pytest.mark.parametrize("fixed", [Parts(True, False, True, False), Parts(False, True, False, True)])
+@pytest.mark.parametrize("fixed", [ModelParts(True, False, True, False), ModelParts(False, True, False, True)])
 def test_what_a_person_fixed_is_kept(fixed):
-    for name in Parts._fields:
+    for name in ModelParts._fields:
         given = fixed._asdict() | {name: None}
         tried = set()
         choice = choose(random_table(40, 30), given, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023
@@ -79,14 +79,14 @@ def test_what_a_person_fixed_is_kept(fixed):
 
 
 def test_there_are_no_pilots_if_everything_is_fixed():
-    choice = choose(random_table(), Parts(True, False, True, False)._asdict())
-    assert choice.parts == Parts(True, False, True, False)
+    choice = choose(random_table(), ModelParts(True, False, True, False)._asdict())
+    assert choice.parts == ModelParts(True, False, True, False)
     assert choice.sweeps == len(choice.records) == len(choice.calibration) == 0
 
 
 def test_a_table_too_small_to_judge_gets_the_plain_model():
     choice = choose(random_table(10, 8), FREE | {"item_sets": True})
-    assert choice.parts == Parts(False, False, False, True)
+    assert choice.parts == ModelParts(False, False, False, True)
     assert choice.sweeps == 0
     assert "too few" in choice.records[0]
 
@@ -102,8 +102,8 @@ def test_ratings_of_one_value_are_no_trouble():
     table = random_table()
     same = dataclasses.replace(table.compact(), rating=np.zeros(len(table), np.float32))
     with pool(1) as run:
-        choice = choose_parts(same, 3, FREE, 0, run)
-    assert choice.parts == Parts(False, False, False, False)
+        choice = select_parts(same, 3, FREE, 0, run)
+    assert choice.parts == ModelParts(False, False, False, False)
     assert np.isfinite(choice.calibration).all()
 
 
@@ -113,7 +113,7 @@ def test_an_interrupt_ends_the_pilots_after_the_sweep(stop):
     choice = choose(random_table(), FREE, report=epochs.append, interrupted=lambda: len(epochs) >= stop)
     assert choice.sweeps == len(epochs) == stop
     assert "no time to judge all parts" in choice.records[-1]
-    assert choice.parts == Parts(False, False, False, False) or stop == 200
+    assert choice.parts == ModelParts(False, False, False, False) or stop == 200
 
 
 def test_more_of_a_small_table_is_held_out_while_something_may_be_better(monkeypatch):
@@ -150,7 +150,7 @@ def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
 
 def trials(ratings, seed=0):
     split = holdout(scaled(ratings), 0.2, seed=seed)
-    return Trials(
+    return PilotChains(
         split, 3, seed, 30, lambda function, tasks: [function(task) for task in tasks], 1.0, None, lambda: False
     )
 
@@ -160,7 +160,7 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
     bench = trials(table)
     cold = bench.user == -1
     assert cold.any()
-    bench.settle(Parts(False, False, False, False))
+    bench.settle(ModelParts(False, False, False, False))
     chain = bench.settled
     mean = chain.users.mean
     predicted, variance = bench._predict(chain)
@@ -174,10 +174,10 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
 def test_the_variance_of_draws_is_no_part_of_an_error():
     rng = np.random.default_rng(0)
     bench = trials(random_table(200, 100, density=0.5))
-    count, truth = len(bench.held), bench.held.rating - np.float32(0.3)
+    count, truth = len(bench.held_out), bench.held_out.rating - np.float32(0.3)
     bench.limits = -np.inf, np.inf
     blocks = (truth + rng.normal(0, 0.5, (4, count))).astype(np.float32)
-    assert sqrt(bench._squares(blocks).mean()) == pytest.approx(0.3, abs=0.02)
+    assert sqrt(bench._squared_errors(blocks).mean()) == pytest.approx(0.3, abs=0.02)
 
 
 def test_residuals_have_the_size_that_was_predicted():
@@ -187,7 +187,7 @@ def test_residuals_have_the_size_that_was_predicted():
 
 
 def test_a_fit_goes_on_after_its_pilots(tmp_path, monkeypatch):
-    monkeypatch.setattr("palate.solvers.session._BETWEEN", 0)
+    monkeypatch.setattr("palate.solvers.session._CHECKPOINT_INTERVAL", 0)
     solver, ratings, straight = BayesianMF(factors=3, sweeps=6), random_table(), []
     model = solver.fit(ratings, progress=straight.append)
     first = [epoch.stage for epoch in straight].index("fit")

@@ -27,8 +27,9 @@ from palate.kernels import rows
 from palate.parallel import pool
 from palate.solvers.bayes import chain as gibbs
 from palate.solvers.bayes import set_weights as weighing
+from palate.solvers.bayes.state import ModelParts
 
-ALL = gibbs.Parts(True, True, True, True)
+ALL = ModelParts(True, True, True, True)
 MEAN, ROOT = np.array([0.3, -0.2, 0.1]), np.array([[1.5, 0, 0], [0.4, 1.2, 0], [-0.6, 0.3, 2.0]])
 PRECISION = ROOT @ ROOT.T
 # Standard errors. No right draw is farther off in thousands of comparisons; seeds are fixed anyway.
@@ -173,7 +174,7 @@ def test_sets_and_their_scale_are_drawn_from_their_posterior(chain, name):
     scales, lengths_of_weights, links = [], [], []
     np.testing.assert_allclose(lengths, (x**2).sum(axis=0), rtol=1e-6)
     for _ in range(4000):
-        weighing.draw_sets([weighing.Linked(side, other, lengths, PRECISION)], chain.run, rng)
+        weighing.draw_set_weights([weighing.LinkedSide(side, other, lengths, PRECISION)], chain.run, rng)
         scales.append(side.sets_precision)
         lengths_of_weights.append(((side.weights[:, :COLUMNS] @ ROOT) ** 2).sum())
         links.append(side.prior[:, :COLUMNS] @ ROOT)
@@ -233,7 +234,7 @@ FORWARD, CHAINS, SWEEPS = 1500, 50, 30
 
 @pytest.mark.parametrize(
     "parts",
-    [gibbs.Parts(*on) for on in ((0, 0, 0, 0), (1, 1, 0, 0), (0, 0, 1, 1))],
+    [ModelParts(*on) for on in ((0, 0, 0, 0), (1, 1, 0, 0), (0, 0, 1, 1))],
     ids=lambda parts: parts.describe(),
 )
 def test_prior_and_sampler_agree_on_the_joint_distribution(parts, monkeypatch):

@@ -6,8 +6,9 @@ import pytest
 import naive
 from palate.kernels import rows
 from palate.parallel import pool
-from palate.solvers.bayes.chain import Chain, Parts
-from palate.solvers.bayes.low_rank_mean import Average
+from palate.solvers.bayes.chain import Chain
+from palate.solvers.bayes.low_rank_mean import LowRankMean
+from palate.solvers.bayes.state import ModelParts
 from tables import random_table
 
 WIDTH, DRAWN = 16, 11
@@ -126,7 +127,7 @@ def test_weights_of_sets_are_drawn_from_their_posterior():
 def test_a_chain_finds_the_noise_that_a_table_was_made_with(on):
     ratings = random_table(users=150, items=100, density=0.6, noise=0.5, scale=random_table().scale.__class__(-50, 50))
     with pool(2) as run:
-        chain = Chain(ratings.by_user, ratings.by_item, 4, Parts(on, on, on, on), 0, run)
+        chain = Chain(ratings.by_user, ratings.by_item, 4, ModelParts(on, on, on, on), 0, run)
         found = []
         for _ in range(80):
             chain.sweep()
@@ -137,7 +138,10 @@ def test_a_chain_finds_the_noise_that_a_table_was_made_with(on):
 
 def test_the_average_of_products_is_that_of_all_samples():
     rng = np.random.default_rng(2)
-    average, full = Average(40, 30, 3, lambda function, tasks: [function(task) for task in tasks]), np.zeros((40, 30))
+    average, full = (
+        LowRankMean(40, 30, 3, lambda function, tasks: [function(task) for task in tasks]),
+        np.zeros((40, 30)),
+    )
     base = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))
     for number in range(50):
         p, q = (side + 0.01 * rng.normal(size=side.shape) for side in base)

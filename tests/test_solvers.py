@@ -119,7 +119,7 @@ def test_a_table_with_nan_is_refused(solver, value):
 
 @pytest.fixture
 def checkpoint_after_each_epoch(monkeypatch):
-    monkeypatch.setattr("palate.solvers.session._BETWEEN", 0)
+    monkeypatch.setattr("palate.solvers.session._CHECKPOINT_INTERVAL", 0)
 
 
 @pytest.mark.usefixtures("checkpoint_after_each_epoch")

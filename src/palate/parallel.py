@@ -1,8 +1,8 @@
-"""Running serial kernels side by side.
+"""Runs serial kernels side by side on threads.
 
 Kernels release the GIL, so ordinary threads are enough. Numba's own parallel loops are not used: under its default
-layer two fits at once abort the process, and its barriers stall when another program takes a core. BLAS has the same
-fault, so it gets one thread while a fit runs.
+layer two fits at once abort the process, and its barriers stall when another program takes a core. The threads of BLAS
+stall in the same way, so BLAS gets one thread while a fit runs.
 """
 
 from __future__ import annotations
@@ -30,31 +30,43 @@ class Run(Protocol):
 
 
 def available() -> int:
-    """Return how many cores this process may use: by its affinity, and by the quota of its control groups."""
+    """Return how many cores this process may use: the lesser of its affinity and the quota of its control groups."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         groups = Path("/proc/self/cgroup").read_text()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return cores
     quota = _quota(groups, Path("/sys/fs/cgroup"))
     return cores if quota == inf else max(1, min(cores, ceil(quota)))
 
 
 def _quota(groups: str, root: Path) -> float:
-    """Return how many cores' time the control groups of a process leave it, as /proc/self/cgroup names them."""
-    least = inf
+    """Return the quota of a process in cores, infinity for none.
+
+    Parameters
+    ----------
+    groups
+        Its control groups: the text of /proc/self/cgroup.
+    root
+        Where the control groups are mounted.
+    """
+    quota = inf
     for line in groups.splitlines():
-        _, controllers, place = line.split(":", 2)
-        # Version 2 has one tree without names; version 1 one for each controller. A container may see only the root.
-        trees = (
-            [root] if not controllers else [root / "cpu", root / controllers] if "cpu" in controllers.split(",") else []
-        )
-        for tree, folder in product(trees, [Path(place), *Path(place).parents]):
-            least = min(least, _share_of(tree / folder.relative_to("/")))
-    return least
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2 has one tree
+            trees = [root]
+        elif "cpu" in controllers.split(","):  # version 1 has one tree for each controller
+            trees = [root / "cpu", root / controllers]
+        else:
+            trees = []
+        # The quotas of the parents count too. A container may see only the root.
+        for tree, folder in product(trees, [Path(path), *Path(path).parents]):
+            quota = min(quota, _group_quota(tree / folder.relative_to("/")))
+    return quota
 
 
-def _share_of(group: Path) -> float:
+def _group_quota(group: Path) -> float:
+    """Return the quota of one control group in cores, infinity for none."""
     try:
         if (limit := group / "cpu.max").exists():
             quota, period = limit.read_text().split()
@@ -67,14 +79,13 @@ def _share_of(group: Path) -> float:
 
 @contextmanager
 def pool(threads: int | None = None) -> Iterator[Run]:
-    """Open a pool of threads, by default one for each available core."""
+    """Open a pool of threads, by default one for each available core. The calling thread is one of them."""
     count = threads or available()
     if count == 1:
         yield lambda function, tasks: [function(task) for task in tasks]
         return
-    # The calling thread works too.
     with ThreadPoolExecutor(count - 1, thread_name_prefix="palate") as executor:
-        yield lambda function, tasks: _share(executor, count - 1, function, list(tasks))
+        yield lambda function, tasks: _run_shared(executor, count - 1, function, list(tasks))
 
 
 _blas: dict[str, Any] = {"fits": 0, "limit": None}
@@ -83,10 +94,10 @@ _blas_lock = Lock()
 
 @contextmanager
 def single_blas() -> Iterator[None]:
-    """Keep BLAS to one thread inside, for all threads of this process.
+    """Limit BLAS to one thread within the context, for the whole process.
 
-    Its own threads wait for each other in busy loops: with another program on the cores a small QR took 30 times as
-    long (measured). What is worth sharing out is shared by `pool`.
+    The threads of BLAS wait for each other in busy loops: with another program on the cores a small QR decomposition
+    took 30 times as long (measured). Fits share large products among the threads of `pool` instead.
     """
     from threadpoolctl import threadpool_limits
 
@@ -103,21 +114,21 @@ def single_blas() -> Iterator[None]:
                 _blas["limit"].restore_original_limits()
 
 
-def _share(
+def _run_shared(
     executor: ThreadPoolExecutor, helpers: int, function: Callable[[Task], Result], tasks: list[Task]
 ) -> list[Result]:
-    # Each thread takes the next task when it is done with one: a late thread costs one task, and a round one hand-over.
+    """Run the tasks on the calling thread and on helpers; each thread takes the next task when it is done with one."""
     results: dict[int, Result] = {}
-    following = iter(enumerate(tasks))
+    remaining = iter(enumerate(tasks))
 
     def work() -> None:
-        for number, task in following:
+        for number, task in remaining:
             results[number] = function(task)
 
-    waiting: list[Future[None]] = [executor.submit(work) for _ in range(min(helpers, len(tasks) - 1))]
+    futures: list[Future[None]] = [executor.submit(work) for _ in range(min(helpers, len(tasks) - 1))]
     try:
         work()
     finally:
-        for future in waiting:
+        for future in futures:
             future.result()
     return [results[number] for number in range(len(tasks))]

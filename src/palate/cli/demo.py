@@ -35,7 +35,7 @@ _LEVEL = 0.9
     help="A data set's name, a file, or a database URL with --query.",
 )
 @click.option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
-@click.option("--item", metavar="ID", help="Whose similar items to  [default: the most rated]")
+@click.option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
 @click.option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
 @click.option(
     "--output",

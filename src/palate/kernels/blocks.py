@@ -11,7 +11,7 @@ __all__ = ["count_blocks", "fill_blocks", "group_block", "shuffle_block"]
 
 @jit
 def count_blocks(user, item, user_row, item_row, user_stripe, item_stripe, stripes, start, stop):
-    """How many of the ratings start..stop fall into each of the stripes * stripes blocks, int64."""
+    """Count the ratings start..stop in each of the stripes * stripes blocks: int64."""
     counts = np.zeros(stripes * stripes, np.int64)
     for position in range(start, stop):
         u, i = user_row[user[position]], item_row[item[position]]
@@ -21,15 +21,18 @@ def count_blocks(user, item, user_row, item_row, user_stripe, item_stripe, strip
 
 @jit
 def fill_blocks(
-    user, item, user_row, item_row, user_stripe, item_stripe, stripes, rating, center, factor, start, stop, following,
+    user, item, user_row, item_row, user_stripe, item_stripe, stripes, rating, center, factor, start, stop, next_place,
     user_out, item_out, rating_out,
 ):  # fmt: skip
-    """Put the ratings start..stop where `following` says for their block, with rows for indices, ratings scaled."""
+    """Copy the ratings start..stop to the next free place of their block, scaled, and with rows instead of indices.
+
+    `next_place` has the next free place of each block, and is moved on.
+    """
     for position in range(start, stop):
         u, i = user_row[user[position]], item_row[item[position]]
         block = user_stripe[u] * stripes + item_stripe[i]
-        place = following[block]
-        following[block] += 1
+        place = next_place[block]
+        next_place[block] += 1
         user_out[place], item_out[place] = u, i
         rating_out[place] = (rating[position] - center) * factor
 
@@ -52,18 +55,18 @@ def shuffle_block(user, item, rating, start, stop, key):
 
 @jit
 def group_block(user, item, rating, start, stop, first, group):
-    """Sort start..stop of three columns by user row, in groups of so many rows counted from `first`; stably."""
+    """Sort start..stop of three columns by groups of user rows, stably; a group has `group` rows, from `first` on."""
     groups = 1
     for position in range(start, stop):
         groups = max(groups, (user[position] - first) // group + 1)
-    following = np.zeros(groups + 1, np.int64)
+    next_place = np.zeros(groups + 1, np.int64)
     for position in range(start, stop):
-        following[(user[position] - first) // group + 1] += 1
+        next_place[(user[position] - first) // group + 1] += 1
     for number in range(groups):
-        following[number + 1] += following[number]
+        next_place[number + 1] += next_place[number]
     users, items, ratings = user[start:stop].copy(), item[start:stop].copy(), rating[start:stop].copy()
     for position in range(users.size):
         number = (users[position] - first) // group
-        place = start + following[number]
-        following[number] += 1
+        place = start + next_place[number]
+        next_place[number] += 1
         user[place], item[place], rating[place] = users[position], items[position], ratings[position]

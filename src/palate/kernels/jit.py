@@ -18,13 +18,13 @@ __all__ = ["jit"]
 def jit(function: Callable[..., Any] | None = None, *, fused: bool = True) -> Callable[..., Any]:
     """Compile on the first call, release the GIL, and keep the machine code on disk where a folder can be written.
 
-    Floating-point sums keep their order (no fastmath but the fusing of a product into a sum), so a result depends
-    neither on the number of threads nor on how a loop was vectorised. Without `fused` nothing is fused either, and the
-    result is that of NumPy's operations one by one, on any CPU.
+    Floating-point sums keep their order, so a result depends neither on the number of threads nor on how a loop was
+    vectorised. The only liberty that the compiler takes is to fuse a product into a sum. Without `fused` it does not do
+    that either, and the result is that of NumPy's operations one by one, on any CPU.
     """
     if function is None:
         return partial(jit, fused=fused)
-    if numba.config.DISABLE_JIT:  # hashes overflow on purpose, which NumPy's numbers would say each time
+    if numba.config.DISABLE_JIT:  # hashes overflow on purpose; NumPy would warn of each overflow
         return np.errstate(over="ignore")(function)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     if fused:

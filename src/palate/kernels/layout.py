@@ -1,4 +1,4 @@
-"""Kernels that count, and that bring the table into the order that other kernels want."""
+"""Kernels that count, and that group the table by user or by item."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["are_rated", "count", "group", "is_grouped"]
 
 @jit
 def count(index, groups):
-    """How often each of 0..groups - 1 is in an index, int64."""
+    """Count how often each of 0..groups - 1 is in an index: int64 (groups,)."""
     counts = np.zeros(groups, np.int64)
     for position in range(index.size):
         counts[index[position]] += 1
@@ -30,23 +30,24 @@ def is_grouped(by, other):
 
 @jit
 def group(by, other, values, counts, other_counts):
-    """Group a table by one index, the other one ascending within each group; both counted before.
+    """Group a table by one index, with the other index ascending within each group: a counting sort by each.
 
-    Returns indices (int32, n), the other index, and values (float32, n): two counting sorts, by the other index first.
+    `counts` and `other_counts` are the counts of both indices. Returns the other index (int32, n) and the values
+    (float32, n) in the new order.
     """
     indices, sorted_values = np.empty(by.size, np.int32), np.empty(by.size, np.float32)
-    following = np.zeros(counts.size, np.int64)
-    following[1:] = np.cumsum(counts)[:-1]
+    next_place = np.zeros(counts.size, np.int64)
+    next_place[1:] = np.cumsum(counts)[:-1]
     ascending = True
     for position in range(1, by.size):
         if other[position] < other[position - 1]:
             ascending = False
             break
-    if ascending:  # as in a table by user that is to be grouped by item: the first sort has been done
+    if ascending:  # the first sort is not needed, as for a table by user that is grouped by item
         for position in range(by.size):
-            place = following[by[position]]
+            place = next_place[by[position]]
             indices[place], sorted_values[place] = other[position], values[position]
-            following[by[position]] += 1
+            next_place[by[position]] += 1
         return indices, sorted_values
     order = np.empty(by.size, np.uint32)
     starts = np.zeros(other_counts.size, np.int64)
@@ -56,15 +57,15 @@ def group(by, other, values, counts, other_counts):
         order[starts[g]] = position
         starts[g] += 1
     for position in order:
-        place = following[by[position]]
+        place = next_place[by[position]]
         indices[place], sorted_values[place] = other[position], values[position]
-        following[by[position]] += 1
+        next_place[by[position]] += 1
     return indices, sorted_values
 
 
 @jit
 def are_rated(indptr, indices, row, column, out):
-    """Say for each pair of row and column whether it is in a grouped table."""
+    """Put into out, for each pair of row and column, whether it is in a grouped table."""
     for place in range(row.size):
         low, high = indptr[row[place]], indptr[row[place] + 1]
         while low < high:

@@ -1,4 +1,4 @@
-"""Choosing the best items: exact scores in a fixed order of sums, and heaps that hold the n best of each user."""
+"""Chooses the best items: exact scores, summed in a fixed order, and heaps with the n best items of each user."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from palate.kernels.simd import LANES, add, load, mul, splat, store, total
 __all__ = ["choose", "score_items", "sift_block", "sort_heaps"]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "655ef8609500"
+SIMD = "858dc518610b"
 
-# Numbers that are looked at together: most stretches hold nothing that could be among the best.
+# Numbers that are compared together: most stretches hold no item that could be among the best.
 _STRETCH = 4 * LANES
 
 
 @intrinsic
 def _exceeding(typing_context, a, b):
-    """The lanes in which a > b, a bit each."""
+    """Return a bit for each lane: whether a > b."""
 
     def generate(context, builder, signature, args):
         lanes = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
@@ -33,7 +33,7 @@ def _exceeding(typing_context, a, b):
 
 @intrinsic
 def _lowest_bit(typing_context, bits):
-    """The number of the lowest bit that is set; there must be one."""
+    """Return the position of the lowest bit that is set; at least one must be."""
 
     def generate(context, builder, signature, args):
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -43,7 +43,7 @@ def _lowest_bit(typing_context, bits):
 
 @intrinsic
 def _larger(typing_context, a, b):
-    """The larger of a and b in each lane."""
+    """Return the larger of a and b in each lane."""
 
     def generate(context, builder, signature, args):
         return builder.select(builder.fcmp_ordered(">", *args), *args)
@@ -70,7 +70,7 @@ if numba.config.DISABLE_JIT:
 
 @jit(fused=False)
 def _above(numbers, row, column, bias, item, least):
-    """For which i below _STRETCH numbers[row, column + i] + bias[0, item + i] > least, a bit each."""
+    """Return a bit for each i below _STRETCH: whether numbers[row, column + i] + bias[0, item + i] > least."""
     bits = np.uint64(0)
     for step in range(0, _STRETCH, LANES):
         sums = add(load(numbers, row, column + step), load(bias, 0, item + step))
@@ -80,9 +80,9 @@ def _above(numbers, row, column, bias, item, least):
 
 @jit(fused=False)
 def _score(factors, bias, item, vectors, row, offset):
-    """The score of one item for one user: products and sums are rounded one by one, whatever the CPU can fuse.
+    """Return the score of one item for one user. Each product and sum is rounded, whatever the CPU can fuse.
 
-    The last eight factors may overlap those before: vectors has zeros there (see `palate.ranking`).
+    The last eight factors may overlap those before them: vectors has zeros there (see `palate.ranking`).
     """
     sums, last = splat(np.float32(0)), factors.shape[1] - LANES
     for column in range(0, vectors.shape[1], LANES):
@@ -99,13 +99,13 @@ def score_items(factors, bias, vectors, offset, start, stop, out):
 
 @jit(fused=False)
 def _worse(score, item, other_score, other_item):
-    """Whether an item comes after another one: of equal scores, the higher index does."""
+    """Return whether an item ranks below another one. Of equal scores, the higher index does."""
     return score < other_score or (score == other_score and item > other_item)
 
 
 @jit(fused=False)
 def _sink(scores, items, row, size):
-    """Let the root of a heap, whose root is the worst, sink to its place."""
+    """Move the root of a heap down to its place. The root of an ordered heap is its worst item."""
     place, score, item = 0, scores[row, 0], items[row, 0]
     while True:
         child = 2 * place + 1
@@ -124,7 +124,7 @@ def _sink(scores, items, row, size):
 
 @jit(fused=False)
 def _push(scores, items, held, row, score, item):
-    """Offer an item to a heap; items must come in ascending order, so that an equal score is never better."""
+    """Offer an item to a heap. Items are offered in ascending order, so that an equal score never ranks higher."""
     size = held[row]
     if size == scores.shape[1]:
         if score > scores[row, 0]:
@@ -144,14 +144,15 @@ def _push(scores, items, held, row, score, item):
 
 @jit(fused=False)
 def _bound(products, row, bias, first, best_scores, best_items, held, largest):
-    """What the n best of a row of products (with the bias) reach at least; -inf where that cannot be told.
+    """Return a score that the n best of a row of products (with the bias) reach; -inf where there is no such bound.
 
-    The largest of every so-many-th number are different ones, so the n best of them will do. Leaves the heap empty.
+    The row is read in stretches, and lane i holds the largest of all numbers at place i of a stretch. These are numbers
+    of different items, so the n-th best of them is a bound. Leaves the heap empty.
     """
     for column in range(0, products.shape[1] - largest.size + 1, largest.size):
         for lane in range(0, largest.size, LANES):
-            found = add(load(products, row, column + lane), load(bias, 0, first + column + lane))
-            store(largest, 0, lane, _larger(found, load(largest, 0, lane)) if column else found)
+            scores = add(load(products, row, column + lane), load(bias, 0, first + column + lane))
+            store(largest, 0, lane, _larger(scores, load(largest, 0, lane)) if column else scores)
     for lane in range(largest.size):
         if largest[0, lane] > -np.inf:
             _push(best_scores, best_items, held, row, largest[0, lane], lane)
@@ -162,7 +163,7 @@ def _bound(products, row, bias, first, best_scores, best_items, held, largest):
 
 @jit(fused=False)
 def sort_heaps(scores, items, held):
-    """Turn heaps into lists, the best first."""
+    """Sort heaps into lists, the best first."""
     for row in range(held.size):
         for size in range(held[row] - 1, 0, -1):
             scores[row, 0], scores[row, size] = scores[row, size], scores[row, 0]
@@ -172,9 +173,9 @@ def sort_heaps(scores, items, held):
 
 @jit(fused=False)
 def choose(scores, sign, allowed, hidden, n):
-    """Return the indices of the n best of sign * scores, best first, without what is hidden or not allowed.
+    """Return the indices of the n best of sign * scores, best first, without those that are hidden or not allowed.
 
-    An empty allowed allows everything.
+    If `allowed` is empty, every item is allowed.
     """
     keys = sign * scores
     for item in range(allowed.size):
@@ -192,7 +193,7 @@ def choose(scores, sign, allowed, hidden, n):
 
 @jit(fused=False)
 def _select(keys, best_scores, best_items, held):
-    """Offer all keys to the heap of row 0; what may not be chosen has -inf."""
+    """Offer all keys to the heap of row 0. An item that may not be chosen has the key -inf."""
     full, least = best_scores.shape[1], np.float32(-np.inf)
     for start in range(0, keys.size, _STRETCH):
         stop, hits = min(start + _STRETCH, keys.size), 0
@@ -209,20 +210,20 @@ def _select(keys, best_scores, best_items, held):
 
 @jit(fused=False)
 def sift_block(
-    products, first, factors, bias, vectors, offsets, slack, seen, ends, place, following, best_scores, best_items, held
+    products, first, factors, bias, vectors, offsets, slack, seen, ends, place, next_seen, best_scores, best_items, held
 ):  # fmt: skip
     """Offer the items first..first + products.shape[1] (at least 32) to the heaps of the users of a block.
 
-    products[u, i], as BLAS rounded it, tells whether item first + i can be among the best of user u at all; its score
-    is then summed up anew. The two differ by slack[u] at most, whatever else is rounded here included.
+    products[u, i], as BLAS rounded it, decides whether item first + i can be among the best of user u; if so, its score
+    is computed exactly. The two differ by at most slack[u], all rounding in this function included.
 
-    Each user has seen the items seen[following[u]:ends[u]], ascending; following is moved on. place holds the position
-    of each of them among the factors, -1 where it is not there, or is empty where they are all there.
+    User u has seen the items seen[next_seen[u]:ends[u]], ascending; next_seen is moved on. place[i] is the position of
+    the seen item i among the factors, -1 if it has none; an empty place means that positions and items are the same.
     """
     width, full = products.shape[1], best_scores.shape[1]
     largest = np.empty((1, (2 * full + _STRETCH - 1) // _STRETCH * _STRETCH), np.float32)
     for row in range(products.shape[0]):
-        _hide(products, row, first, seen, ends[row], place, following)
+        _hide(products, row, first, seen, ends[row], place, next_seen)
         least = np.float32(-np.inf)
         if held[row] == full:
             least = best_scores[row, 0] - offsets[row] - slack[row]
@@ -242,13 +243,13 @@ def sift_block(
 
 
 @jit(fused=False)
-def _hide(products, row, first, seen, end, place, following):
-    """Put -inf in the place of what the user has seen."""
+def _hide(products, row, first, seen, end, place, next_seen):
+    """Replace the products of the items that the user has seen by -inf."""
     stop = first + products.shape[1]
-    while following[row] < end:
-        item = place[seen[following[row]]] if place.size else seen[following[row]]
+    while next_seen[row] < end:
+        item = place[seen[next_seen[row]]] if place.size else seen[next_seen[row]]
         if item >= stop:
             break
         if item >= first:
             products[row, item - first] = -np.inf
-        following[row] += 1
+        next_seen[row] += 1

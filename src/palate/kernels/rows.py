@@ -1,7 +1,8 @@
-"""The row solver: one user's (or item's) factors given those of the other side, as a solution or as a draw.
+"""The row solver: one user's (or item's) factors given those of the other side, as a minimum or as a draw.
 
-Variants share the gram matrix of a row's ratings: `solve_rows` for the minimum or a draw, `solve_nonnegative_rows` for
-the minimum among non-negative factors, `solve_confident_rows` where every pair counts and rated ones count more.
+Three variants share the gram matrix of a row's ratings: `solve_rows` for the minimum or a draw,
+`solve_nonnegative_rows` for the minimum among non-negative factors, and `solve_confident_rows` where every pair counts
+and rated pairs count more.
 """
 
 from __future__ import annotations
@@ -39,33 +40,33 @@ __all__ = [
 ]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "655ef8609500"
+SIMD = "858dc518610b"
 
-# Ratings that are gathered at once, and their factors at most: they stay in the first-level cache.
+# The largest numbers of ratings, and of their factors, in a tile: it stays in the first-level cache.
 _TILE, _TILE_FLOATS = 128, 4096
-# From so many factors on, long registers are quicker.
+# With at least this many columns, long registers are faster.
 _LONG = 64
-# Factors are asked for so many ratings before they are needed.
+# Factors are prefetched this many ratings before they are needed.
 _AHEAD = 8
-# Columns of set weights that are drawn at once: a whole cache line (measured: 16 take 1.3 times as long as 8).
+# The columns of set weights that are drawn together: a whole cache line (16 take 1.3 times as long as 8, measured).
 SET_COLUMNS = 2 * LANES
-# A non-negative row is done when no coordinate moves by more than this share of the largest, or after so many passes.
+# A non-negative row is done when no coordinate moves by more than this share of the largest, or after _PASSES passes.
 _STILL = 1e-5
 _PASSES = 200
 
 
 @jit
-def _room(size):
-    """Return arrays for the factors of a tile, for a number of each, and for the gram matrix of a row."""
+def _workspace(size):
+    """Return arrays for the factors of a tile, for a number of each rating in it, and for the gram matrix of a row."""
     rows = max(LANES, min(_TILE, _TILE_FLOATS // size))
-    # Lines that are a power of two apart would share a few places in the cache.
+    # Without the additional columns, lines might be a power of two apart and share a few places in the cache.
     gram = np.empty((size, size + LANES), np.float32)
     return np.empty((rows, size), np.float32), np.empty((rows, 1), np.float32), gram
 
 
 @jit
 def _add_line(tile, members, line, sign, gram):
-    """Add sign * tile[:members]' tile[:members] to eight rows of gram from a line on (upper blocks only)."""
+    """Add sign * tile[:members]' tile[:members] to the eight rows of gram from `line` on (upper blocks only)."""
     column, size = line, gram.shape[0]
     if (size - line) % (2 * LANES):
         add_products_8x1(tile, tile, members, line, column, sign, gram)
@@ -93,7 +94,7 @@ def _add_targets(targets, tile, members, right):
     while size - column >= 3 * LANES:
         add_products_1x3(targets, tile, members, 0, column, np.float32(1), right)
         column += 3 * LANES
-    if size - column == 2 * LANES:  # two sums side by side: one alone waits for itself
+    if size - column == 2 * LANES:  # two sums side by side: a single sum would wait for each of its own additions
         add_products_1x2(targets, tile, members, 0, column, np.float32(1), right)
     elif column < size:
         add_products_1x1(targets, tile, members, 0, column, np.float32(1), right)
@@ -101,7 +102,10 @@ def _add_targets(targets, tile, members, right):
 
 @jit
 def _add_ratings(indptr, indices, values, other, offset, row_weight, other_weight, row, tile, targets, gram, right):
-    """Add the normal equations of one row's ratings to gram (upper blocks only) and right; return their squares."""
+    """Add the normal equations of one row's ratings to gram (upper blocks only) and right.
+
+    Returns the weighted sum of their squared targets.
+    """
     size, squares = other.shape[1], 0.0
     for first in range(indptr[row], indptr[row + 1], len(tile)):
         members = min(len(tile), indptr[row + 1] - first)
@@ -133,15 +137,15 @@ def _dot(a, line, b, row):
 @jit
 def _form(precision, out, row):
     """Return x' precision x for the row's solution x."""
-    found = 0.0
+    form = 0.0
     for line in range(out.shape[1]):
-        found += out[row, line] * _dot(precision, line, out, row)
-    return found
+        form += out[row, line] * _dot(precision, line, out, row)
+    return form
 
 
 @jit
 def _uniform(key, number):
-    # splitmix64(key, number), strictly between 0 and 1.
+    """Return splitmix64(key, number) as a float64 strictly between 0 and 1."""
     bits = key + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -164,9 +168,9 @@ def _draw_normals(key, row, count, out):
 
 @jit
 def _factorize(gram, size):
-    """Turn gram = U'U into U in place (upper blocks only), the diagonal inverted; False if not positive definite."""
+    """Replace gram = U'U by U with an inverted diagonal (upper blocks only); return False if not positive definite."""
     for line in range(0, size, LANES):
-        # What the rows above take off these eight, by the same products as the gram matrix itself.
+        # Subtract the part of the rows above from these eight, by the same products as for the gram matrix itself.
         _add_line(gram, line, line, np.float32(-1), gram)
         for pivot in range(line, line + LANES):
             if not gram[pivot, pivot] > 0:
@@ -183,21 +187,21 @@ def _factorize(gram, size):
 
 
 @jit
-def _substitute(gram, right, found):
-    """Solve U'y = right for y, put into found; U as `_factorize` leaves it. Uses right up."""
-    for pivot in range(found.size):
-        found[pivot] = right[0, pivot] * gram[pivot, pivot]
-        factor = splat(-found[pivot])
-        for column in range(pivot // LANES * LANES, found.size, LANES):
+def _substitute(gram, right, out):
+    """Solve U'y = right and put y into out; U is what `_factorize` leaves in gram. Overwrites right."""
+    for pivot in range(out.size):
+        out[pivot] = right[0, pivot] * gram[pivot, pivot]
+        factor = splat(-out[pivot])
+        for column in range(pivot // LANES * LANES, out.size, LANES):
             store(right, 0, column, fma(factor, load(gram, pivot, column), load(right, 0, column)))
 
 
 @jit
 def _substitute_back(gram, right, work, row, out):
-    """Solve Ux = right for x, put into out[row]."""
+    """Solve Ux = right and put x into out[row]; work is overwritten."""
     size, one = right.size, np.uint64(1)
     for line in range(size - LANES, -1, -LANES):
-        # What the solved part takes off eight rows at once: one row alone would wait for each of its sums.
+        # Subtract the solved part from eight rows at once: a single row would wait for each of its own additions.
         zero, top = splat(np.float32(0)), np.uint64(line)
         d0, d1, d2, d3, d4, d5, d6, d7 = zero, zero, zero, zero, zero, zero, zero, zero
         for column in range(line + LANES, size, LANES):
@@ -233,13 +237,13 @@ def solve_rows(
 
     or, where draws > 0, is a draw from the normal distribution with that minimum and the inverse of the matrix in x as
     covariance; only the first `draws` columns are random. Shapes: other (others, d), precision (d, d), linear and out
-    (rows, d), with d a multiple of LANES; padding columns need a one on the diagonal of the precision. The first sum is
-    put into errors, float64 (rows,): it follows from the equations, without another look at the ratings.
+    (rows, d), where d is a multiple of LANES; padding columns need a one on the diagonal of the precision. The first
+    sum is put into errors, float64 (rows,): it follows from the equations, without a second pass over the ratings.
 
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
-    (tile, targets, gram), right = _room(size), np.empty((1, size), np.float32)
+    (tile, targets, gram), right = _workspace(size), np.empty((1, size), np.float32)
     whitened, normals = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
@@ -272,17 +276,17 @@ def solve_nonnegative_rows(
 ):  # fmt: skip
     """Solve for the rows start..stop as `solve_rows` does, but with the first `bounded` columns of x not below zero.
 
-    Coordinate descent on the row's normal equations, from where out stands: each coordinate in turn goes to its minimum
-    given the others, or to zero if that is negative, until none moves any more (Franc, Hlavac, Navara 2005, "Sequential
-    coordinate-wise algorithm for the non-negative least squares problem").
-    No step lets the objective rise, so a row that has not come to rest is still better than before.
+    Coordinate descent on the row's normal equations, from the present values of out: each coordinate in turn is set to
+    its minimum given the others, or to zero if that is negative, until no coordinate moves any more (Franc, Hlavac,
+    Navara 2005, "Sequential coordinate-wise algorithm for the non-negative least squares problem"). No step increases
+    the objective, so a row is improved even if it does not converge.
 
-    The first sum is put into errors as there.
+    The first sum is put into errors as by `solve_rows`.
 
     Returns -1, or the first row whose matrix has a diagonal that is not positive.
     """
     size = other.shape[1]
-    tile, targets, gram = _room(size)
+    tile, targets, gram = _workspace(size)
     slope, right = np.empty((1, size), np.float32), np.empty((1, size), np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
@@ -299,12 +303,12 @@ def solve_nonnegative_rows(
                 return row
             for column in range(line):
                 gram[line, column] = gram[column, line]
-        for line in range(size):  # what is still lacking on the right: right - gram x
+        for line in range(size):  # the residual: right - gram x
             factor = splat(-out[row, line])
             for column in range(0, size, LANES):
                 store(slope, 0, column, fma(factor, load(gram, line, column), load(slope, 0, column)))
         for _ in range(_PASSES):
-            farthest, largest = np.float32(0), np.float32(0)
+            largest_change, largest = np.float32(0), np.float32(0)
             for line in range(size):
                 after = out[row, line] + slope[0, line] / gram[line, line]
                 if line < bounded:
@@ -315,8 +319,8 @@ def solve_nonnegative_rows(
                     for column in range(0, size, LANES):
                         moved = fma(splat(-change), load(gram, line, column), load(slope, 0, column))
                         store(slope, 0, column, moved)
-                farthest, largest = max(farthest, abs(change)), max(largest, abs(after))
-            if farthest <= np.float32(_STILL) * largest:
+                largest_change, largest = max(largest_change, abs(change)), max(largest, abs(after))
+            if largest_change <= np.float32(_STILL) * largest:
                 break
         errors[row] = 0.0
         if indptr[row] < indptr[row + 1]:
@@ -326,26 +330,26 @@ def solve_nonnegative_rows(
 
 
 @jit
-def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, start, stop, out, errors):
-    """Solve for the rows start..stop where every pair counts, and rated ones more (Hu, Koren, Volinsky 2008).
+def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, start, stop, out, errors):
+    """Solve for the rows start..stop where every pair counts, and rated pairs count more (Hu, Koren, Volinsky 2008).
 
     Row r minimizes, with c the confidence of its ratings,
 
-        sum c (1 - x . other[i])^2 + x' everything x + ridge[r] |x|^2
+        sum c (1 - x . other[i])^2 + x' all_pairs x + ridge[r] |x|^2
 
-    where everything (d, d) is the weighted gram matrix of all of other: it is the same for all rows. Padding columns of
-    other are zero, and so are those of out. The first sum is put into errors, float64 (rows,).
+    where all_pairs (d, d) is the weighted gram matrix of all rows of other, which is the same for all rows of out.
+    Padding columns of other are zero, and those of out become zero. The first sum is put into errors, float64 (rows,).
 
     Returns -1, or the first row whose matrix was not positive definite.
     """
     size = other.shape[1]
-    tile, roots, gram = _room(size)
+    tile, roots, gram = _workspace(size)
     right, solved = np.empty((1, size), np.float32), np.empty(size, np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
             store(right, 0, column, splat(np.float32(0)))
             for line in range(size):
-                store(gram, line, column, load(everything, line, column))
+                store(gram, line, column, load(all_pairs, line, column))
         for line in range(size):
             gram[line, line] += ridge[row]
         squares = 0.0
@@ -366,41 +370,41 @@ def solve_confident_rows(indptr, indices, confidence, other, everything, ridge, 
         for column in range(size):
             squares -= solved[column] * solved[column]
         _substitute_back(gram, solved, right, row, out)
-        squares -= _form(everything, out, row) + ridge[row] * _dot(out, row, out, row)
+        squares -= _form(all_pairs, out, row) + ridge[row] * _dot(out, row, out, row)
         errors[row] = max(0.0, squares)
     return -1
 
 
 @jit
-def row_errors(indptr, indices, values, mine, other, offset, other_weight, start, stop, plain, weighted):
-    """Put the sum of squared errors of each row into plain, and that weighted by other_weight into weighted."""
+def row_errors(indptr, indices, values, factors, other, offset, other_weight, start, stop, plain, weighted):
+    """Put the sum of squared errors of each row into plain, and the sum weighted by other_weight into weighted."""
     for row in range(start, stop):
-        squares, weighed = 0.0, 0.0
+        squares, weighted_squares = 0.0, 0.0
         for place in range(indptr[row], indptr[row + 1]):
             i = np.uint64(indices[place])
             product = splat(np.float32(0))
             for column in range(0, other.shape[1], LANES):
-                product = fma(load(mine, row, column), load(other, i, column), product)
+                product = fma(load(factors, row, column), load(other, i, column), product)
             error = values[place] - offset[i] - total(product)
             squares += error * error
-            weighed += other_weight[i] * error * error
-        plain[row], weighted[row] = squares, weighed
+            weighted_squares += other_weight[i] * error * error
+        plain[row], weighted[row] = squares, weighted_squares
 
 
 @jit
-def pair_products(mine, other, rows, columns, start, stop, out):
-    """Put mine[rows] . other[columns] of the pairs start..stop into out."""
+def pair_products(factors, other, rows, columns, start, stop, out):
+    """Put the products factors[rows] . other[columns] of the pairs start..stop into out."""
     for place in range(start, stop):
         r, c = np.uint64(rows[place]), np.uint64(columns[place])
         product = splat(np.float32(0))
         for column in range(0, other.shape[1], LANES):
-            product = fma(load(mine, r, column), load(other, c, column), product)
+            product = fma(load(factors, r, column), load(other, c, column), product)
         out[place] = total(product)
 
 
 @jit
 def measure_sets(indptr, members, share, start, stop, length):
-    """Put the squared length of the predictors start..stop of `weigh_sets` into length, float32."""
+    """Put the squared lengths of the predictors start..stop of `weigh_sets` into length: float32."""
     for j in range(start, stop):
         squares = 0.0
         for place in range(indptr[j], indptr[j + 1]):
@@ -410,13 +414,12 @@ def measure_sets(indptr, members, share, start, stop, length):
 
 @jit
 def weigh_sets(indptr, members, share, length, rest, weights, precision, key, draw):
-    """One pass over the weights of a linear model with sparse predictors, SET_COLUMNS columns at once.
+    """Make one pass over the weights of a linear model with sparse predictors, SET_COLUMNS columns at once.
 
-    With `draw` of Gibbs, else of coordinate descent.
-
-    Predictor j is share[m] for its members m = members[indptr[j]:indptr[j + 1]], with squared length length[j]. rest
-    (rows, SET_COLUMNS) is what the weights (predictors, SET_COLUMNS) leave of the targets, which have unit noise;
-    weights have the given prior precision. Both are updated in place.
+    With `draw` each weight is drawn given the others (Gibbs sampling); without, it is set to its minimum (coordinate
+    descent). Predictor j has the entries share[m] for its members m = members[indptr[j]:indptr[j + 1]], and the squared
+    length length[j]. The targets have unit noise, and the weights the given prior precision. weights (predictors,
+    SET_COLUMNS) and rest (rows, SET_COLUMNS), the residuals of the targets, are updated in place.
     """
     normals = np.zeros((1, SET_COLUMNS), np.float32)
     minus = splat(np.float32(-1))

@@ -10,7 +10,7 @@ from palate.kernels.simd import LANES, fma, load, mul, splat, store, total
 __all__ = ["descend", "descend_in_batches", "squared_error"]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
-SIMD = "655ef8609500"
+SIMD = "858dc518610b"
 
 
 @jit
@@ -22,35 +22,36 @@ def _product(p, q, u, i, width):
 
 
 @jit
-def descend(user, item, rating, start, stop, p, q, user_bias, item_bias, rate, keep, biased, width):
-    """One step for each rating of start..stop, in order; returns the sum of squared errors before the steps.
+def descend(user, item, rating, start, stop, p, q, user_bias, item_bias, rate, decay, biased, width):
+    """Make one step for each rating of start..stop, in order; return the sum of squared errors before the steps.
 
-    p (users, k) and q (items, k) are padded to a multiple of LANES; `width` is a tuple of k entries, which makes k a
-    constant to the compiler, so that the loops over it unroll. `keep` is what regularization leaves of a parameter.
+    p (users, d) and q (items, d) are padded to a multiple of LANES columns. `width` is a tuple of d entries: its length
+    is a constant for the compiler, which then unrolls the loops. A step multiplies each parameter by `decay`, which is
+    1 - rate * regularization.
     """
     squares = 0.0
-    kept = splat(keep)
+    decays = splat(decay)
     for position in range(start, stop):
         u, i = np.uint64(user[position]), np.uint64(item[position])
         error = rating[position] - user_bias[u] - item_bias[i] - _product(p, q, u, i, width)
         squares += error * error
         step = rate * error
         if biased:
-            user_bias[u] = keep * user_bias[u] + step
-            item_bias[i] = keep * item_bias[i] + step
+            user_bias[u] = decay * user_bias[u] + step
+            item_bias[i] = decay * item_bias[i] + step
         steps = splat(step)
         for column in range(0, len(width), LANES):
             x, y = load(p, u, column), load(q, i, column)
-            store(p, u, column, fma(steps, y, mul(kept, x)))
-            store(q, i, column, fma(steps, x, mul(kept, y)))
+            store(p, u, column, fma(steps, y, mul(decays, x)))
+            store(q, i, column, fma(steps, x, mul(decays, y)))
     return squares
 
 
 @jit
-def descend_in_batches(user, item, rating, order, batch, p, q, user_bias, item_bias, rate, keep, biased):
-    """One step a batch, along the mean gradient of its ratings; returns the sum of squared errors before the steps.
+def descend_in_batches(user, item, rating, order, batch, p, q, user_bias, item_bias, rate, decay, biased):
+    """Make one step for each batch, along the mean gradient; return the sum of squared errors before the steps.
 
-    All errors and gradients of a batch are taken before any of its parameters moves. The last batch may be shorter.
+    All errors and gradients of a batch are computed before its parameters change. The last batch may be shorter.
     """
     squares = 0.0
     k = p.shape[1]
@@ -68,22 +69,22 @@ def descend_in_batches(user, item, rating, order, batch, p, q, user_bias, item_b
                 product += p[u, column] * q[i, column]
             errors[member] = rating[order[start + member]] - user_bias[u] - item_bias[i] - product
             squares += errors[member] * errors[member]
-        step, lost = rate / np.float32(size), (np.float32(1) - keep) / np.float32(size)
+        step, shrinkage = rate / np.float32(size), (np.float32(1) - decay) / np.float32(size)
         for member in range(size):
             u, i = user[order[start + member]], item[order[start + member]]
-            along = step * errors[member]
+            scaled_error = step * errors[member]
             for column in range(k):
-                p[u, column] += along * rows[1, member, column] - lost * rows[0, member, column]
-                q[i, column] += along * rows[0, member, column] - lost * rows[1, member, column]
+                p[u, column] += scaled_error * rows[1, member, column] - shrinkage * rows[0, member, column]
+                q[i, column] += scaled_error * rows[0, member, column] - shrinkage * rows[1, member, column]
             if biased:
-                user_bias[u] += along - lost * biases[0, member]
-                item_bias[i] += along - lost * biases[1, member]
+                user_bias[u] += scaled_error - shrinkage * biases[0, member]
+                item_bias[i] += scaled_error - shrinkage * biases[1, member]
     return squares
 
 
 @jit
 def squared_error(user, item, rating, start, stop, p, q, user_bias, item_bias, low, high, width):
-    """The sum of squared errors over start..stop, predictions clipped to low..high."""
+    """Return the sum of squared errors over start..stop; predictions are clipped to low..high."""
     squares = 0.0
     for position in range(start, stop):
         u, i = np.uint64(user[position]), np.uint64(item[position])

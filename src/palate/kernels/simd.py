@@ -1,8 +1,8 @@
-"""Eight floats at a time: the few vector operations that kernels spell out.
+"""Operations on vectors of eight floats, for kernels.
 
-LLVM's own vectoriser gives up on loops as short as a row of factors (measured: scalar code at k = 16, four times
-slower), and where it does vectorise it reorders sums. These operations say exactly what is to happen, on any CPU: LLVM
-splits the vectors where the machine's are shorter. Rows are padded with zeros to a multiple of `LANES` columns.
+LLVM does not vectorise loops as short as a row of factors by itself (measured at k = 16: scalar code, four times
+slower), and where it does, it reorders sums. These operations have the same result on any CPU: LLVM splits the vectors
+where the CPU has shorter ones. Rows are padded with zeros to a multiple of `LANES` columns.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _fma(builder: Any, *args: Any) -> Any:
 
 @intrinsic
 def load(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
-    """Read array[row, column:column + 8]."""
+    """Return array[row, column:column + 8]."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_pointer(context, builder, signature, args), align=4)
@@ -93,7 +93,7 @@ def load(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
-    """Write array[row, column:column + 8] = value."""
+    """Set array[row, column:column + 8] = value."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store(args[3], _pointer(context, builder, signature, args), align=4)
@@ -104,7 +104,7 @@ def store(typing_context: Any, array: Any, row: Any, column: Any, value: Any) ->
 
 @intrinsic
 def prefetch(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
-    """Ask for array[row, column] to be in the cache soon."""
+    """Load array[row, column] into the cache, without waiting for it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bytes_ = ir.IntType(8).as_pointer()
@@ -120,31 +120,31 @@ def prefetch(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
 
 @intrinsic
 def splat(typing_context: Any, number: Any) -> Any:
-    """Eight times the same float32."""
+    """Return a vector of eight times the same float32."""
     return _float32x8(types.float32), lambda context, builder, signature, args: _splat(builder, *args)
 
 
 @intrinsic
 def add(typing_context: Any, a: Any, b: Any) -> Any:
-    """A + b, lane by lane."""
+    """Return a + b, lane by lane."""
     return _float32x8(a, b), lambda context, builder, signature, args: builder.fadd(*args)
 
 
 @intrinsic
 def mul(typing_context: Any, a: Any, b: Any) -> Any:
-    """A * b, lane by lane."""
+    """Return a * b, lane by lane."""
     return _float32x8(a, b), lambda context, builder, signature, args: builder.fmul(*args)
 
 
 @intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """A * b + c, lane by lane, fused where the CPU can."""
+    """Return a * b + c, lane by lane, fused where the CPU can."""
     return _float32x8(a, b, c), lambda context, builder, signature, args: _fma(builder, *args)
 
 
 @intrinsic
 def total(typing_context: Any, a: Any) -> Any:
-    """The sum of the lanes, added in halves."""
+    """Return the sum of the lanes: both halves are added, again and again."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector, width = args[0], LANES
@@ -167,10 +167,11 @@ def total(typing_context: Any, a: Any) -> Any:
 def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
     """Make out[row:row + rows, column:column + width] += sign * left[:size, row:row + rows]' right[:size, column:...].
 
-    The width is lanes * vectors. The sums stay in registers: of 16, four rows by two vectors leave enough for the
-    factors, and a load serves four products (measured, in GFLOP/s of one core: 4 x 2 92, 8 x 1 45, a single-threaded
-    matrix product of BLAS 87). `left` and `out` may be the same array if no row is both read and written. Each sum has
-    its own order, so the bits are the same for any number of rows, vectors and lanes.
+    The width is lanes * vectors. The sums stay in registers: four rows by two vectors take eight of 16 registers, which
+    leaves enough for the factors, and a load serves four products (GFLOP/s of one core, measured: 92 for 4 x 2, 45 for
+    8 x 1, 87 for a single-threaded matrix product of BLAS). `left` and `out` may be the same array if no row is both
+    read and written. The terms of each sum are added in the same order for any number of rows, vectors and lanes, so
+    the bits are the same.
     """
     kind = ir.VectorType(ir.FloatType(), lanes)
     if numba.config.DISABLE_JIT:
@@ -186,7 +187,7 @@ def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
         typing_context: Any, left: Any, right: Any, size: Any, row: Any, column: Any, sign: Any, out: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def at(number: int, *where: Any) -> Any:
+            def pointer_to(number: int, *where: Any) -> Any:
                 array = context.make_array(signature.args[number])(context, builder, args[number])
                 return cgutils.get_item_pointer(
                     context, builder, signature.args[number], array, where, wraparound=False
@@ -200,19 +201,22 @@ def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
             size, row, column = args[2:5]
             step = [ir.Constant(column.type, lanes * number) for number in range(vectors)]
             with cgutils.for_range(builder, size) as loop:
-                facing = [
-                    builder.load(vector(at(1, loop.index, builder.add(column, offset))), align=4) for offset in step
+                partners = [
+                    builder.load(vector(pointer_to(1, loop.index, builder.add(column, offset))), align=4)
+                    for offset in step
                 ]
                 for line in range(rows):
-                    number = builder.load(at(0, loop.index, builder.add(row, ir.Constant(row.type, line))))
+                    number = builder.load(pointer_to(0, loop.index, builder.add(row, ir.Constant(row.type, line))))
                     factor = _splat(builder, number, kind)
-                    for partner, kept in zip(facing, sums[line], strict=True):
-                        builder.store(_fma(builder, factor, partner, builder.load(kept)), kept)
+                    for partner, running in zip(partners, sums[line], strict=True):
+                        builder.store(_fma(builder, factor, partner, builder.load(running)), running)
             scale = _splat(builder, args[5], kind)
             for line in range(rows):
-                for offset, kept in zip(step, sums[line], strict=True):
-                    place = vector(at(6, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset)))
-                    total = _fma(builder, scale, builder.load(kept), builder.load(place, align=4))
+                for offset, running in zip(step, sums[line], strict=True):
+                    place = vector(
+                        pointer_to(6, builder.add(row, ir.Constant(row.type, line)), builder.add(column, offset))
+                    )
+                    total = _fma(builder, scale, builder.load(running), builder.load(place, align=4))
                     builder.store(total, place, align=4)
             return context.get_dummy_value()
 
@@ -224,7 +228,7 @@ def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
 add_products_8x1 = _products(8, 1)
 add_products_1x3, add_products_1x2, add_products_1x1 = _products(1, 3), _products(1, 2), _products(1, 1)
 add_products_4x2, add_products_8x2 = _products(4, 2), _products(8, 1, 2 * LANES)
-# Whether registers are long enough for the latter, and there are 32 of them.
+# Whether the CPU has 32 registers of 16 floats, as `add_products_8x2` needs.
 HAS_AVX512 = bool(get_host_cpu_features().get("avx512f")) and not numba.config.CPU_NAME
 
 

@@ -1,6 +1,6 @@
 """Kernels that draw a synthetic table of ratings, user by user.
 
-Random bits are a function of a key and a counter (splitmix64), so a user's ratings do not depend on who else is drawn.
+Random bits are a function of a key and a counter (splitmix64), so a user's ratings do not depend on the other users.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _uniform(key, counter):  # type: ignore[no-untyped-def]
 
 @jit
 def alias_table(weight):  # type: ignore[no-untyped-def]
-    """Walker's alias table of positive weights: draw a column evenly, keep it or take its alias.
+    """Return Walker's alias table of positive weights: a draw takes a random column, and keeps it or takes its alias.
 
     Returns keep (uint32, n; in units of 2^-32) and alias (int32, n).
     """
@@ -39,7 +39,7 @@ def alias_table(weight):  # type: ignore[no-untyped-def]
     share = weight * (n / weight.sum())
     alias = np.arange(n).astype(np.int32)
     keep = np.full(n, np.uint32(0xFFFFFFFF))
-    # Columns below 1 stand at the left end of `stack`, the others at its right end.
+    # Columns below 1 are at the left end of `stack`, the others at its right end.
     stack = np.empty(n, np.int32)
     small, large = 0, n
     for column in range(n):
@@ -64,7 +64,7 @@ def alias_table(weight):  # type: ignore[no-untyped-def]
 
 @jit
 def _draw_and_reject(key, keep, alias, mark, stamp, drawn):  # type: ignore[no-untyped-def]
-    """Fill `drawn` with distinct items, drawing again where an item is marked already."""
+    """Fill `drawn` with distinct items: an item that was drawn before is drawn again."""
     counter, count = 0, 0
     columns = np.uint64(keep.size)
     while count < drawn.size:
@@ -82,8 +82,8 @@ def _draw_and_reject(key, keep, alias, mark, stamp, drawn):  # type: ignore[no-u
 def _draw_by_race(key, weight, arrival, drawn):  # type: ignore[no-untyped-def]
     """Fill `drawn` with the items that arrive first, at exponential times with rates `weight`, in ascending order.
 
-    That is the same distribution as drawing one after the other without replacement, at a cost that does not depend
-    on how many are drawn.
+    The distribution is that of drawing one after the other without replacement, and the cost does not depend on the
+    number of items drawn.
     """
     for item in range(weight.size):
         arrival[item] = -math.log(_uniform(key, item)) / weight[item]
@@ -125,19 +125,19 @@ def _smallest(values, rank):  # type: ignore[no-untyped-def]
 def draw_items(first, stop, key, start, weight, keep, alias, easy, item):  # type: ignore[no-untyped-def]
     """Draw distinct items in proportion to weight, without replacement, for users first..stop.
 
-    User u owns item[start[u]:start[u + 1]], which is filled in ascending order. Up to `easy` items are drawn by
+    The items of user u are put into item[start[u]:start[u + 1]], in ascending order. Up to `easy` items are drawn by
     rejection, more by a race.
     """
     mark = np.full(weight.size, -1, np.int64)
     arrival = np.empty(weight.size)
     for user in range(first, stop):
         drawn = item[start[user] : start[user + 1]]
-        own = _bits(key, user)
+        user_key = _bits(key, user)
         if drawn.size <= easy:
-            _draw_and_reject(own, keep, alias, mark, user, drawn)
+            _draw_and_reject(user_key, keep, alias, mark, user, drawn)
             drawn.sort()
         else:
-            _draw_by_race(own, weight, arrival, drawn)
+            _draw_by_race(user_key, weight, arrival, drawn)
 
 
 @jit

@@ -1,7 +1,7 @@
 """Kernels that read plain numeric text, and that renumber ids.
 
-Plain text has integer ids, decimal ratings, one separator and no quotes. The kernels give up at the first line that is
-anything else; the caller then reads the text in a slower, more patient way.
+Plain text has integer ids, decimal ratings, one separator and no quotes. The kernels stop at the first other line; the
+caller then reads the text with a slower reader that accepts more.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def count_lines(text):
 def parse_lines(text, separator, repeat, roles, ids, rating):
     """Read whole lines of text, which must end in a newline, into ids (int32 or int64, 2 x n) and rating (float32, n).
 
-    A line holds a field for each of `roles`: 0 user, 1 item, 2 rating, 3 skipped. Between fields stands `separator`, a
-    byte, `repeat` times.
+    A line has a field for each of `roles`: 0 user, 1 item, 2 rating, 3 skipped. Fields are separated by the byte
+    `separator`, `repeat` times.
 
     Returns 0 if all lines were read, 1 if one is not plain, 2 if an id is too long for int32. Integers with leading
     zeros are not plain (they are text), nor numbers with an exponent, a plus sign or more than 15 digits.
     """
-    # Unsigned positions spare the test for negative ones; no digit loop runs past a newline.
+    # With unsigned positions Numba needs no test for negative ones. No digit loop runs past a newline.
     one, zero, nine, ten = np.uint64(1), np.uint64(48), np.uint64(9), np.uint64(10)
     longest = np.uint64(9 if ids.itemsize == 4 else 15)
     position, stop = np.uint64(0), np.uint64(text.size)

@@ -1,6 +1,6 @@
 """Ways to fit a model. A solver is a frozen dataclass of its settings with ``fit(ratings) -> Model``.
 
-Each solver is a folder: `settings` (the class), `fit` (the work) and what only this solver needs.
+Each solver is a folder: `settings` (the class), `fit` (the work) and what no other solver needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One side of the table, users or items, as solvers that go by turns want it."""
+"""Half a sweep: solve for the rows of one side, users or items, while the other side stays fixed."""
 
 from __future__ import annotations
 
@@ -18,70 +18,103 @@ from palate.parallel import Run
 from palate.ratings import Grouped, Ratings, RatingScale
 
 __all__ = [
-    "Side",
+    "HalfStep",
+    "balanced_ranges",
     "center_and_spread",
-    "cut",
-    "padded",
-    "partners",
-    "row_work",
+    "padded_width",
+    "partners_and_biases",
+    "row_cost",
     "set_lengths",
     "set_shares",
-    "standard",
-    "standardized",
+    "standardize",
+    "standardize_table",
 ]
 
 Floats = NDArray[np.float32]
 
-# Work is cut into so many parts at most, whatever the number of threads.
-_PARTS = 64
-# So many ratings are worth handing over to another thread.
-_WORTH = 2048
-# What a row costs beside, in ratings.
-_ROW_WORK = 8
-# So many ratings are converted to doubles at once.
+# The largest number of ranges of rows. It is fixed, so that ranges do not depend on the number of threads.
+_MOST_RANGES = 64
+# A range holds at least this many ratings: a smaller one is done sooner than another thread can take it over.
+_RANGE_RATINGS = 2048
+# The cost of a row beside its ratings and its equations, in ratings.
+_ROW_COST = 8
+# This many ratings are converted to doubles at a time.
 _CHUNK = 1 << 20
 
 
-def padded(columns: int) -> int:
-    """Return so many columns rounded up to whole vectors."""
+def padded_width(columns: int) -> int:
+    """Return a number of columns rounded up to whole vectors of the kernels."""
     return -(-columns // LANES) * LANES
 
 
-def cut(indptr: NDArray[np.int64], per_row: int = 0) -> list[tuple[int, int]]:
-    """Return ranges of rows with about as much work, to be done side by side; the largest come first.
+def balanced_ranges(indptr: NDArray[np.int64], row_cost: int = 0) -> list[tuple[int, int]]:
+    """Cut the rows of a grouped table into ranges of about equal work, the largest first.
 
-    A row's work are its ratings and, with `per_row`, as much as so many ratings more. A row of more than a range's
-    share makes its range larger than others: begun first, it holds nobody up who has less than that to do.
+    A row that exceeds the share of a range makes its range larger than the others. That range is begun first, so that
+    the other threads do the smaller ranges meanwhile.
+
+    Parameters
+    ----------
+    indptr
+        int64 (rows + 1,): row r has the ratings ``indptr[r]`` to ``indptr[r + 1]``.
+    row_cost
+        The work of a row beside its ratings, in ratings.
+
+    Returns
+    -------
+    list of (start, stop)
+        Each row is in one range. Empty if there are no rows.
     """
-    work = indptr + np.arange(len(indptr)) * per_row
-    parts = min(_PARTS, 1 + int(work[-1]) // _WORTH)
-    cuts = np.searchsorted(work, np.linspace(0, work[-1], parts + 1))
-    cuts[0], cuts[-1] = 0, len(indptr) - 1
-    ranges = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
-    return sorted(ranges, key=lambda ends: int(work[ends[0]] - work[ends[1]]))
+    work = indptr + np.arange(len(indptr)) * row_cost
+    count = min(_MOST_RANGES, 1 + int(work[-1]) // _RANGE_RATINGS)
+    bounds = np.searchsorted(work, np.linspace(0, work[-1], count + 1))
+    bounds[0], bounds[-1] = 0, len(indptr) - 1
+    ranges = [(int(start), int(stop)) for start, stop in pairwise(bounds) if start < stop]
+    return sorted(ranges, key=lambda rows: int(work[rows[0]] - work[rows[1]]))
 
 
-def row_work(width: int) -> int:
-    """Return how many ratings the equations of one row are worth: d^3 / 6 products to solve, d^2 / 2 for a rating."""
-    return _ROW_WORK + width // 3
+def row_cost(width: int) -> int:
+    """Return the cost of solving the equations of one row, in ratings.
+
+    For d columns the solution takes d^3 / 6 products, and adding a rating to the equations takes d^2 / 2.
+    """
+    return _ROW_COST + width // 3
 
 
-def partners(factors: Floats, k: int) -> tuple[Floats, Floats]:
-    """Return what the other side's rows are multiplied with, a one in place of the bias (column k), and the biases."""
-    found = factors.copy()
-    found[:, k] = 1
-    return found, np.ascontiguousarray(factors[:, k])
+def partners_and_biases(factors: Floats, k: int) -> tuple[Floats, Floats]:
+    """Split the rows of the other side for a half-step.
+
+    Parameters
+    ----------
+    factors
+        float32 (rows, d): k factors, the bias in column k, padding.
+    k
+        The number of factors.
+
+    Returns
+    -------
+    tuple of arrays
+        float32 (rows, d): the factors with 1 in place of the bias, so that the row which is solved for gets a bias.
+        float32 (rows,): the biases.
+    """
+    partners = factors.copy()
+    partners[:, k] = 1
+    return partners, np.ascontiguousarray(factors[:, k])
 
 
 def set_shares(counts: NDArray[np.int64]) -> Floats:
-    """Return what each rated partner counts in the set of a row with so many ratings."""
+    """Return the entry 1 / sqrt(n) of each member in the rated set of a row with n ratings: float32 (rows,)."""
     return (1 / np.sqrt(np.maximum(1, counts))).astype(np.float32)
 
 
-def set_lengths(shares: Floats, turned: Grouped, run: Run) -> Floats:
-    """Return the squared length of each predictor: for item j the sum of 1 / n_u over its raters u, and so on."""
-    lengths = np.empty(len(turned.indptr) - 1, np.float32)
-    run(lambda part: measure_sets(turned.indptr, turned.indices, shares, *part, lengths), cut(turned.indptr))
+def set_lengths(shares: Floats, transposed: Grouped, run: Run) -> Floats:
+    """Return the squared length of each column of the matrix of rated sets: float32 (others,).
+
+    For item j this is the sum of 1 / n_u over its raters u; `transposed` is then the table grouped by item.
+    """
+    lengths = np.empty(len(transposed.indptr) - 1, np.float32)
+    indptr, members = transposed.indptr, transposed.indices
+    run(lambda rows: measure_sets(indptr, members, shares, *rows, lengths), balanced_ranges(indptr))
     return lengths
 
 
@@ -92,46 +125,63 @@ def center_and_spread(values: Floats) -> tuple[float, float]:
     return center, sqrt(sum(float(chunk @ chunk) for chunk in chunks) / len(values)) or 1.0
 
 
-def standard(values: Floats, center: float, spread: float) -> Floats:
+def standardize(values: Floats, center: float, spread: float) -> Floats:
     """Return (values - center) / spread."""
-    scaled = values - np.float32(center)
-    scaled *= np.float32(1 / spread)
-    return scaled
+    standardized = values - np.float32(center)
+    standardized *= np.float32(1 / spread)
+    return standardized
 
 
-def standardized(ratings: Ratings, center: float, spread: float) -> Ratings:
-    """Return the table with standard ratings; what is grouped by user shares its indices."""
-    # The scale is not used, and would be found by a search over all ratings.
-    rating = standard(ratings.rating, center, spread)
+def standardize_table(ratings: Ratings, center: float, spread: float) -> Ratings:
+    """Return the table with standardized ratings. Its grouping by user shares the indices of the original."""
+    # The scale is declared only to avoid the search for it over all ratings; nothing uses it.
+    rating = standardize(ratings.rating, center, spread)
     table = replace(ratings, rating=rating, declared_scale=RatingScale(-1, 1))
     if ratings.by_user.values is not ratings.rating:
-        values = standard(ratings.by_user.values, center, spread)
+        values = standardize(ratings.by_user.values, center, spread)
         table.__dict__["by_user"] = ratings.by_user._replace(values=values)
     return table
 
 
-class Side(NamedTuple):
-    """A grouped table, the number of ratings of each row, and ranges of rows with about as many ratings."""
+class HalfStep(NamedTuple):
+    """What a half-step for one side needs.
+
+    Attributes
+    ----------
+    table
+        The ratings, grouped by this side.
+    counts
+        int64 (rows,): the number of ratings of each row.
+    ranges
+        Ranges of rows that threads solve for side by side.
+    """
 
     table: Grouped
     counts: NDArray[np.int64]
-    tasks: list[tuple[int, int]]
+    ranges: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, table: Grouped, width: int) -> Self:
-        """Cut a table into tasks, for equations of this width."""
-        return cls(table, np.diff(table.indptr), cut(table.indptr, row_work(width)))
+    def prepare(cls, table: Grouped, width: int) -> Self:
+        """Cut a table into ranges, for equations of this width."""
+        return cls(table, np.diff(table.indptr), balanced_ranges(table.indptr, row_cost(width)))
 
-    def solve(self, run: Run, work: Callable[[tuple[int, int]], int]) -> None:
-        """Solve for all rows; `work` solves for a range and returns -1, or a row that cannot be solved for.
+    def solve(self, run: Run, solve_range: Callable[[tuple[int, int]], int]) -> None:
+        """Solve for all rows.
+
+        Parameters
+        ----------
+        run
+            A pool.
+        solve_range
+            Solves for the rows start to stop. Returns -1, or the first row whose equations have no solution.
 
         Raises
         ------
         SettingsError
             If there is such a row.
         """
-        if max(run(work, self.tasks)) >= 0:
+        if max(run(solve_range, self.ranges)) >= 0:
             raise SettingsError(
-                "the regularization is too weak for these ratings: with it, float32 does not hold their equations; "
-                "raise regularization (--regularization)"
+                "the regularization is too weak for these ratings: float32 is not precise enough to solve their "
+                "equations; raise regularization (--regularization)"
             )

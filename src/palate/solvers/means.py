@@ -1,33 +1,27 @@
-"""Baselines: models without factors, which every report shows beside the one in question."""
+"""Baselines: models without factors, which every report shows beside the model in question."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
-from palate.ratings import Ratings
-from palate.solvers.session import require_ratings
+from palate.solvers.session import Session
+from palate.solvers.settings import setting
+from palate.solvers.solver import Solver
 
-__all__ = ["BASELINES", "Means"]
+__all__ = ["BASELINES", "Means", "MeansFit"]
 
 
 @dataclass(frozen=True)
-class Means:
-    r"""The mean rating, moved by how far the user and the item lie off it on average.
+class Means(Solver):
+    r"""The mean rating plus user and item biases.
 
     Minimizes :math:`\sum (r_{ui} - \mu - b_u - b_i)^2 + \lambda_u \sum b_u^2 + \lambda_i \sum b_i^2` by turns (Koren
-    2010, "Factor in the neighbors", section 2.1). The penalties count like so many ratings that lie on the mean.
-
-    Parameters
-    ----------
-    users, items
-        Penalty of the user and of the item biases; None leaves these biases out.
-    passes
-        Turns, where both are in.
+    2010, "Factor in the neighbors", section 2.1). A penalty has the effect of that many additional ratings at the mean.
 
     Examples
     --------
@@ -38,31 +32,34 @@ class Means:
     True
     """
 
-    users: float | None = 15.0
-    items: float | None = 10.0
-    passes: int = 10
+    name = "means"
+    summary = "means of users and items, without factors"
+    runs = "palate.solvers.means:MeansFit"
 
-    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model:
-        """Fit the biases, on one thread whatever `threads` says: it takes no longer than a look at the table.
+    users: float | None = setting(15.0, "penalty of the user biases", least=0, none="no user biases")
+    items: float | None = setting(10.0, "penalty of the item biases", least=0, none="no item biases")
+    passes: int = setting(10, "turns, where there are both", least=1)
 
-        Raises
-        ------
-        DataError
-            If there are no ratings, or one of them is not finite.
-        """
-        ratings = require_ratings(ratings)
+
+class MeansFit:
+    """One fit, on one thread and without progress: it takes about as long as reading the table once."""
+
+    def __init__(self, solver: Means, session: Session) -> None:
+        self.solver, self.ratings = solver, session.ratings
+
+    def go(self, resume: bool) -> Model:
+        """Fit the biases; there is no checkpoint."""
+        solver, ratings = self.solver, self.ratings
         mean = float(ratings.rating.mean(dtype=np.float64))
         residuals = ratings.rating - mean
         user_bias, item_bias = np.zeros(len(ratings.users)), np.zeros(len(ratings.items))
-        for _ in range(self.passes if self.users is not None and self.items is not None else 1):
-            if self.items is not None:
-                item_bias = _shrunk_means(
-                    ratings.item, ratings.item_counts, residuals - user_bias[ratings.user], self.items
-                )
-            if self.users is not None:
-                user_bias = _shrunk_means(
-                    ratings.user, ratings.user_counts, residuals - item_bias[ratings.item], self.users
-                )
+        for _ in range(solver.passes if solver.users is not None and solver.items is not None else 1):
+            if solver.items is not None:
+                item_residuals = residuals - user_bias[ratings.user]
+                item_bias = _shrunk_means(ratings.item, ratings.item_counts, item_residuals, solver.items)
+            if solver.users is not None:
+                user_residuals = residuals - item_bias[ratings.item]
+                user_bias = _shrunk_means(ratings.user, ratings.user_counts, user_residuals, solver.users)
         return Model(
             users=ratings.users,
             items=ratings.items,
@@ -74,8 +71,7 @@ class Means:
             item_factors=np.zeros((len(item_bias), 0), np.float32),
             scale=ratings.scale,
             seen=ratings.by_user,
-            penalty=RidgePenalty(1.0, self.users, by_count=False),
-            solver={"name": "means", **asdict(self)},
+            penalty=RidgePenalty(1.0, solver.users, by_count=False),
         )
 
 

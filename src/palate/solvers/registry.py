@@ -14,7 +14,7 @@ __all__ = ["SOLVERS", "SolverRegistry", "register"]
 
 
 class SolverRegistry(Mapping[str, Solver]):
-    """Solvers by name: those of palate's own folders, and those that other packages or a program register."""
+    """Solvers by name: those in palate's own folders, and those that a program or another package registers."""
 
     def __init__(self) -> None:
         self._solvers: dict[str, Solver] = {}
@@ -23,20 +23,22 @@ class SolverRegistry(Mapping[str, Solver]):
         self._is_complete = False
 
     def add(self, solver: Solver, name: str, summary: str, compared: bool) -> None:
-        """Enter a solver: see `register`."""
+        """Add a solver: see `register`."""
         if self._solvers.get(name, solver) != solver:
             raise SettingsError(f"a solver named {name!r} exists already: give the new one another name")
         self._solvers[name], self._summaries[name], self._compared[name] = solver, summary, compared
 
     def summary(self, name: str) -> str:
         """Return the line of help of a solver."""
+        self._load()
         return self._summaries[name]
 
     def compared(self) -> list[str]:
         """Return the names that `palate.compare` takes when none is given."""
         return [name for name in self if self._compared[name]]
 
-    def _all(self) -> dict[str, Solver]:
+    def _load(self) -> dict[str, Solver]:
+        """Import every folder of solvers, each of which registers its own, and the entry points of other packages."""
         if not self._is_complete:
             self._is_complete = True
             package = import_module("palate.solvers")
@@ -48,13 +50,13 @@ class SolverRegistry(Mapping[str, Solver]):
         return self._solvers
 
     def __getitem__(self, name: str) -> Solver:
-        return self._all()[name]
+        return self._load()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
+        return iter(self._load())
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self._load())
 
 
 #: What can be asked for by name, such as ``SOLVERS["als"]``; `dataclasses.replace` changes the settings of an entry.
@@ -64,16 +66,17 @@ SOLVERS = SolverRegistry()
 def register(
     solver: Solver, name: str | None = None, summary: str | None = None, *, compared: bool | None = None
 ) -> None:
-    """Let a solver be asked for by name, in Python and on the command line.
+    """Make a solver available by name, in Python and on the command line.
 
-    Another package declares an entry point of the group "palate.solvers" that names a module which calls `register`.
+    Another package declares an entry point of the group "palate.solvers". The entry point names a module that calls
+    `register`.
 
     Parameters
     ----------
     solver
-        With the settings that hold where none are given.
+        Its settings are the defaults of the name.
     name, summary, compared
-        By default the solver's own; given where the same class is entered with other settings.
+        By default those of the class. They are given where the same class is registered with other settings.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""What solvers with one regularization share: pilots on part of the ratings choose it, then all ratings are fitted."""
+"""Fits with one regularization: pilots on part of the ratings choose it, then all ratings are fitted.
+
+A pilot is a short fit that leaves part of the ratings, the validation part, out. Its error on the validation part
+chooses the regularization and the number of epochs.
+"""
 
 from __future__ import annotations
 
@@ -16,120 +20,123 @@ from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers.session import Epoch, Session
 
-__all__ = ["Part", "Pilot", "Piloted", "Tuned"]
+__all__ = ["Parameters", "PilotResult", "RegularizedFit", "RegularizedSolver", "TrainingProblem"]
 
-Arrays = dict[str, NDArray[np.float32]]
+#: The arrays that a fit changes, by name.
+Parameters = dict[str, NDArray[np.float32]]
 
-# Fewer validation ratings than this would choose by chance.
-_FEWEST_VALIDATION = 50
+# With fewer validation ratings the choice would be a matter of chance.
+_LEAST_VALIDATION = 50
 
 
-class Pilot(NamedTuple):
-    """The outcome of one pilot: the best epoch and its validation RMSE."""
+class PilotResult(NamedTuple):
+    """The best epoch of a pilot: its number and its RMSE on the validation part, in standardized units."""
 
     regularization: float
     epochs: int
     rmse: float
 
 
-class Tuned(Protocol):
+class RegularizedSolver(Protocol):
     """The settings that a solver needs for pilots."""
 
     @property
     def regularization(self) -> float | None:
-        """None for one of the usual values."""
+        """None to let pilots choose."""
 
     @property
     def validation(self) -> float:
-        """The share of the ratings that chooses."""
+        """The share of the ratings in the validation part."""
 
     @property
     def patience(self) -> int:
-        """Epochs without a better validation RMSE."""
+        """A pilot ends after this many epochs without a better validation RMSE."""
 
     @property
     def seed(self) -> int:
         """Of the validation part."""
 
 
-class Part(ABC):
-    """Ratings to train on, scaled, and perhaps others to validate on.
+class TrainingProblem(ABC):
+    """Standardized ratings to train on, and perhaps a validation part.
 
     Attributes
     ----------
     center, spread
-        What is learnt are (ratings - center) / spread.
+        The solver learns (ratings - center) / spread.
     """
 
     center: float
     spread: float
 
     @abstractmethod
-    def begin(self) -> Arrays:
+    def start(self) -> Parameters:
         """Return the first parameters."""
 
     @abstractmethod
-    def epoch(self, at: Arrays, regularization: float, number: int) -> tuple[float, int]:
-        """Change the parameters by one pass; return the mean squared error (scaled) and the rows trained on."""
+    def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:
+        """Make one pass, in place; return the mean squared error (standardized) and the number of rows trained on."""
 
     @abstractmethod
-    def validate(self, at: Arrays) -> float:
-        """Return the RMSE (scaled) on the validation part."""
+    def validation_rmse(self, parameters: Parameters) -> float:
+        """Return the RMSE on the validation part, in standardized units."""
 
 
-class Piloted(ABC):
+class RegularizedFit(ABC):
     """One fit.
 
     Parameters
     ----------
     solver, session
-        What is to be fitted.
+        What is fitted, and with what.
     epochs
-        Passes of a stage, at most.
-    usual
-        The regularization where nothing can be tried out.
-    tried
-        Those among which the pilots choose.
+        The largest number of passes of a pilot or of the fit.
+    default
+        The regularization where there are too few ratings for pilots.
+    candidates
+        The regularizations that pilots try.
     """
 
     #: The word for a pass in the record of the fit.
     passes: ClassVar[str] = "epochs"
 
-    def __init__(self, solver: Tuned, session: Session, epochs: int, usual: float, tried: Sequence[float]) -> None:
+    def __init__(
+        self, solver: RegularizedSolver, session: Session, epochs: int, default: float, candidates: Sequence[float]
+    ) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
-        self.epochs, self.usual, self.tried = epochs, usual, tried
-        self.pilots: list[Pilot] = []
-        self.resumed: tuple[dict[str, Any], dict[str, Any]] | None = None
+        self.epochs, self.default, self.candidates = epochs, default, candidates
+        self.pilots: list[PilotResult] = []
+        self.loaded: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     @abstractmethod
-    def part(self, ratings: Ratings, held: Ratings | None) -> Part:
-        """Prepare ratings for training, and those held out for validation."""
+    def problem(self, ratings: Ratings, validation: Ratings | None) -> TrainingProblem:
+        """Prepare ratings for training, and the validation part."""
 
     @abstractmethod
-    def model(self, part: Part, at: Arrays, regularization: float) -> Model:
+    def model(self, problem: TrainingProblem, parameters: Parameters, regularization: float) -> Model:
         """Return the model of these parameters."""
 
     def go(self, resume: bool) -> Model:
-        """Run what is still to be run; return the model."""
-        self.resumed = self.session.checkpoint.load() if resume else None
-        if self.resumed:
-            _, state = self.resumed
-            self.pilots = [Pilot(*pilot) for pilot in state["pilots"]]
+        """Run the pilots and the passes that remain; return the model."""
+        self.loaded = self.session.checkpoint.load() if resume else None
+        if self.loaded:
+            _, state = self.loaded
+            self.pilots = [PilotResult(*pilot) for pilot in state["pilots"]]
             self.session.history = [Epoch(**epoch) for epoch in state["history"]]
-        validation = self._validation_rows()
-        if validation.any():
-            if reached := self._pilot(validation):
-                return self.model(*reached)
-            chosen = min(self.pilots, key=lambda pilot: pilot.rmse)
+        in_validation = self._draw_validation()
+        if in_validation.any():
+            if interrupted := self._run_pilots(in_validation):
+                return self.model(*interrupted)
+            best = min(self.pilots, key=lambda pilot: pilot.rmse)
         else:
-            given = self.solver.regularization
-            chosen = Pilot(self.usual if given is None else given, self.epochs, 0.0)
-        part = self.part(self.ratings, None)
-        parameters, _ = self._stage("fit", part, chosen.regularization, chosen.epochs)
-        return self.model(part, parameters, chosen.regularization)
+            regularization = self.solver.regularization
+            best = PilotResult(self.default if regularization is None else regularization, self.epochs, 0.0)
+        problem = self.problem(self.ratings, None)
+        parameters, _ = self._run_stage("fit", problem, best.regularization, best.epochs)
+        return self.model(problem, parameters, best.regularization)
 
-    def record(self, regularization: float) -> dict[str, Any]:
-        """Return what a model tells of its training."""
+    def training_record(self, regularization: float) -> dict[str, Any]:
+        """Return how the fit went, for `Model.training`."""
         last = self.session.history[-1] if self.session.history else None
         return {
             "regularization": regularization,
@@ -140,42 +147,46 @@ class Piloted(ABC):
             "history": self.session.plain_history(),
         }
 
-    def _validation_rows(self) -> NDArray[np.bool_]:
+    def _draw_validation(self) -> NDArray[np.bool_]:
+        """Return which rows are in the validation part; none if it would be too small."""
         if not self.solver.validation:
             return np.zeros(len(self.ratings), bool)
         rng = np.random.default_rng([self.solver.seed, 3])
         rows = rng.random(len(self.ratings)) < self.solver.validation
-        if rows.sum() < _FEWEST_VALIDATION or rows.all():
+        if rows.sum() < _LEAST_VALIDATION or rows.all():
             rows[:] = False
         return rows
 
-    def _pilot(self, validation: NDArray[np.bool_]) -> tuple[Part, Arrays, float] | None:
-        """Run the pilots that are still to be run; return what has been reached if one was interrupted."""
-        given, done = self.solver.regularization, {pilot.regularization for pilot in self.pilots}
-        left = [value for value in (self.tried if given is None else (given,)) if value not in done]
-        if not left:
+    def _run_pilots(self, in_validation: NDArray[np.bool_]) -> tuple[TrainingProblem, Parameters, float] | None:
+        """Run the pilots that remain; if Ctrl-C interrupts one, return what it has reached."""
+        fixed, done = self.solver.regularization, {pilot.regularization for pilot in self.pilots}
+        remaining = [value for value in (self.candidates if fixed is None else (fixed,)) if value not in done]
+        if not remaining:
             return None
+        # Both parts keep the scale of the whole table.
         declared = dataclasses.replace(self.ratings, declared_scale=self.ratings.scale)
-        part = self.part(declared.take(~validation), declared.take(validation))
-        for regularization in left:
-            parameters, pilot = self._stage("pilot", part, regularization, self.epochs)
+        problem = self.problem(declared.take(~in_validation), declared.take(in_validation))
+        for regularization in remaining:
+            parameters, pilot = self._run_stage("pilot", problem, regularization, self.epochs)
             if self.session.interrupted():
-                return part, parameters, regularization
+                return problem, parameters, regularization
             self.pilots.append(pilot)
         return None
 
-    def _stage(self, stage: str, part: Part, regularization: float, epochs: int) -> tuple[Arrays, Pilot]:
+    def _run_stage(
+        self, stage: str, problem: TrainingProblem, regularization: float, epochs: int
+    ) -> tuple[Parameters, PilotResult]:
         """Run the epochs of a pilot or of the fit; return the last parameters and the best epoch."""
-        parameters, done, best = self._begin(stage, part, regularization)
+        parameters, done, best = self._start_stage(stage, problem, regularization)
         for epoch in range(done, epochs):
-            late = stage == "pilot" and epoch - best.epochs >= self.solver.patience
-            if self.session.interrupted() or late:
+            out_of_patience = stage == "pilot" and epoch - best.epochs >= self.solver.patience
+            if self.session.interrupted() or out_of_patience:
                 break
             started = time.perf_counter()
-            squares, rows = part.epoch(parameters, regularization, epoch)
-            rmse = part.validate(parameters) if stage == "pilot" else None
+            squares, rows = problem.epoch(parameters, regularization, epoch)
+            rmse = problem.validation_rmse(parameters) if stage == "pilot" else None
             if rmse is None or rmse < best.rmse:
-                best = Pilot(regularization, epoch + 1, rmse or 0.0)
+                best = PilotResult(regularization, epoch + 1, rmse or 0.0)
             self.session.report(
                 Epoch(
                     stage=stage,
@@ -183,23 +194,26 @@ class Piloted(ABC):
                     number=epoch + 1,
                     of=epochs,
                     rows=rows,
-                    training_rmse=part.spread * sqrt(squares),
-                    validation_rmse=None if rmse is None else part.spread * rmse,
+                    training_rmse=problem.spread * sqrt(squares),
+                    validation_rmse=None if rmse is None else problem.spread * rmse,
                     seconds=time.perf_counter() - started,
                 )
             )
             self._save(stage, parameters, best, epoch + 1)
         return parameters, best
 
-    def _begin(self, stage: str, part: Part, regularization: float) -> tuple[Arrays, int, Pilot]:
-        if self.resumed:
-            arrays, state = self.resumed
+    def _start_stage(
+        self, stage: str, problem: TrainingProblem, regularization: float
+    ) -> tuple[Parameters, int, PilotResult]:
+        """Return the parameters, the number of epochs done and the best epoch: those of the checkpoint, or new ones."""
+        if self.loaded:
+            arrays, state = self.loaded
             if (state["stage"], state["best"][0]) == (stage, regularization):
-                self.resumed = None
-                return arrays, state["done"], Pilot(*state["best"])
-        return part.begin(), 0, Pilot(regularization, 0, float("inf"))
+                self.loaded = None
+                return arrays, state["done"], PilotResult(*state["best"])
+        return problem.start(), 0, PilotResult(regularization, 0, float("inf"))
 
-    def _save(self, stage: str, parameters: Arrays, best: Pilot, done: int) -> None:
+    def _save(self, stage: str, parameters: Parameters, best: PilotResult, done: int) -> None:
         state = {
             "stage": stage,
             "done": done,

@@ -1,4 +1,4 @@
-"""What every iterative solver shares: progress, interruption, checkpoints."""
+"""What every fit shares: checks, progress, interruption, checkpoints."""
 
 from __future__ import annotations
 
@@ -23,35 +23,36 @@ from palate.parallel import Run, pool
 from palate.ratings import Ratings
 from palate.solvers.settings import check
 
-__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "fitting", "require_ratings"]
+__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
 
 CHECKPOINT_FORMAT = 1
 #: Returns the arrays and the plain values that the rest of a fit depends on.
 State = Callable[[], tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]]
 
-# Seconds before the first checkpoint, and between two: fitting a small table takes less than writing one.
-_BETWEEN = 1.0
+# Seconds before the first checkpoint, and between two. A fit of a small table takes less time than one checkpoint.
+_CHECKPOINT_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the ratings (an epoch, or a sweep) did.
+    """What one pass over the ratings (an epoch of SGD, a sweep of the other solvers) did.
 
     Attributes
     ----------
     stage
-        "pilot" (validation part left out, to choose settings) or "fit".
+        "pilot" for a short fit on part of the ratings, whose error on the rest chooses settings; "fit" for the fit of
+        all ratings.
     setting
-        What this stage has that others have not, such as "λ = 0.06".
+        What distinguishes this stage from the others, such as "λ = 0.06".
     number, of
-        Counted from 1, and the most there can be.
+        The number of the pass, from 1, and the largest number there can be.
     rows
-        Distinct ratings that were trained on in this epoch.
+        How many distinct ratings the pass trained on.
     training_rmse, validation_rmse
-        On the rating scale; the first measured on each rating just before its step, the second None without a
-        validation part.
+        In units of the ratings. The first compares each rating with its prediction just before its step; the second is
+        None without a validation part.
     seconds
-        How long it took, validation included.
+        The time of the pass and of its validation.
     """
 
     stage: str
@@ -65,7 +66,7 @@ class Epoch:
 
     @property
     def ratings_per_second(self) -> float:
-        """Trained ratings a second."""
+        """How many ratings a second the pass trained on."""
         return self.rows / max(self.seconds, 1e-9)
 
 
@@ -73,36 +74,30 @@ Progress = Callable[[Epoch], None]
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a question that a loop can ask; the second one interrupts as usual.
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed. A second Ctrl-C raises KeyboardInterrupt as usual.
 
-    Signals reach the main thread only: elsewhere the answer is always no.
+    Signals reach the main thread only: in other threads the function always says no.
     """
-    asked = threading.Event()
+    pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield pressed.is_set
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+    def handle(number: int, frame: FrameType | None) -> None:
+        if pressed.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        pressed.set()
 
-    before = signal.signal(signal.SIGINT, ask)
+    previous = signal.signal(signal.SIGINT, handle)
     try:
-        yield asked.is_set
+        yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def require_ratings(ratings: Ratings) -> Ratings:
-    """Return the ratings without ids that have none.
-
-    Raises
-    ------
-    DataError
-        If there are no ratings, or one of them is not finite.
-    """
+def _checked(ratings: Ratings) -> Ratings:
+    """Return the ratings without ids that have none; refuse an empty table and ratings that are not finite."""
     if not len(ratings):
         raise DataError("there are no ratings to fit")
     if not np.isfinite(ratings.rating).all():
@@ -110,38 +105,48 @@ def require_ratings(ratings: Ratings) -> Ratings:
     return ratings.compact()
 
 
-def _fingerprint(solver: Any, ratings: Ratings) -> str:
-    # The same only for the same settings and the same table.
-    columns = ratings.user, ratings.item, ratings.rating
-    with pool() as run:
-        digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
-    parts = (solver, ratings.scale, len(ratings.users), len(ratings.items), digests)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
 @contextmanager
-def fitting(
+def open_session(
     solver: Any, ratings: Ratings, threads: int | None, progress: Progress | None, checkpoint: Path | None
 ) -> Iterator[Session]:
-    """Check settings and ratings, and open what a fit needs while it runs.
+    """Check the settings and the ratings, and open what a fit needs while it runs.
+
+    The parameters are those of `palate.solvers.Solver.fit`.
 
     Raises
     ------
-    SettingsError, DataError
-        As the solvers' `fit`.
+    SettingsError
+        If a setting or the number of threads is impossible.
+    DataError
+        If there are no ratings, or one of them is not finite.
     """
     check(solver)
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
-    ratings = require_ratings(ratings)
-    kept = Checkpoint(checkpoint, solver, ratings)
-    with pool(threads) as run, interruptible() as interrupted:
-        yield Session(ratings, run, progress, kept, interrupted)
+    ratings = _checked(ratings)
+    with pool(threads) as run, _interruptible() as interrupted:
+        yield Session(ratings, run, progress, Checkpoint(checkpoint, solver, ratings), interrupted)
 
 
 @dataclass
 class Session:
-    """What one fit works with, and its epochs so far."""
+    """What one fit works with, and its epochs so far.
+
+    Attributes
+    ----------
+    ratings
+        Finite ratings; every id has at least one.
+    run
+        A pool of threads.
+    progress
+        Called with each epoch, or None.
+    checkpoint
+        Where the fit saves its state.
+    interrupted
+        Says whether Ctrl-C was pressed.
+    history
+        The epochs so far.
+    """
 
     ratings: Ratings
     run: Run
@@ -151,7 +156,7 @@ class Session:
     history: list[Epoch] = field(default_factory=list)
 
     def report(self, epoch: Epoch) -> None:
-        """Remember an epoch, and tell it to whoever wants to know."""
+        """Add an epoch to the history and pass it to `progress`."""
         self.history.append(epoch)
         if self.progress:
             self.progress(epoch)
@@ -163,14 +168,14 @@ class Session:
 
 @dataclass
 class Checkpoint:
-    """A file that holds where a fit stands, replaced whole after an epoch, but not more often than once a second.
+    """A file with the state of a fit, replaced whole after an epoch, but at most once a second.
 
     Parameters
     ----------
     path
-        Where it is kept; None keeps nothing.
+        Of the file; None writes nothing.
     solver, ratings
-        The fit it belongs to.
+        The fit that the file belongs to.
     """
 
     path: Path | None
@@ -180,22 +185,26 @@ class Checkpoint:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A text that is the same only for the same settings and the same table."""
-        return _fingerprint(self.solver, self.ratings)
+        """A text that differs between fits with different settings or tables."""
+        columns = self.ratings.user, self.ratings.item, self.ratings.rating
+        with pool() as run:
+            digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
+        shape = len(self.ratings.users), len(self.ratings.items)
+        return hashlib.sha256(repr((self.solver, self.ratings.scale, *shape, digests)).encode()).hexdigest()
 
     def save(self, state: State, *, now: bool = False) -> None:
-        """Replace the file, if there is one and it is time, or at once if `now`; only then `state` is called.
+        """Replace the file if a second has passed since the last time, or if `now`; `state` is called only then.
 
-        It is not flushed to the disk: losing some epochs in a power cut is cheaper than waiting.
+        The file is not flushed to the disk: the loss of some epochs in a power cut costs less than the waiting.
         """
-        if self.path is not None and (now or time.monotonic() - self.saved > _BETWEEN):
+        if self.path is not None and (now or time.monotonic() - self.saved > _CHECKPOINT_INTERVAL):
             arrays, numbers = state()
             header = {"format": CHECKPOINT_FORMAT, "fingerprint": self.fingerprint, **numbers}
             write_arrays(self.path, arrays, header, durable=False)
             self.saved = time.monotonic()
 
     def load(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-        """Return what `save` wrote, None if there is no file.
+        """Return the arrays and plain values that `save` wrote, None if there is no file.
 
         Raises
         ------

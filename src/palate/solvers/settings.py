@@ -1,6 +1,7 @@
-"""Settings of a solver: each a dataclass field with its default, a sentence of help and its bounds.
+"""Settings of a solver: each is a dataclass field with a default, a sentence of help and bounds.
 
-The command line's options, the model file's record and the manual's tables are made from these, and from nothing else.
+The options of the command line, the record in the model file and the tables of the manual are all made from these
+fields.
 """
 
 from __future__ import annotations
@@ -23,24 +24,42 @@ def setting(
     below: float | None = None,
     none: str = "chosen",
 ) -> Any:
-    """Declare a field of a solver: >= least, > above, < below; `none` says what the default None means."""
+    """Declare a field of a solver.
+
+    Parameters
+    ----------
+    default
+        The value where none is given.
+    help
+        What the setting does, in one sentence without a full stop.
+    least, above, below
+        Bounds: value >= least, value > above, value < below.
+    none
+        What the value None means, in one word or two: the solver chooses, or there is no limit.
+    """
     bounds = {"least": least, "above": above, "below": below}
     return dataclasses.field(default=default, metadata={"help": help, "none": none, **bounds})
 
 
 class Setting(NamedTuple):
-    """One field of a solver, read back.
+    """One setting of a solver, as the command line and the manual need it.
 
     Attributes
     ----------
+    name
+        Of the field.
     type
         bool, int, float or str.
+    default
+        Of the class, or the value of the instance.
+    help
+        What the setting does.
     choices
         The texts allowed, if type is str.
     optional
         Whether None is allowed.
     none
-        What None means: the solver chooses, or there is no limit.
+        What None means.
     """
 
     name: str
@@ -53,9 +72,9 @@ class Setting(NamedTuple):
 
 
 def settings(solver: Any) -> list[Setting]:
-    """Return the settings of a solver (class or instance), in order."""
+    """Return the settings of a solver (class or instance), in the order of its fields."""
     hints = get_type_hints(type(solver) if not isinstance(solver, type) else solver)
-    found = []
+    entries = []
     for field in dataclasses.fields(solver):
         hint, optional = hints[field.name], False
         if get_origin(hint) in (Union, types.UnionType):
@@ -64,10 +83,10 @@ def settings(solver: Any) -> list[Setting]:
         choices = get_args(hint) if get_origin(hint) is Literal else ()
         default = field.default if isinstance(solver, type) else getattr(solver, field.name)
         kind = str if choices else hint
-        found.append(
+        entries.append(
             Setting(field.name, kind, default, field.metadata["help"], choices, optional, field.metadata["none"])
         )
-    return found
+    return entries
 
 
 def check(solver: Any) -> None:
@@ -76,7 +95,7 @@ def check(solver: Any) -> None:
     Raises
     ------
     SettingsError
-        Naming the setting, its value and what it may be.
+        With the name of the setting, its value, and which values are allowed.
     """
     for setting, field in zip(settings(solver), dataclasses.fields(solver), strict=True):
         value = getattr(solver, setting.name)
@@ -88,11 +107,11 @@ def check(solver: Any) -> None:
         if setting.choices and value not in setting.choices:
             raise SettingsError(f"{setting.name} must be one of {', '.join(setting.choices)}, not {value!r}")
         least, above, below = (field.metadata[bound] for bound in ("least", "above", "below"))
-        for wrong, words in (
+        for is_wrong, allowed in (
             (value != value, "a number"),
             (least is not None and value < least, f"at least {least}"),
             (above is not None and value <= above, f"above {above}"),
             (below is not None and value >= below, f"below {below}"),
         ):
-            if wrong:
-                raise SettingsError(f"{setting.name} must be {words}, not {value!r}")
+            if is_wrong:
+                raise SettingsError(f"{setting.name} must be {allowed}, not {value!r}")

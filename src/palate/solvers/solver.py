@@ -1,15 +1,15 @@
-"""What every solver is: a frozen dataclass of settings with one way to fit."""
+"""The base class of solvers: a frozen dataclass of settings with one way to fit."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol
 
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
-from palate.solvers.session import Progress, Session, fitting
+from palate.solvers.session import Progress, Session, open_session
 
 __all__ = ["Runner", "Solver"]
 
@@ -18,7 +18,10 @@ class Runner(Protocol):
     """One fit at work."""
 
     def go(self, resume: bool) -> Model:
-        """Run the passes that remain, after those of the checkpoint if `resume`; return the model."""
+        """Run the passes that remain, after those of the checkpoint if `resume`; return the model.
+
+        `Solver.fit` adds the name and the settings of the solver to the model.
+        """
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Solver:
     summary
         One line of help for ``--solver``.
     runs
-        Where the class that does the work is, as "module:class"; it is imported when a fit begins, so that settings
-        can be read without it. It is called with the solver and a `Session`, and returns a `Runner`.
+        The class that does the work, as "module:class". It is imported when a fit begins, so that reading the settings
+        does not load it. It is called with the solver and a `Session`, and returns a `Runner`.
     predicts
         What the scores of its models are: "rating", or "choice" (how likely a user chooses an item).
     compared
@@ -41,7 +44,7 @@ class Solver:
 
     Examples
     --------
-    A solver of a few lines, which can be asked for by name once `palate.solvers.register` knows it:
+    A solver of a few lines. After `palate.solvers.register` it can be asked for by name:
 
     >>> from dataclasses import dataclass
     >>> from palate.solvers import SGD, Solver, setting
@@ -54,8 +57,8 @@ class Solver:
     ...     def runner(self, session):
     ...         return SGD(epochs=1, seed=self.seed).runner(session)
     >>> from palate.datasets import make_ratings
-    >>> OnePass().fit(make_ratings(users=20, items=10, ratings=100, seed=1)).user_factors.shape
-    (20, 16)
+    >>> OnePass().fit(make_ratings(users=20, items=10, ratings=100, seed=1)).solver
+    {'name': 'one-pass', 'seed': 0}
     """
 
     name: ClassVar[str]
@@ -91,12 +94,12 @@ class Solver:
         checkpoint
             A file that is replaced after an epoch, at most once a second.
         resume
-            Go on from the checkpoint if it exists; the model is then the same as that of an uninterrupted fit.
+            Continue from the checkpoint if it exists. The model is then the same as that of an uninterrupted fit.
 
         Returns
         -------
         Model
-            Ctrl-C ends the fit after the running epoch; the model then holds what was reached, and
+            Ctrl-C ends the fit after the running epoch. The model then holds what the fit has reached, and
             ``model.training["interrupted"]`` is true.
 
         Raises
@@ -104,12 +107,13 @@ class Solver:
         DataError
             If there are no ratings, or the solver cannot learn from them.
         SettingsError
-            If the settings do not fit together, the fit diverges, or the regularization is too weak for float32.
+            If a setting is impossible, settings do not fit together, the fit diverges, or the regularization is too
+            weak for float32.
         StorageError
             If the checkpoint belongs to another fit or cannot be written.
         """
-        with fitting(self, ratings, threads, progress, checkpoint) as session:
-            return self.runner(session).go(resume)
+        with open_session(self, ratings, threads, progress, checkpoint) as session:
+            return replace(self.runner(session).go(resume), solver=self.record())
 
     def record(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, as the model file keeps them."""

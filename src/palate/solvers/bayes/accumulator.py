@@ -1,4 +1,4 @@
-"""What is kept of the samples of a chain: running sums, from which the model and its posterior are made."""
+"""Accumulates the samples of a chain: running sums, from which the model and its posterior are made."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.low_rank_mean import Average
-from palate.solvers.bayes.predictive_spread import Probes
+from palate.solvers.bayes.low_rank_mean import LowRankMean
+from palate.solvers.bayes.predictive_spread import PredictiveSpread
 from palate.solvers.bayes.priors import learn_prior
 
-__all__ = ["Kept", "Sides"]
+__all__ = ["PosteriorAccumulator", "PosteriorMeans"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+# Names in a checkpoint: they are part of its format.
+_SUMS = {"kept.user_noise": "user_noise", "kept.item_noise": "item_noise", "kept.scales": "scales"}
+_MEAN = {f"kept.average.{name}": name for name in LowRankMean.ARRAYS}
+_SPREAD = {"kept.probes.mean": "mean", "kept.probes.squares": "squares", "kept.probes.blocks": "batches"}
 
-class Sides(NamedTuple):
-    """Factors (rows + 1, k) and biases (rows + 1,) of users and items; the last row has no ratings."""
+
+class PosteriorMeans(NamedTuple):
+    """Mean factors (rows + 1, k) and biases (rows + 1,) of users and items; the last row has no ratings."""
 
     users: tuple[Floats, Floats]
     items: tuple[Floats, Floats]
 
 
-class Kept:
+class PosteriorAccumulator:
     """Running sums over the samples of a chain.
 
     Parameters
     ----------
     ratings
-        The table, scaled as the chain sees it.
+        The standardized table of the chain.
     k
-        Factors of the chain.
+        The number of factors of the chain.
     seed
-        Of the pairs whose spread is followed.
+        Of the pairs on which the spread of predictions is observed.
     run
         A pool.
     """
@@ -47,64 +52,79 @@ class Kept:
     def __init__(self, ratings: Ratings, k: int, seed: int, run: Run) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
         self.ratings, self.run = ratings, run
-        self.average = Average(users, items, k, run)
-        self.probes = Probes(ratings, np.random.default_rng([seed, 3]))
+        self.mean = LowRankMean(users, items, k, run)
+        self.spread = PredictiveSpread(ratings, np.random.default_rng([seed, 3]))
         self.user_noise, self.item_noise = np.zeros(users), np.zeros(items)
-        # Sums of the variance of the noise, and of the precisions of both sides' sets.
+        # Sums of the variance of the noise, and of the precisions of the set weights of both sides.
         self.scales = np.zeros(3)
 
     def add(self, chain: Chain) -> None:
-        """Add the state of a chain, with its number as weight: early states are far from the posterior."""
+        """Add the present state of a chain. Its weight is its number, since early states are far from the posterior."""
         weight = float(chain.sweeps)
-        self.average.add(chain.users.expected(), chain.items.expected(), weight)
-        self.probes.add(chain, weight, self.run)
+        self.mean.add(chain.users.expected(), chain.items.expected(), weight)
+        self.spread.add(chain, weight, self.run)
         self.user_noise += weight * chain.users.variance
         self.item_noise += weight * chain.items.variance
         scales = 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
         self.scales += weight * np.array(scales)
 
-    def lost(self) -> float:
-        """Return by how much the RMSE is larger, estimated as a share of it, because the chain is finite."""
-        noise = float(self.scales[0] / max(self.average.total, 1))
-        return self.probes.error() / (2 * noise)
+    def error_left(self) -> float:
+        """Return the estimated share of the RMSE that is due to the finite length of the chain."""
+        noise = float(self.scales[0] / max(self.mean.total_weight, 1))
+        return self.spread.mean_error() / (2 * noise)
 
     def state(self) -> tuple[dict[str, Any], list[float]]:
-        """Return all sums, the weight of all samples and how much of the average is filled."""
-        arrays = {name: getattr(self, name) for name in ("user_noise", "item_noise", "scales")}
-        arrays |= {f"average.{name}": getattr(self.average, name) for name in Average.ARRAYS}
-        arrays |= {f"probes.{name}": getattr(self.probes, name) for name in Probes.ARRAYS}
-        return {f"kept.{name}": array for name, array in arrays.items()}, [
-            self.average.total,
-            self.average.filled,
-            self.probes.stretch,
-        ]
+        """Return all sums by name, and three numbers: total weight, filled columns, sweeps of a batch."""
+        arrays = {
+            key: getattr(owner, name)
+            for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD))
+            for key, name in names.items()
+        }
+        return arrays, [self.mean.total_weight, self.mean.filled, self.spread.batch_sweeps]
 
-    def restore(self, arrays: dict[str, Any], counts: list[float]) -> None:
-        """Go back to a state, taking its arrays out of `arrays`."""
-        for name in [name for name in arrays if name.startswith("kept.")]:
-            owner, _, part = name.removeprefix("kept.").rpartition(".")
-            setattr(getattr(self, owner) if owner else self, part, arrays.pop(name))
-        self.average.total, self.average.filled, self.probes.stretch = counts[0], int(counts[1]), int(counts[2])
-        self.probes.total = counts[0]
+    def restore(self, arrays: dict[str, Any], numbers: list[float]) -> None:
+        """Set what `state` returned; its arrays are taken out of `arrays`."""
+        for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD)):
+            for key, name in names.items():
+                setattr(owner, name, arrays.pop(key))
+        self.mean.total_weight = self.spread.total_weight = numbers[0]
+        self.mean.filled, self.spread.batch_sweeps = int(numbers[1]), int(numbers[2])
 
-    def sides(self) -> Sides:
-        """Return the averaged factors and biases."""
-        user_factors, item_factors, user_bias, item_bias = self.average.mean()
-        return Sides((user_factors, user_bias), (item_factors, item_bias))
+    def means(self) -> PosteriorMeans:
+        """Return the mean factors and biases."""
+        user_factors, item_factors, user_bias, item_bias = self.mean.mean()
+        return PosteriorMeans((user_factors, user_bias), (item_factors, item_bias))
 
-    def posterior(self, sides: Sides, sets: tuple[bool, bool], calibration: Floats) -> Posterior:
-        """Return how sure the averages are; `sets` says which sides have rated sets."""
-        total = self.average.total
+    def posterior(self, means: PosteriorMeans, has_sets: tuple[bool, bool], calibration: Floats) -> Posterior:
+        """Return how sure the means are, in standardized units.
+
+        Parameters
+        ----------
+        means
+            From `means`.
+        has_sets
+            Whether the users, and the items, have rated sets.
+        calibration
+            Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
+        """
+        total = self.mean.total_weight
         noise = float(self.scales[0] / total)
         user_noise, item_noise = self.user_noise / total, self.item_noise / total
-        user_spread, item_spread = self.probes.spread()
+        user_spread, item_spread = self.spread.spread()
         tables = self.ratings.by_user, self.ratings.by_item
 
-        def prior(side: int, variance: Doubles) -> FactorPrior:
-            rows, partners = np.column_stack(sides[side]).astype(np.float64), sides[1 - side][0][:-1]
-            penalty = float(self.scales[1 + side] / total) if sets[side] else 0.0
-            given = tables[side], tables[1 - side], rows[:-1], rows[-1], partners, variance[:-1]
-            return learn_prior(*given, penalty, self.run)
+        def prior(side: int, partner_variance: Doubles) -> FactorPrior:
+            rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
+            return learn_prior(
+                tables[side],
+                tables[1 - side],
+                rows=rows[:-1],
+                mean=rows[-1],
+                partners=partners,
+                noise=partner_variance[:-1],
+                sets_penalty=float(self.scales[1 + side] / total) if has_sets[side] else 0.0,
+                run=self.run,
+            )
 
         return Posterior(
             noise=noise,

@@ -1,4 +1,4 @@
-"""Whether a chain has been running long enough."""
+"""Whether a chain has run long enough."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Trace", "effective_size", "split_rhat"]
+__all__ = ["ChainTrace", "effective_size", "split_rhat"]
 
 Doubles = NDArray[np.float64]
 
 
-class Trace(NamedTuple):
+class ChainTrace(NamedTuple):
     """How one number moved along a chain.
 
     Attributes
     ----------
     name
-        What it is.
+        Of the number.
     effective_size
-        So many independent draws would tell as much.
+        The number of independent draws with as much information.
     split_rhat
-        The spread of all draws over that within each half; about 1 once the halves look alike.
+        The spread of all draws over the spread within each half of the chain: about 1 where both halves look alike.
     """
 
     name: str
@@ -30,8 +30,8 @@ class Trace(NamedTuple):
     split_rhat: float
 
     @classmethod
-    def of(cls, name: str, draws: Doubles) -> Trace:
-        """Judge the draws of a positive number, on the log scale, the first quarter left out."""
+    def of(cls, name: str, draws: Doubles) -> ChainTrace:
+        """Judge the draws of a positive number, on the log scale, without the first quarter."""
         logs = np.log(draws[len(draws) // 4 :])
         return cls(name, effective_size(logs), split_rhat(logs))
 
@@ -47,14 +47,14 @@ def effective_size(draws: Doubles) -> float:
     >>> effective_size(np.cumsum(rng.normal(size=1000))) < 20
     True
     """
-    n, away = len(draws), draws - draws.mean()
-    if n < 4 or not away.any():
+    n, deviations = len(draws), draws - draws.mean()
+    if n < 4 or not deviations.any():
         return float(n)
-    spectrum = np.fft.rfft(away, 2 * n)
-    correlation = np.fft.irfft(spectrum * spectrum.conj())[:n] / (away @ away)
+    spectrum = np.fft.rfft(deviations, 2 * n)
+    correlation = np.fft.irfft(spectrum * spectrum.conj())[:n] / (deviations @ deviations)
     pairs = correlation[1 : n - 1 : 2] + correlation[2:n:2][: len(correlation[1 : n - 1 : 2])]
-    until = int(np.argmax(np.append(pairs, -1) < 0))
-    return float(n / (1 + 2 * pairs[:until].sum()))
+    end = int(np.argmax(np.append(pairs, -1) < 0))
+    return float(n / (1 + 2 * pairs[:end].sum()))
 
 
 def split_rhat(draws: Doubles) -> float:

@@ -10,21 +10,23 @@ import numpy as np
 
 from palate.model import Model
 from palate.parallel import single_blas
-from palate.solvers.bayes.accumulator import Kept
-from palate.solvers.bayes.chain import Chain, Parts
-from palate.solvers.bayes.diagnostics import Trace
-from palate.solvers.bayes.part_selection import Choice, choose_parts
-from palate.solvers.bayes.predictive_spread import BLOCK
+from palate.solvers.bayes.accumulator import PosteriorAccumulator
+from palate.solvers.bayes.chain import Chain
+from palate.solvers.bayes.diagnostics import ChainTrace
+from palate.solvers.bayes.part_selection import PartSelection, select_parts
+from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
-from palate.solvers.half_step import center_and_spread, standardized
+from palate.solvers.bayes.state import ModelParts
+from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
 __all__ = ["GibbsFit"]
 
-# How many sweeps there are at least and at most where nobody says, and what share of the RMSE may be lost by stopping.
-_LEAST, _MOST, _LOST = 300, 1000, 0.0015
-# Fewer sweeps tell nothing of how a chain moves.
-_TRACEABLE = 20
+# The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
+# end of the chain.
+_LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 300, 1000, 0.0015
+# Fewer sweeps do not show how a chain moves.
+_LEAST_TRACED = 20
 
 
 class GibbsFit:
@@ -33,62 +35,62 @@ class GibbsFit:
     def __init__(self, solver: BayesianMF, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         ratings = session.ratings
-        self.center, self.spread = center_and_spread(ratings.rating)
-        self.table = standardized(ratings, self.center, self.spread)
-        # More factors than rows could only repeat each other.
+        with single_blas():  # as in `go`: the last bits of a dot product depend on the number of threads of BLAS
+            self.center, self.spread = center_and_spread(ratings.rating)
+        self.table = standardize_table(ratings, self.center, self.spread)
+        # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
-        self.kept = Kept(self.table, self.k, solver.seed, session.run)
+        self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
+        # The scales of the chain after each sweep: precision of the noise, and of both sides' set weights.
         self.traces: list[list[float]] = []
-        self.lost = inf
+        self.error_left = inf
         self.started = time.perf_counter()
 
     def go(self, resume: bool) -> Model:
-        """Run the sweeps that remain; return the model."""
+        """Run the pilots and the sweeps that remain; return the model."""
         with single_blas():
             return self._go(resume)
 
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
-        if loaded is None:
-            self.choice = self._choose()
-        else:
-            self.choice = Choice.restored(loaded[1]["choice"])
-        given = self.k, self.choice.parts, self.solver.seed, self.session.run
-        self.chain = chain = Chain(self.table.by_user, self.table.by_item, *given)
+        self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
+        self.chain = chain = Chain(
+            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run
+        )
         if loaded is not None:
-            self._go_back(*loaded)
-        # Pilots that a person cut short are not gone on from: what they decided is not what whole ones would.
+            self._restore(*loaded)
+        # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
         self.in_pilot = self.session.interrupted() and not chain.sweeps
-        while not chain.sweeps or (self._wanted() > chain.sweeps and not self.session.interrupted()):
+        while not chain.sweeps or (self._sweeps_wanted() > chain.sweeps and not self.session.interrupted()):
             self._sweep()
         return self._model("pilot" if self.in_pilot else "fit")
 
-    def _choose(self) -> Choice:
+    def _select(self) -> PartSelection:
         budget = self.solver.time_budget
-        given = {name: getattr(self.solver, name) for name in Parts._fields}
+        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields}
 
-        def enough() -> bool:  # half of the time is for the fit
-            late = budget is not None and time.perf_counter() - self.started > budget / 2
-            return late or self.session.interrupted()
+        def is_time_up() -> bool:  # half of the time is for the fit
+            is_late = budget is not None and time.perf_counter() - self.started > budget / 2
+            return is_late or self.session.interrupted()
 
-        return choose_parts(
-            self.table, self.k, given, self.solver.seed, self.session.run,
-            spread=self.spread, report=self.session.report, interrupted=enough,
+        return select_parts(
+            self.table, self.k, fixed, self.solver.seed, self.session.run,
+            spread=self.spread, report=self.session.report, interrupted=is_time_up,
         )  # fmt: skip
 
     def _sweep(self) -> None:
         started, chain = time.perf_counter(), self.chain
         chain.sweep()
-        self.kept.add(chain)
-        if chain.sweeps % BLOCK == 0 and self.solver.sweeps is None:
-            self.lost = self.kept.lost()
+        self.accumulator.add(chain)
+        if chain.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
+            self.error_left = self.accumulator.error_left()
         self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
         self.session.report(
             Epoch(
                 stage="fit",
                 setting=chain.parts.describe(),
                 number=chain.sweeps,
-                of=max(self._wanted(), chain.sweeps),
+                of=max(self._sweeps_wanted(), chain.sweeps),
                 rows=len(self.ratings),
                 training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
                 validation_rmse=None,
@@ -98,42 +100,46 @@ class GibbsFit:
         if not self.in_pilot:
             self.session.checkpoint.save(self._state, now=self.session.interrupted())
 
-    def _wanted(self) -> int:
-        """How many sweeps there should be, as far as can be told now."""
+    def _sweeps_wanted(self) -> int:
+        """Return the number of sweeps after which the chain should end, as far as that is known now."""
         budget, done = self.solver.time_budget, self.chain.sweeps
         if budget is not None and time.perf_counter() - self.started > budget:
             return done
         if self.solver.sweeps is not None:
             return self.solver.sweeps
-        if done < _LEAST:
-            return _LEAST
-        # What is lost shrinks with the number of sweeps.
-        return min(_MOST, done if self.lost <= _LOST else max(done, ceil(done * self.lost / _LOST / BLOCK) * BLOCK))
+        if done < _LEAST_SWEEPS:
+            return _LEAST_SWEEPS
+        if self.error_left <= _TOLERANCE:
+            return min(_MOST_SWEEPS, done)
+        # The error that is left is inversely proportional to the number of sweeps.
+        batches = ceil(done * self.error_left / _TOLERANCE / BATCH_SWEEPS)
+        return min(_MOST_SWEEPS, max(done, batches * BATCH_SWEEPS))
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        arrays, numbers = self.chain.state()
-        kept, counts = self.kept.state()
+        chain_arrays, numbers = self.chain.state()
+        sums, counts = self.accumulator.state()
         state = {
-            "choice": self.choice.plain(),
+            "choice": self.selection.plain(),
             "numbers": numbers,
             "counts": counts,
             "traces": self.traces,
-            "lost": self.lost if isfinite(self.lost) else None,
+            "lost": self.error_left if isfinite(self.error_left) else None,
             "history": self.session.plain_history(),
         }
-        return arrays | kept, state
+        return chain_arrays | sums, state
 
-    def _go_back(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
-        self.kept.restore(arrays, state["counts"])
-        self.traces, self.lost = state["traces"], inf if state["lost"] is None else state["lost"]
+    def _restore(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
+        self.accumulator.restore(arrays, state["counts"])
+        self.traces, self.error_left = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        sides, parts = self.kept.sides(), self.chain.parts
-        posterior = self.kept.posterior(sides, (parts.user_sets, parts.item_sets), self.choice.calibration)
-        (user_factors, user_bias), (item_factors, item_bias) = sides
-        spread, share = np.float32(self.spread), np.float32(sqrt(self.spread))
+        means, parts = self.accumulator.means(), self.chain.parts
+        has_sets = parts.user_sets, parts.item_sets
+        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration)
+        (user_factors, user_bias), (item_factors, item_bias) = means
+        spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
             users=self.ratings.users,
             items=self.ratings.items,
@@ -141,18 +147,17 @@ class GibbsFit:
             mean=self.center,
             user_bias=user_bias[:-1] * spread,
             item_bias=item_bias[:-1] * spread,
-            user_factors=user_factors[:-1] * share,
-            item_factors=item_factors[:-1] * share,
+            user_factors=user_factors[:-1] * root,
+            item_factors=item_factors[:-1] * root,
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
-            solver=self.solver.record(),
             training={
                 "sweeps": self.chain.sweeps,
-                "pilot_sweeps": self.choice.sweeps,
+                "pilot_sweeps": self.selection.sweeps,
                 "rank": user_factors.shape[1],
                 "parts": parts.describe(),
-                "choices": list(self.choice.records),
+                "choices": list(self.selection.records),
                 **self._diagnostics(),
                 "stage": stage,
                 "interrupted": self.session.interrupted(),
@@ -162,20 +167,25 @@ class GibbsFit:
         )
 
     def _diagnostics(self) -> dict[str, Any]:
-        lost = self.kept.lost()
-        draws, parts = np.array(self.traces), self.chain.parts
-        shown = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
-        on = [(name, place) for place, (name, used) in enumerate(shown) if used and len(draws) >= _TRACEABLE]
-        traces = [Trace.of(name, draws[:, place]) for name, place in on]
-        found: dict[str, Any] = {
-            "error_left_percent": round(100 * lost, 3) if isfinite(lost) else None,
-            "traces": [trace._asdict() for trace in traces],
-            "warnings": [],
-        }
-        if not lost <= 2 * _LOST:
-            more = f"about {100 * lost:.1f}% of the error" if isfinite(lost) else "an unknown part of the error"
-            found["warnings"].append(
-                f"the chain is short: {more} comes from stopping after {self.chain.sweeps:,} sweeps; give it more "
-                "(--sweeps, --time-budget)"
+        """Return the part of the record that says whether the chain has run long enough."""
+        error_left, parts = self.accumulator.error_left(), self.chain.parts
+        draws = np.array(self.traces)
+        scales = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
+        is_long = len(draws) >= _LEAST_TRACED
+        traces = [
+            ChainTrace.of(name, draws[:, column])
+            for column, (name, is_drawn) in enumerate(scales)
+            if is_drawn and is_long
+        ]
+        warnings = []
+        if not error_left <= 2 * _TOLERANCE:
+            share = f"about {100 * error_left:.1f}%" if isfinite(error_left) else "an unknown part"
+            warnings.append(
+                f"the chain is short: {share} of the error comes from stopping after {self.chain.sweeps:,} sweeps; "
+                "give it more (--sweeps, --time-budget)"
             )
-        return found
+        return {
+            "error_left_percent": round(100 * error_left, 3) if isfinite(error_left) else None,
+            "traces": [trace._asdict() for trace in traces],
+            "warnings": warnings,
+        }

@@ -1,4 +1,4 @@
-"""How far predictions spread over the samples of a chain, seen on a few pairs of each user and item."""
+"""How far predictions vary between the samples of a chain, observed on a few pairs of each user and item."""
 
 from __future__ import annotations
 
@@ -11,96 +11,123 @@ from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.bayes.chain import Chain
 
-__all__ = ["BLOCK", "Probes"]
+__all__ = ["BATCH_SWEEPS", "PredictiveSpread"]
 
 Doubles = NDArray[np.float64]
 
-#: So many sweeps make a stretch, whose averages are compared.
-BLOCK = 25
+#: The sweeps of a batch at first; the means of batches are compared (see `PredictiveSpread.mean_error`).
+BATCH_SWEEPS = 25
 # Pairs of each user and of each item.
 _PAIRS = 4
-_STEP = 1 << 14
+# Pairs that one task works on.
+_CHUNK = 1 << 14
+# Rounds of alternating least squares in `spread`.
 _ROUNDS = 20
-# How often a pair is drawn again that was rated.
+# How often a partner is drawn again because the pair was rated.
 _TRIES = 12
-# Stretches are joined in pairs when there are so many.
-_MOST = 64
+# When there are this many batches, neighbours are joined in pairs.
+_MOST_BATCHES = 64
 
 
-class Probes:
-    """Running moments of the predictions of some pairs: those of each user with popular items, and the reverse.
+class PredictiveSpread:
+    """Running moments of the predictions of some pairs: each user with popular items, each item with busy users.
 
     Parameters
     ----------
     ratings
-        Partners are drawn as they occur in it. One more user and item, without ratings, have pairs too.
+        Partners are drawn as often as they occur here. One more user and one more item, without ratings, have pairs
+        too.
     rng
-        Chooses them.
+        Draws the partners.
+
+    Attributes
+    ----------
+    user, item
+        int32 (pairs,): the pairs.
+    mean, squares
+        float64 (pairs,): the weighted mean of the predictions so far, and the weighted sum of squared deviations.
+    batches
+        float64 (batches, pairs): sums of predictions over stretches of the chain; the last one is incomplete.
     """
 
-    #: What a checkpoint must hold, beside `total`.
-    ARRAYS = ("mean", "squares", "blocks")
+    #: What a checkpoint must hold, beside `total_weight` and `batch_sweeps`.
+    ARRAYS = ("mean", "squares", "batches")
 
     def __init__(self, ratings: Ratings, rng: np.random.Generator) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
-
-        own_user, own_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
-        # Those of whom nothing is known, the last on each side, have rated nothing.
+        each_user, each_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
+        # The last user and the last item have rated nothing.
         indptr = np.append(ratings.by_user.indptr, len(ratings))
 
-        def partners(column: NDArray[np.int32], own: NDArray[np.int32], of_users: bool) -> NDArray[np.int32]:
-            found = column[rng.integers(len(column), size=len(own))]
-            for number in range(_TRIES):  # a pair that was rated is known better than those that will be asked for
-                rated = np.empty(len(own), np.bool_)
-                are_rated(indptr, ratings.by_user.indices, *((own, found) if of_users else (found, own)), rated)
+        def draw_partners(column: NDArray[np.int32], rows: NDArray[np.int32], is_user: bool) -> NDArray[np.int32]:
+            """Draw a partner from a column of the table for each row, as a rule one without a rating.
+
+            The prediction of a rated pair varies less than that of the pairs for which predictions are wanted.
+            """
+            partners = column[rng.integers(len(column), size=len(rows))]
+            for attempt in range(_TRIES):
+                rated = np.empty(len(rows), np.bool_)
+                pairs = (rows, partners) if is_user else (partners, rows)
+                are_rated(indptr, ratings.by_user.indices, *pairs, rated)
                 again = np.flatnonzero(rated)
                 popular = column[rng.integers(len(column), size=len(again))]
-                found[again] = popular if 2 * number < _TRIES else rng.integers(column.max() + 1, size=len(again))
-            return found
+                is_early = 2 * attempt < _TRIES
+                partners[again] = popular if is_early else rng.integers(column.max() + 1, size=len(again))
+            return partners
 
-        self.user = np.concatenate([own_user, partners(ratings.user, own_item, False)])
-        self.item = np.concatenate([partners(ratings.item, own_user, True), own_item])
+        self.user = np.concatenate([each_user, draw_partners(ratings.user, each_item, False)])
+        self.item = np.concatenate([draw_partners(ratings.item, each_user, True), each_item])
         self.shape = users, items
-        self.total, self.mean, self.squares = 0.0, np.zeros(len(self.user)), np.zeros(len(self.user))
-        # Sums over stretches of the chain, the last one not yet complete.
-        self.stretch, self.blocks = BLOCK, np.zeros((1, len(self.user)))
+        self.total_weight, self.mean, self.squares = 0.0, np.zeros(len(self.user)), np.zeros(len(self.user))
+        self.batch_sweeps, self.batches = BATCH_SWEEPS, np.zeros((1, len(self.user)))
 
     def add(self, chain: Chain, weight: float, run: Run) -> None:
-        """Look at a sample."""
-        partners, biases = chain.items.partners()
-        found, size = np.empty(len(self.user), np.float32), len(self.user)
+        """Add the predictions of a chain's present state, with a weight (West 1979, after Welford)."""
+        predictions = self._predict(chain, run)
+        self.total_weight += weight
+        deviation = predictions - self.mean
+        self.mean += deviation * (weight / self.total_weight)
+        self.squares += weight * deviation * (predictions - self.mean)
+        self.batches[-1] += predictions
+        if chain.sweeps % self.batch_sweeps == 0:
+            if len(self.batches) == _MOST_BATCHES:
+                self.batch_sweeps, self.batches = 2 * self.batch_sweeps, self.batches[::2] + self.batches[1::2]
+            self.batches = np.vstack([self.batches, np.zeros(len(predictions))])
 
-        def work(start: int) -> None:
-            stop = min(start + _STEP, size)
-            pair_products(chain.users.factors, partners, self.user, self.item, start, stop, found)
+    def _predict(self, chain: Chain, run: Run) -> NDArray[np.float32]:
+        partners, biases = chain.items.partners_and_biases()
+        predictions, size = np.empty(len(self.user), np.float32), len(self.user)
 
-        run(work, range(0, size, _STEP))
-        found += biases[self.item]
-        self.total += weight
-        away = found - self.mean  # Welford's running moments
-        self.mean += away * (weight / self.total)
-        self.squares += weight * away * (found - self.mean)
-        self.blocks[-1] += found
-        if chain.sweeps % self.stretch == 0:
-            if len(self.blocks) == _MOST:
-                self.stretch, self.blocks = 2 * self.stretch, self.blocks[::2] + self.blocks[1::2]
-            self.blocks = np.vstack([self.blocks, np.zeros(len(found))])
+        def predict_chunk(start: int) -> None:
+            stop = min(start + _CHUNK, size)
+            pair_products(chain.users.factors, partners, self.user, self.item, start, stop, predictions)
 
-    def error(self) -> float:
-        """Return the variance that the averages of predictions have because the chain is finite (batch means)."""
-        blocks = self.blocks[(len(self.blocks) - 1) // 4 : -1] / self.stretch
-        return float(blocks.var(axis=0, ddof=1).mean()) / len(blocks) if len(blocks) > 1 else float("inf")
+        run(predict_chunk, range(0, size, _CHUNK))
+        predictions += biases[self.item]
+        return predictions
+
+    def mean_error(self) -> float:
+        """Return the variance of the mean prediction that is due to the finite length of the chain (batch means)."""
+        means = self.batches[(len(self.batches) - 1) // 4 : -1] / self.batch_sweeps
+        return float(means.var(axis=0, ddof=1).mean()) / len(means) if len(means) > 1 else float("inf")
 
     def spread(self) -> tuple[Doubles, Doubles]:
-        """Return the variances of users and items whose sums come closest to those of the pairs; none is negative."""
-        variance = self.squares / self.total
+        """Split the variance of each pair into a part of its user and a part of its item.
+
+        Returns
+        -------
+        tuple of arrays
+            float64 (users + 1,) and (items + 1,), none negative: their sums fit the variances of the pairs best, in
+            least squares. Users and items are solved for by turns.
+        """
+        variance = self.squares / self.total_weight
         user, item = (np.full(rows, float(variance.mean()) / 2) for rows in self.shape)
         for _ in range(_ROUNDS):
-            user = _shares(self.user, variance - item[self.item], self.shape[0])
-            item = _shares(self.item, variance - user[self.user], self.shape[1])
+            user = _nonnegative_means(self.user, variance - item[self.item], self.shape[0])
+            item = _nonnegative_means(self.item, variance - user[self.user], self.shape[1])
         return user, item
 
 
-def _shares(index: NDArray[np.int32], values: Doubles, rows: int) -> Doubles:
+def _nonnegative_means(index: NDArray[np.int32], values: Doubles, rows: int) -> Doubles:
     sums, counts = np.bincount(index, values, minlength=rows), np.bincount(index, minlength=rows)
     return np.maximum(0, sums / counts)

@@ -1,4 +1,4 @@
-"""The prior of new users and items, in the coordinates of the collapsed factors."""
+"""The prior of new users and items, in the coordinates of the mean factors."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ __all__ = ["learn_prior"]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+# Rounds of EM, and passes of coordinate descent in each.
 _ROUNDS, _PASSES = 3, 3
-# Rows whose own uncertainty is looked at.
-_ROWS = 400
+# The number of rows over which the uncertainty of a row is averaged.
+_SAMPLED_ROWS = 400
 
 
 def learn_prior(
     table: Grouped,
-    turned: Grouped,
+    transposed: Grouped,
+    *,
     rows: Doubles,
     mean: Doubles,
     partners: Floats,
     noise: Doubles,
-    sets: float,
+    sets_penalty: float,
     run: Run,
 ) -> FactorPrior:
-    """Find the normal distribution that one side's factors and biases come from, by empirical Bayes.
+    """Estimate the normal distribution of one side's factors and biases, by empirical Bayes.
 
-    Rows are point estimates: their own uncertainty, averaged, is added to the covariance of what their sets leave of
-    them (one step of EM a round). Set weights are a ridge regression on who rated what, in coordinates in which that
-    rest has unit covariance, by coordinate descent.
+    The rows are point estimates. So the covariance is that of the rows given their rated sets, plus the mean
+    uncertainty of a row (one step of EM a round). The set weights are a ridge regression on who rated what, by
+    coordinate descent, in coordinates in which the rows given their sets have unit covariance.
 
     Parameters
     ----------
-    table, turned
+    table, transposed
         The ratings grouped by this side, and by the other.
     rows
         (n, k + 1): factors and biases.
@@ -49,50 +51,52 @@ def learn_prior(
         (others, k): the other side's factors.
     noise
         (others,): the variance of a rating with each partner.
-    sets
-        The ridge penalty of set weights; 0 for no sets.
+    sets_penalty
+        The ridge penalty of the set weights; 0 for no sets.
     run
         A pool.
     """
     n, width = rows.shape
     counts = np.diff(table.indptr)
-    away, linked = rows - mean, np.zeros_like(rows)
-    weights = np.zeros((len(partners) if sets else 0, width))
-    covariance = np.cov(away, rowvar=False, bias=True).reshape(width, width) + 1e-6 * np.eye(width)
-    some = np.unique(np.linspace(0, n - 1, min(n, _ROWS)).astype(np.int64))
+    deviations, by_sets = rows - mean, np.zeros_like(rows)
+    weights = np.zeros((len(partners) if sets_penalty else 0, width))
+    covariance = np.cov(deviations, rowvar=False, bias=True).reshape(width, width) + 1e-6 * np.eye(width)
+    sampled = np.unique(np.linspace(0, n - 1, min(n, _SAMPLED_ROWS)).astype(np.int64))
     for _ in range(_ROUNDS):
         precision = np.linalg.inv(covariance)
-        if sets:
-            weights, linked = _descend(turned, counts, away, np.linalg.cholesky(precision), sets, run)
-        own = np.zeros_like(covariance)
-        for row in some:
+        if sets_penalty:
+            root = np.linalg.cholesky(precision)
+            weights, by_sets = _regress_on_sets(transposed, counts, deviations, root, sets_penalty, run)
+        uncertainty = np.zeros_like(covariance)
+        for row in sampled:
             others, _ = table[int(row)]
             known = design_matrix(partners[others])
-            own += np.linalg.inv((known.T / noise[others]) @ known + precision)
-        rest = away - linked
-        covariance = rest.T @ rest / n + own / len(some)
+            uncertainty += np.linalg.inv((known.T / noise[others]) @ known + precision)
+        residuals = deviations - by_sets
+        covariance = residuals.T @ residuals / n + uncertainty / len(sampled)
     return FactorPrior(mean, np.asarray(np.linalg.inv(covariance)), weights.astype(np.float32), noise)
 
 
-def _descend(
-    turned: Grouped, counts: NDArray[np.int64], away: Doubles, root: Doubles, penalty: float, run: Run
+def _regress_on_sets(
+    transposed: Grouped, counts: NDArray[np.int64], deviations: Doubles, root: Doubles, penalty: float, run: Run
 ) -> tuple[Doubles, Doubles]:
-    """Return set weights, and what the set of each row adds up to; some columns at once."""
-    n, width, others = *away.shape, len(turned.indptr) - 1
-    share = set_shares(counts)
-    lengths = set_lengths(share, turned, run)
-    target = away @ root
-    found, rest = np.zeros((others, width)), np.zeros_like(target)
+    """Return the set weights W, (others, k + 1), and X W, (n, k + 1). Tasks work on a few columns each."""
+    n, width, others = *deviations.shape, len(transposed.indptr) - 1
+    shares = set_shares(counts)
+    lengths = set_lengths(shares, transposed, run)
+    target = deviations @ root
+    weights, residual = np.zeros((others, width)), np.zeros_like(target)
 
-    def work(start: int) -> None:
-        columns = slice(start, min(start + SET_COLUMNS, width))
-        left, mine = np.zeros((n, SET_COLUMNS), np.float32), np.zeros((others, SET_COLUMNS), np.float32)
-        size = columns.stop - start
-        left[:, :size] = target[:, columns]
+    def descend_columns(first: int) -> None:
+        columns = slice(first, min(first + SET_COLUMNS, width))
+        size = columns.stop - first
+        piece, piece_weights = np.zeros((n, SET_COLUMNS), np.float32), np.zeros((others, SET_COLUMNS), np.float32)
+        piece[:, :size] = target[:, columns]
+        sets = transposed.indptr, transposed.indices, shares, lengths
         for number in range(_PASSES):
-            weigh_sets(turned.indptr, turned.indices, share, lengths, left, mine, np.float32(penalty), number, False)
-        found[:, columns], rest[:, columns] = mine[:, :size], left[:, :size]
+            weigh_sets(*sets, piece, piece_weights, np.float32(penalty), number, False)
+        weights[:, columns], residual[:, columns] = piece_weights[:, :size], piece[:, :size]
 
-    run(work, range(0, width, SET_COLUMNS))
+    run(descend_columns, range(0, width, SET_COLUMNS))
     back = np.linalg.inv(root)
-    return found @ back, (target - rest) @ back
+    return weights @ back, (target - residual) @ back

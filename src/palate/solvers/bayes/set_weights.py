@@ -1,109 +1,114 @@
-"""Drawing the weights of rated sets."""
+"""Draws the weights of rated sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.kernels.rows import SET_COLUMNS, weigh_sets
 from palate.parallel import Run
+from palate.solvers.bayes.state import SideState
 
-if TYPE_CHECKING:
-    from palate.solvers.bayes.chain import Side
-
-__all__ = ["Linked", "choose", "draw_sets"]
+__all__ = ["LinkedSide", "draw_from_grid", "draw_set_weights"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# Gamma prior of the precision of set weights, and the steps by which their scale may move at once.
+# Gamma prior of the precision of set weights, and the factors by which their scale may change in one move.
 _SHAPE, _RATE = 0.5, 0.05
-_STRETCHES = np.exp(np.linspace(-0.5, 0.5, 401))
+_SCALES = np.exp(np.linspace(-0.5, 0.5, 401))
 
 
-class Linked(NamedTuple):
-    """A side whose prior is linked to rated sets, and what its draw depends on.
+class LinkedSide(NamedTuple):
+    """A side whose prior depends on rated sets, and what the draw of its set weights depends on.
 
     Attributes
     ----------
     side, other
-        This side, and the one whose rows are the predictors.
+        This side, and the other one, whose rows are the members of the sets.
     lengths
-        float32 (others,): the squared length of each predictor.
+        float32 (others,): the squared length of each column of X.
     precision
-        (k + 1, k + 1): of the side's rows given their sets.
+        float64 (k + 1, k + 1): of the side's rows given their sets.
     """
 
-    side: Side
-    other: Side
+    side: SideState
+    other: SideState
     lengths: Floats
     precision: Doubles
 
 
-def draw_sets(linked: Sequence[Linked], run: Run, rng: np.random.Generator) -> None:
-    """Draw the set weights of some sides, with their precision and their scale.
+def draw_set_weights(linked_sides: Sequence[LinkedSide], run: Run, rng: np.random.Generator) -> None:
+    """Draw the set weights of some sides, with their precision and their scale, in place.
 
-    What a side's weights are depends on its own rows alone, so those of both sides are drawn side by side.
+    The weights of a side depend on the rows of that side alone, so both sides are drawn at the same time.
     """
-    draws = [_Draw.begin(one, rng) for one in linked]
-    run(lambda work: work[0].work(work[1]), [(draw, number) for draw in draws for number in range(len(draw.pieces))])
-    for draw in draws:
-        draw.finish(rng)
+    passes = [_CoordinatePass.start(linked, rng) for linked in linked_sides]
+    tasks = [(one, number) for one in passes for number in range(len(one.pieces))]
+    run(lambda task: task[0].draw_piece(task[1]), tasks)
+    for one in passes:
+        one.finish(rng)
 
 
 @dataclass
-class _Draw:
-    """One coordinate pass over the whitened weights, in pieces of a few columns each."""
+class _CoordinatePass:
+    """One Gibbs pass over the weights of a side, coordinate by coordinate, in pieces of a few columns each.
 
-    linked: Linked
+    Rows and weights are multiplied by a root of the precision, which makes their columns independent.
+    """
+
+    linked: LinkedSide
     root: Doubles
     target: Floats
     key: int
     pieces: list[tuple[Floats, Floats]]
 
     @classmethod
-    def begin(cls, linked: Linked, rng: np.random.Generator) -> _Draw:
+    def start(cls, linked: LinkedSide, rng: np.random.Generator) -> _CoordinatePass:
         side, d = linked.side, linked.side.columns
         root = np.asarray(np.linalg.cholesky(linked.precision), np.float64)
         target = ((side.factors[:, :d] - side.mean) @ root).astype(np.float32)
-        rest = target - (side.prior[:, :d] @ root).astype(np.float32)
+        residual = target - (side.prior[:, :d] @ root).astype(np.float32)
         weights = (side.weights[:, :d] @ root).astype(np.float32)
-        pieces = [(_piece(rest, start), _piece(weights, start)) for start in range(0, d, SET_COLUMNS)]
+        pieces = [(_piece(residual, first), _piece(weights, first)) for first in range(0, d, SET_COLUMNS)]
         return cls(linked, root, target, int(rng.integers(2**62)), pieces)
 
-    def work(self, number: int) -> None:
+    def draw_piece(self, number: int) -> None:
         side, table = self.linked.side, self.linked.other.table
-        given = table.indptr, table.indices, side.share, self.linked.lengths
-        weigh_sets(*given, *self.pieces[number], np.float32(side.sets_precision), self.key + number, True)
+        sets = table.indptr, table.indices, side.shares, self.linked.lengths
+        weigh_sets(*sets, *self.pieces[number], np.float32(side.sets_precision), self.key + number, True)
 
     def finish(self, rng: np.random.Generator) -> None:
-        """Put the weights together, then draw their precision and, at one go, their scale."""
+        """Join the pieces, then draw the precision of the weights and, together with it, their scale."""
         side, d = self.linked.side, self.linked.side.columns
-        rest, weights = (np.hstack(parts)[:, :d] for parts in zip(*self.pieces, strict=True))
-        linked = self.target - rest
+        residual, weights = (np.hstack(columns)[:, :d] for columns in zip(*self.pieces, strict=True))
+        prior = self.target - residual
         drawn_precision = rng.gamma(_SHAPE + weights.size / 2) / (_RATE + _dot(weights, weights) / 2)
-        # Interweaving: the weights' scale and their precision move together, without which the chain crawls.
-        quadratic, cross = _dot(linked, linked), _dot(linked, self.target)
-        # Where the present scale lies on the grid is left to chance: a window around it would not be reversible.
-        stretches = _STRETCHES / rng.choice(_STRETCHES)
-        stretched = drawn_precision / stretches**2
-        weighed = (
-            _SHAPE * np.log(stretched) - _RATE * stretched - (stretches**2 * quadratic - 2 * stretches * cross) / 2
+        # Interweaving: the scale of the weights and their precision move together. Without this move the chain mixes
+        # very slowly.
+        quadratic, cross = _dot(prior, prior), _dot(prior, self.target)
+        # The grid is shifted by chance, so that the present scale may lie anywhere on it: a grid centred at the present
+        # scale would not be reversible.
+        scales = _SCALES / rng.choice(_SCALES)
+        precisions = drawn_precision / scales**2
+        log_density = (
+            _SHAPE * np.log(precisions) - _RATE * precisions - (scales**2 * quadratic - 2 * scales * cross) / 2
         )
-        stretch = choose(stretches, weighed, rng)
-        side.sets_precision = drawn_precision / stretch**2
-        back = np.linalg.inv(self.root) * stretch
-        side.weights[:, :d], side.prior[:, :d] = weights @ back, linked @ back
+        scale = draw_from_grid(scales, log_density, rng)
+        side.sets_precision = drawn_precision / scale**2
+        back = np.linalg.inv(self.root) * scale
+        side.weights[:, :d], side.prior[:, :d] = weights @ back, prior @ back
 
 
-def _piece(columns: Floats, start: int) -> Floats:
+def _piece(columns: Floats, first: int) -> Floats:
+    """Copy the SET_COLUMNS columns from `first` on, with columns of zeros where there are fewer."""
     piece = np.zeros((len(columns), SET_COLUMNS), np.float32)
-    some = columns[:, start : start + SET_COLUMNS]
-    piece[:, : some.shape[1]] = some
+    present = columns[:, first : first + SET_COLUMNS]
+    piece[:, : present.shape[1]] = present
     return piece
 
 
@@ -111,7 +116,7 @@ def _dot(a: Floats, b: Floats) -> float:
     return float(np.einsum("rc,rc->", a, b, dtype=np.float64))
 
 
-def choose(grid: Doubles, weighed: Doubles, rng: np.random.Generator) -> float:
-    """Draw one of a grid, given the logarithms of its weights."""
-    weights = np.exp(weighed - weighed.max())
-    return float(rng.choice(grid, p=weights / weights.sum()))
+def draw_from_grid(grid: Doubles, log_density: Doubles, rng: np.random.Generator) -> float:
+    """Draw a value of a grid, given the logarithm of the density at each, up to a constant."""
+    density = np.exp(log_density - log_density.max())
+    return float(rng.choice(grid, p=density / density.sum()))

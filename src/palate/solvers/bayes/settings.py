@@ -14,17 +14,18 @@ __all__ = ["BayesianMF"]
 class BayesianMF(Solver):
     r"""Matrix factorization averaged over the posterior: the most accurate solver, with nothing to tune.
 
-    Instead of the one best set of factors, Gibbs sampling draws many that explain the ratings, together with their own
-    spread and the noise, and predictions are averaged over them (Salakhutdinov, Mnih 2008). The average is collapsed
-    into one product of factors again, so the model is as quick as any.
+    Gibbs sampling draws many sets of factors that explain the ratings, instead of a single best one, together with
+    their spread and the noise of the ratings. Predictions are averaged over the draws (Salakhutdinov, Mnih 2008,
+    "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo"). The average is approximated by one
+    product of factors, so the model is as fast as that of any other solver.
 
-    Beyond plain factors and biases the noise may differ by user and by item, and *who rated what* may say something
-    about a user's taste and an item's audience (rated sets, see `palate.solvers.bayes.chain`). Where people choose what
-    they rate, as with films, all of it helps; where they rate what they are shown, as in Jester, some of it costs
-    accuracy. So short pilots decide which of these parts are on, on ratings held out of the training part, unless they
-    are given.
+    Beyond factors and biases the model has up to four parts (see `palate.solvers.bayes.chain`). The noise may differ by
+    user and by item. *Rated sets* let which items a user rated, whatever the ratings, say something about the user's
+    taste, and who rated an item about the item. Where people choose what they rate, as with films, all four parts help;
+    where they rate what they are shown, as in Jester, some of them cost accuracy. So pilots, short chains that leave
+    part of the training ratings out and are judged on it, decide which parts are on, unless the settings do.
 
-    The chain runs for at least 300 sweeps and ends when little of the error is left that more would take away.
+    The chain runs for at least 300 sweeps (each draws all unknowns once), and ends when more sweeps would gain little.
 
     Examples
     --------
@@ -36,14 +37,16 @@ class BayesianMF(Solver):
     """
 
     name = "bayes"
-    summary = "most accurately, with intervals"
+    summary = "the most accurate, with intervals"
     runs = "palate.solvers.bayes.fit:GibbsFit"
 
     factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001)
-    sweeps: int | None = setting(None, "draws of all parameters; by default as many as are worth it", least=2)
-    time_budget: float | None = setting(None, "seconds after which no more sweep begins", above=0, none="no limit")
-    user_noise: bool | None = setting(None, "let the noise differ between users")
-    item_noise: bool | None = setting(None, "let the noise differ between items")
-    user_sets: bool | None = setting(None, "learn about a user from which items were rated")
-    item_sets: bool | None = setting(None, "learn about an item from who rated it")
+    sweeps: int | None = setting(
+        None, "passes that draw all unknowns; if not given, until more would gain little", least=2
+    )
+    time_budget: float | None = setting(None, "seconds after which no sweep begins", above=0, none="no limit")
+    user_noise: bool | None = setting(None, "let the noise of ratings differ between users")
+    item_noise: bool | None = setting(None, "let the noise of ratings differ between items")
+    user_sets: bool | None = setting(None, "learn about a user from which items were rated, whatever the ratings")
+    item_sets: bool | None = setting(None, "learn about an item from who rated it, whatever the ratings")
     seed: int = setting(0, "of all draws", least=0, below=2**63)

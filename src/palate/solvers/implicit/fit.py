@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,46 +14,45 @@ from palate.kernels.rows import solve_confident_rows
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
 from palate.ratings import Ratings, RatingScale
-from palate.solvers.half_step import Side, padded
+from palate.solvers.half_step import HalfStep, padded_width
+from palate.solvers.implicit.settings import ImplicitALS
 from palate.solvers.session import Epoch, Session
-
-if TYPE_CHECKING:
-    from palate.solvers.implicit import ImplicitALS
 
 __all__ = ["ImplicitFit"]
 
 Floats = NDArray[np.float32]
 
-# Scores are of the size of one whatever the number of factors.
+# Divided by sqrt(k), so that the first scores have the same size for any number of factors.
 _INITIAL_SPREAD = 0.1
 
 
 class ImplicitFit:
-    """One fit."""
+    """One fit. Its parameters are "users" and "items", float32 (rows, d): k factors and padding."""
 
     def __init__(self, solver: ImplicitALS, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         _require_confidence(solver, self.ratings)
-        # Confidences have the mean 1, so that the settings mean the same whatever ratings count.
-        self.share = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
-        rng, width = np.random.default_rng([solver.seed, 1]), padded(solver.factors)
-        self.users, self.items = Side.of(self.ratings.by_user, width), Side.of(self.ratings.by_item, width)
-        self.at: dict[str, Floats] = {}
+        # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
+        self.confidence_scale = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
+        k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
+        self.users = HalfStep.prepare(self.ratings.by_user, width)
+        self.items = HalfStep.prepare(self.ratings.by_item, width)
+        self.parameters: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
-            self.at[name] = np.zeros((len(side.counts), width), np.float32)
-            first = rng.normal(0, _INITIAL_SPREAD / sqrt(solver.factors), (len(side.counts), solver.factors))
-            self.at[name][:, : solver.factors] = first
+            rows = len(side.counts)
+            self.parameters[name] = np.zeros((rows, width), np.float32)
+            self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
         self.done = 0
 
     def go(self, resume: bool) -> Model:
-        """Run the sweeps that are still to be run; return the model."""
+        """Run the sweeps that remain; return the model."""
         loaded = self.session.checkpoint.load() if resume else None
         if loaded:
-            self.at, state = loaded
+            self.parameters, state = loaded
             self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
         while self.done < self.solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
-            errors = self.sweep()
+            squares = self.sweep()
             self.session.report(
                 Epoch(
                     stage="fit",
@@ -61,7 +60,7 @@ class ImplicitFit:
                     number=self.done,
                     of=self.solver.sweeps,
                     rows=len(self.ratings),
-                    training_rmse=sqrt(errors),
+                    training_rmse=sqrt(squares),
                     validation_rmse=None,
                     seconds=time.perf_counter() - started,
                 )
@@ -70,25 +69,28 @@ class ImplicitFit:
         return self._model()
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
-        return self.at, {"done": self.done, "history": self.session.plain_history()}
+        return self.parameters, {"done": self.done, "history": self.session.plain_history()}
 
     def sweep(self) -> float:
-        """Solve for the items, then for the users, who so are what a fold-in finds; return their mean squared error."""
-        self.half(self.items, self.at["items"], self.at["users"])
-        self.done += 1
-        return self.half(self.users, self.at["users"], self.at["items"])
+        """Solve for the items, then for the users; return the mean squared error.
 
-    def half(self, side: Side, mine: Floats, other: Floats) -> float:
-        """Solve for one side, in place; return how far the scores of rated pairs lie from 1: the mean square."""
+        The users come last, so that folding in a training user gives the same factors.
+        """
+        users, items = self.parameters["users"], self.parameters["items"]
+        self.half(self.items, items, users)
+        self.done += 1
+        return self.half(self.users, users, items)
+
+    def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
+        """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, (indptr, indices, values) = self.solver, side.table
         doubles = other.astype(np.float64)
-        everything = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
+        all_pairs = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
-        confidence = values * np.float32(self.share) if self.share else np.ones_like(values)
-        given = indptr, indices, confidence, other, everything, ridge
-        errors = np.empty(len(mine))
-        side.solve(self.session.run, lambda part: int(solve_confident_rows(*given, *part, mine, errors)))
+        confidence = values * np.float32(self.confidence_scale) if self.confidence_scale else np.ones_like(values)
+        equations, errors = (indptr, indices, confidence, other, all_pairs, ridge), np.empty(len(rows))
+        side.solve(self.session.run, lambda bounds: int(solve_confident_rows(*equations, *bounds, rows, errors)))
         return float(errors.sum() / confidence.sum(dtype=np.float64))
 
     def _model(self) -> Model:
@@ -100,8 +102,8 @@ class ImplicitFit:
             mean=ratings.density,
             user_bias=np.zeros(len(ratings.users), np.float32),
             item_bias=np.zeros(len(ratings.items), np.float32),
-            user_factors=np.ascontiguousarray(self.at["users"][:, : solver.factors]),
-            item_factors=np.ascontiguousarray(self.at["items"][:, : solver.factors]),
+            user_factors=np.ascontiguousarray(self.parameters["users"][:, : solver.factors]),
+            item_factors=np.ascontiguousarray(self.parameters["items"][:, : solver.factors]),
             scale=RatingScale(0, 1),
             predicts="choice",
             seen=ratings.by_user,
@@ -111,9 +113,8 @@ class ImplicitFit:
                 by_count=True,
                 unobserved=solver.unobserved,
                 exponent=solver.exponent,
-                confidence=self.share,
+                confidence=self.confidence_scale,
             ),
-            solver=solver.record(),
             training={
                 "sweeps": self.done,
                 "interrupted": self.session.interrupted(),
@@ -124,6 +125,7 @@ class ImplicitFit:
 
 
 def _require_confidence(solver: ImplicitALS, ratings: Ratings) -> None:
+    """Refuse ratings at or below zero where ratings are confidences."""
     wrong = np.flatnonzero(ratings.rating <= 0)
     if solver.confidence and len(wrong):
         user, item = ratings.users[ratings.user[wrong[0]]], ratings.items[ratings.item[wrong[0]]]

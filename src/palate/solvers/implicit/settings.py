@@ -1,4 +1,4 @@
-"""Matrix factorization of what people chose, whatever they said about it: the settings."""
+"""Matrix factorization of choices, whatever their ratings: the settings."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["ImplicitALS"]
 
 @dataclass(frozen=True)
 class ImplicitALS(Solver):
-    r"""Matrix factorization of choices: every pair counts, and that a user chose an item is all that is known.
+    r"""Matrix factorization of choices: it learns that a user chose an item, whatever the rating.
 
-    Where ratings were not given but follow from what people did (bought, heard, opened), the missing ones say something
-    too. The scores :math:`s_{ui} = p_u \cdot q_i` minimize
+    Where ratings follow from what people did (bought, heard, opened), the missing pairs are information too. The scores
+    :math:`s_{ui} = p_u \cdot q_i` minimize
 
     .. math:: \sum_{(u,i) \in S} c_{ui} (1 - s_{ui})^2 + \alpha_0 \sum_{u,i} s_{ui}^2
               + \lambda \sum_u (n_u + \alpha_0 m)^\nu |p_u|^2 + \lambda \sum_i (n_i + \alpha_0 n)^\nu |q_i|^2
 
-    over the rated pairs S and all pairs of the n users and m items, by solving for items and users by turns (Hu, Koren,
-    Volinsky 2008, "Collaborative filtering for implicit feedback datasets", in the form and with the penalty of Rendle,
-    Krichene, Zhang, Koren 2021, "Revisiting the performance of iALS on item recommendation benchmarks"). The sum over
-    all pairs is the same matrix for all rows, so it costs little.
+    over the rated pairs S and all pairs of the n users and m items. A sweep solves for all items and then for all users
+    (Hu, Koren, Volinsky 2008, "Collaborative filtering for implicit feedback datasets", in the form and with the
+    penalty of Rendle, Krichene, Zhang, Koren 2021, "Revisiting the performance of iALS on item recommendation
+    benchmarks"). The sum over all pairs gives the same matrix for every row, so it costs little.
 
-    Every pair in the table is a choice, whatever its rating, also a low or negative one: take out of the table what is
-    none. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating, and
-    ratings must be above zero; otherwise c is 1.
+    Every pair in the table is a choice, also with a low or negative rating: take pairs that are no choice out of the
+    table. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating; all
+    ratings must then be above zero. Without it c is 1.
 
-    The model's scores are **no ratings**: they lie mostly between 0 and 1, rank items by how likely they are to be
-    chosen, and have no biases. `Model.predict` clips them to 0..1, `Model.fold_in` takes items that were chosen with
-    ratings as in the table, and the errors of `palate.evaluate` mean nothing for them.
+    The model's scores are **not ratings**: they are mostly between 0 and 1, they rank items by how likely they are to
+    be chosen, and there are no biases. `Model.predict` clips them to 0..1, `Model.fold_in` takes the chosen items with
+    ratings as in the table, and `palate.evaluate` has no errors to report for them.
 
     Examples
     --------
@@ -43,14 +43,14 @@ class ImplicitALS(Solver):
     """
 
     name = "implicit"
-    summary = "from choices alone: what is chosen, not how it is rated"
+    summary = "from choices alone: what was chosen, whatever the rating"
     runs = "palate.solvers.implicit.fit:ImplicitFit"
     predicts = "choice"
 
     factors: int = setting(64, "factors of each user and item (k)", least=1, below=1001)
-    regularization: float = setting(0.01, "pull towards zero", above=0)
+    regularization: float = setting(0.01, "penalty on factors", above=0)
     unobserved: float = setting(0.1, "weight of every pair as not chosen, beside 1 of a rated one", above=0)
-    exponent: float = setting(1.0, "power of a row's weights that its pull grows with", least=0, below=2)
+    exponent: float = setting(1.0, "power of a row's weights that its penalty grows with", least=0, below=2)
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
-    sweeps: int = setting(15, "turns of items and users", least=1)
+    sweeps: int = setting(15, "passes over items and users", least=1)
     seed: int = setting(0, "of the first factors", least=0, below=2**63)

@@ -8,4 +8,4 @@ from palate.solvers.sgd.settings import SGD
 __all__ = ["SGD"]
 
 register(SGD())
-register(SGD.article(), "article", "as in the 2018 article", compared=False)
+register(SGD.article(), "article", "sgd as in the 2018 article", compared=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isfinite, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,60 +13,58 @@ from palate.model import Model
 from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
 from palate.ratings import Ratings
-from palate.solvers.half_step import center_and_spread, padded
-from palate.solvers.regularization_search import Arrays, Part, Piloted
+from palate.solvers.half_step import center_and_spread, padded_width
+from palate.solvers.regularization_search import Parameters, RegularizedFit, TrainingProblem
 from palate.solvers.session import Session
+from palate.solvers.sgd.settings import SGD
 from palate.solvers.sgd.stripes import Blocks, Stripes
 
-if TYPE_CHECKING:
-    from palate.solvers.sgd import SGD
-
-__all__ = ["SGDFit"]
+__all__ = ["SGDFit", "SGDProblem"]
 
 Floats = NDArray[np.float32]
 
-# What a pilot tries where the regularization is not given; on standardized ratings the best one is within this range
-# for tables as different as jokes on a slider (0.05) and films on five stars (0.1).
-_REGULARIZATIONS = (0.04, 0.055, 0.075, 0.1, 0.13)
-_USUAL_REGULARIZATION = 0.075
-# With less, the equations of a fold-in may not be solvable.
+# The regularizations that pilots try. On standardized ratings the best one is in this range for tables as different as
+# jokes rated with a slider (0.05) and films rated with stars (0.1).
+_CANDIDATES = (0.04, 0.055, 0.075, 0.1, 0.13)
+_DEFAULT_REGULARIZATION = 0.075
+# With a smaller penalty the equations of a fold-in may have no solution.
 _LEAST_PENALTY = 1e-4
+# This many validation ratings are judged at a time.
+_CHUNK = 1 << 16
 
 
-def _center(solver: SGD, ratings: Ratings) -> tuple[float, float]:
-    # Ratings are fitted as (rating - center) / spread.
-    if solver.scaling == "unit":
-        return (ratings.scale.low + ratings.scale.high) / 2, ratings.scale.width / 2 or 1.0
-    return center_and_spread(ratings.rating)
+class SGDProblem(TrainingProblem):
+    """Scaled ratings in the order in which the kernels visit them.
 
+    The parameters are "user_factors" and "item_factors", float32 (rows, d) with k factors and padding, and "user_bias"
+    and "item_bias", float32 (rows,). Their rows are those of `Stripes`.
+    """
 
-class _Part(Part):
-    """Ratings in the order in which kernels want them. Users and items go by rows, factors padded to whole vectors."""
-
-    def __init__(self, solver: SGD, ratings: Ratings, held: Ratings | None, deal: Stripes, run: Run) -> None:
-        self.solver, self.run, self.deal = solver, run, deal
-        self.center, self.spread = _center(solver, ratings)
+    def __init__(self, solver: SGD, ratings: Ratings, validation: Ratings | None, stripes: Stripes, run: Run) -> None:
+        self.solver, self.run, self.stripes = solver, run, stripes
+        self.center, self.spread = _center_and_spread(solver, ratings)
         self.blocks: Blocks | None = None
         if solver.batch_size > 1:
-            self.table = self._rows(ratings)
+            self.columns = self._scaled_columns(ratings)
         else:
-            rng = np.random.default_rng([solver.seed, 2, 1 if held is None else 0])
-            self.blocks = Blocks.cut(deal, ratings, self.center, self.spread, rng, run)
-            self.table = self.blocks.user, self.blocks.item, self.blocks.rating
-        if held is not None:
-            self.held = self._rows(held)
-            ends = ratings.scale.low, ratings.scale.high
-            self.limits = [np.float32((end - self.center) / self.spread) for end in ends]
+            rng = np.random.default_rng([solver.seed, 2, 1 if validation is None else 0])
+            self.blocks = Blocks.cut(stripes, ratings, self.center, self.spread, rng, run)
+            self.columns = self.blocks.user, self.blocks.item, self.blocks.rating
+        if validation is not None:
+            self.validation = self._scaled_columns(validation)
+            scale = ratings.scale
+            self.limits = [np.float32((end - self.center) / self.spread) for end in (scale.low, scale.high)]
 
-    def _rows(self, ratings: Ratings) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+    def _scaled_columns(self, ratings: Ratings) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
         """Return the user rows, item rows and scaled ratings of a table."""
         scaled = (ratings.rating - np.float32(self.center)) * np.float32(1 / self.spread)
-        return self.deal.user_row[ratings.user], self.deal.item_row[ratings.item], scaled
+        return self.stripes.user_row[ratings.user], self.stripes.item_row[ratings.item], scaled
 
-    def begin(self) -> Arrays:
+    def start(self) -> Parameters:
+        """Return random factors and biases of 0."""
         solver, rng = self.solver, np.random.default_rng([self.solver.seed, 1])
-        users, items = len(self.deal.user_row), len(self.deal.item_row)
-        sides = []
+        users, items = len(self.stripes.user_row), len(self.stripes.item_row)
+        factors = []
         for rows in (users, items):
             shape = (rows, solver.factors)
             if solver.initialization == "xavier":
@@ -75,83 +72,96 @@ class _Part(Part):
                 values = rng.uniform(-bound, bound, shape)
             else:
                 values = rng.normal(0, 0.1, shape)
-            factors = np.zeros((rows, padded(solver.factors)), np.float32)
-            factors[:, : solver.factors] = values
-            sides.append(factors)
-        biases = np.zeros(users, np.float32), np.zeros(items, np.float32)
-        return dict(zip(("user_factors", "item_factors", "user_bias", "item_bias"), (*sides, *biases), strict=True))
+            factors.append(np.zeros((rows, padded_width(solver.factors)), np.float32))
+            factors[-1][:, : solver.factors] = values
+        return {
+            "user_factors": factors[0],
+            "item_factors": factors[1],
+            "user_bias": np.zeros(users, np.float32),
+            "item_bias": np.zeros(items, np.float32),
+        }
 
-    def epoch(self, at: Arrays, regularization: float, number: int) -> tuple[float, int]:
+    def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:
+        """Make one pass over the ratings, in place; return the mean squared error and the number of rows trained on."""
         solver = self.solver
         rate = solver.learning_rate * (1 - number / solver.epochs if solver.decay else 1)
         rng = np.random.default_rng([solver.seed, 4, number])
-        squares, rows = self._pass(at, rate, 1 - rate * regularization, rng)
+        squares, rows = self._descend(parameters, rate, 1 - rate * regularization, rng)
         if not isfinite(squares):
             raise SettingsError(
                 f"the fit diverged in epoch {number + 1}: lower learning_rate (--learning-rate), now "
                 f"{solver.learning_rate:g}, or look for ratings far off the others with palate check"
             )
-        return squares / len(self.table[0]), rows
+        return squares / len(self.columns[0]), rows
 
-    def _pass(self, at: Arrays, rate: float, keep: float, rng: np.random.Generator) -> tuple[float, int]:
+    def _descend(
+        self, parameters: Parameters, rate: float, decay: float, rng: np.random.Generator
+    ) -> tuple[float, int]:
         """Make one pass; return the sum of squared errors on the scaled ratings, and the distinct rows trained on."""
-        parameters = *_ordered(at), np.float32(rate), np.float32(keep), self.solver.biases
+        arguments = *_in_order(parameters), np.float32(rate), np.float32(decay), self.solver.biases
         if self.blocks is None:
-            order = rng.permutation(len(self.table[0]))
-            squares = descend_in_batches(*self.table, order, min(self.solver.batch_size, len(order)), *parameters)
+            order = rng.permutation(len(self.columns[0]))
+            squares = descend_in_batches(*self.columns, order, min(self.solver.batch_size, len(order)), *arguments)
             return squares, len(np.unique(order))
-        width = (0,) * at["user_factors"].shape[1]
+        width = (0,) * parameters["user_factors"].shape[1]
         squares, rows = 0.0, 0
         for blocks in self.blocks.rounds(rng):
-            squares += sum(self.run(lambda block: descend(*self.table, *block, *parameters, width), blocks))
+            squares += sum(self.run(lambda block: descend(*self.columns, *block, *arguments, width), blocks))
             rows += sum(stop - start for start, stop in blocks)  # blocks do not overlap
         return squares, rows
 
-    def validate(self, at: Arrays) -> float:
-        width = (0,) * at["user_factors"].shape[1]
-        size, step = len(self.held[0]), 1 << 16
-        parts = [(start, min(start + step, size)) for start in range(0, size, step)]
-        arrays = _ordered(at)
-        squares = self.run(lambda part: squared_error(*self.held, *part, *arrays, *self.limits, width), parts)
+    def validation_rmse(self, parameters: Parameters) -> float:
+        """Return the RMSE of predictions, clipped to the rating scale, on the validation part."""
+        arrays, width = _in_order(parameters), (0,) * parameters["user_factors"].shape[1]
+        size = len(self.validation[0])
+        chunks = [(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)]
+        squares = self.run(lambda chunk: squared_error(*self.validation, *chunk, *arrays, *self.limits, width), chunks)
         return sqrt(sum(squares) / size)
 
 
-def _ordered(at: Arrays) -> tuple[Floats, Floats, Floats, Floats]:
-    return at["user_factors"], at["item_factors"], at["user_bias"], at["item_bias"]
+def _center_and_spread(solver: SGD, ratings: Ratings) -> tuple[float, float]:
+    if solver.scaling == "unit":
+        return (ratings.scale.low + ratings.scale.high) / 2, ratings.scale.width / 2 or 1.0
+    return center_and_spread(ratings.rating)
 
 
-class SGDFit(Piloted):
+def _in_order(parameters: Parameters) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the parameters in the order in which the kernels take them."""
+    return parameters["user_factors"], parameters["item_factors"], parameters["user_bias"], parameters["item_bias"]
+
+
+class SGDFit(RegularizedFit):
     """One fit."""
 
     solver: SGD
 
     def __init__(self, solver: SGD, session: Session) -> None:
-        super().__init__(solver, session, solver.epochs, _USUAL_REGULARIZATION, _REGULARIZATIONS)
-        self.deal = Stripes.of(session.ratings, padded(solver.factors))
+        super().__init__(solver, session, solver.epochs, _DEFAULT_REGULARIZATION, _CANDIDATES)
+        self.stripes = Stripes.of(session.ratings, padded_width(solver.factors))
 
-    def part(self, ratings: Ratings, held: Ratings | None) -> Part:
-        """Prepare ratings for training, and those held out for validation."""
-        return _Part(self.solver, ratings, held, self.deal, self.session.run)
+    def problem(self, ratings: Ratings, validation: Ratings | None) -> TrainingProblem:
+        """Prepare ratings for training, and the validation part."""
+        return SGDProblem(self.solver, ratings, validation, self.stripes, self.session.run)
 
-    def model(self, part: Part, at: Arrays, regularization: float) -> Model:
-        """Return the model of these parameters."""
-        factors, spread = self.solver.factors, part.spread
-        penalty = max(regularization, _LEAST_PENALTY) if regularization else _USUAL_REGULARIZATION
-        share = np.float32(sqrt(spread))
-        user_row, item_row = self.deal.user_row, self.deal.item_row
+    def model(self, problem: TrainingProblem, parameters: Parameters, regularization: float) -> Model:
+        """Return the model of these parameters, in units of the ratings."""
+        k, spread = self.solver.factors, problem.spread
+        penalty = max(regularization, _LEAST_PENALTY) if regularization else _DEFAULT_REGULARIZATION
+        root = np.float32(sqrt(spread))
+        user_row, item_row = self.stripes.user_row, self.stripes.item_row
         return Model(
             users=self.ratings.users,
             items=self.ratings.items,
-            intercept=part.center,
+            intercept=problem.center,
             mean=float(self.ratings.rating.mean(dtype=np.float64)),
-            user_bias=at["user_bias"][user_row] * np.float32(spread),
-            item_bias=at["item_bias"][item_row] * np.float32(spread),
-            user_factors=at["user_factors"][user_row, :factors] * share,
-            item_factors=at["item_factors"][item_row, :factors] * share,
+            user_bias=parameters["user_bias"][user_row] * np.float32(spread),
+            item_bias=parameters["item_bias"][item_row] * np.float32(spread),
+            user_factors=parameters["user_factors"][user_row, :k] * root,
+            item_factors=parameters["item_factors"][item_row, :k] * root,
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
-            # Errors scale with the spread, products of factors too: so the penalty on factors gains one spread.
+            # In units of the ratings, squared errors grow by spread^2 and squared factors by spread: so the penalty on
+            # factors grows by spread, and that on biases stays.
             penalty=RidgePenalty(penalty * spread, penalty if self.solver.biases else None, by_count=True),
-            solver=self.solver.record(),
-            training=self.record(regularization),
+            training=self.training_record(regularization),
         )

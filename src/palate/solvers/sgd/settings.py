@@ -13,7 +13,7 @@ __all__ = ["SGD"]
 
 @dataclass(frozen=True)
 class SGD(Solver):
-    r"""Biased matrix factorization, fitted rating by rating.
+    r"""Biased matrix factorization by stochastic gradient descent.
 
     A rating is predicted as :math:`\mu + b_u + b_i + p_u \cdot q_i`. Each step moves the parameters of one rating
     against the gradient of
@@ -23,8 +23,9 @@ class SGD(Solver):
     on standardized ratings, so that learning rate and regularization mean the same on any rating scale (Funk 2006;
     Koren, Bell, Volinsky 2009, "Matrix factorization techniques for recommender systems").
 
-    Part of the training ratings is first left out to choose the regularization and the number of epochs; the model is
-    then fitted on all of them. The result is the same, bit for bit, on any number of threads.
+    Pilots first choose the regularization and the number of epochs: short fits that leave part of the training ratings
+    out and are judged on it. The model is then fitted on all training ratings. The result is the same, bit for bit, on
+    any number of threads.
 
     Examples
     --------
@@ -36,7 +37,7 @@ class SGD(Solver):
     """
 
     name = "sgd"
-    summary = "quickly, rating by rating"
+    summary = "the fastest: stochastic gradient descent"
     runs = "palate.solvers.sgd.fit:SGDFit"
 
     factors: int = setting(16, "factors of each user and item (k)", least=0, below=1001)
@@ -45,22 +46,27 @@ class SGD(Solver):
     learning_rate: float = setting(0.03, "length of the first steps, on standardized ratings", above=0)
     decay: bool = setting(True, "let the learning rate fall in a straight line to zero over the epochs")
     regularization: float | None = setting(
-        None, "pull towards zero; chosen on the validation part if not given", least=0
+        None, "penalty on factors and biases; chosen on the validation part if not given", least=0
     )
     batch_size: int = setting(1, "ratings whose gradients are averaged in one step", least=1, below=2**31)
     initialization: Literal["normal", "xavier"] = setting(
-        "normal", "first factors: N(0, 0.1²), or uniform after Glorot"
+        "normal", "first factors: normal with deviation 0.1, or uniform (Glorot and Bengio 2010)"
     )
     scaling: Literal["standard", "unit"] = setting(
         "standard", "fit on (r - mean) / std, or on the scale mapped to -1..1"
     )
-    validation: float = setting(0.1, "share of the ratings that chooses regularization and epochs", least=0, below=1)
-    patience: int = setting(10, "stop after so many epochs without a better validation RMSE", least=1)
+    validation: float = setting(
+        0.1,
+        "share of the ratings left out of pilots, short fits that choose regularization and epochs",
+        least=0,
+        below=1,
+    )
+    patience: int = setting(10, "end a pilot after this many epochs without a better validation RMSE", least=1)
     seed: int = setting(0, "of the validation part, the first factors and the order of the steps", least=0, below=2**63)
 
     @classmethod
     def article(cls) -> Self:
-        """The configuration of the 2018 article that palate started from.
+        """Return the configuration of the 2018 article that palate started from.
 
         No biases, Xavier initialization, mini-batches of 64 with the gradient averaged, learning rate 0.05, 10 epochs,
         squared loss without regularization, ratings scaled to -1..1.

@@ -1,9 +1,9 @@
-"""Cutting the table into blocks that can be worked on side by side, in a schedule that no thread can change.
+"""Cuts the table into blocks that threads work on side by side, in a schedule that does not depend on the threads.
 
-Users and items are dealt into B stripes each, so that the B x B blocks hold about as many ratings. B blocks that share
-neither users nor items make a round; B rounds make an epoch (Gemulla et al. 2011, "Large-scale matrix factorization
-with distributed stochastic gradient descent"). Within a round it does not matter who works on which block, so the
-result is the same, bit for bit, on any number of threads.
+The users and the items are each divided into B stripes, such that the B x B blocks hold about equally many ratings. B
+blocks that share neither users nor items form a round, and B rounds form an epoch (Gemulla et al. 2011, "Large-scale
+matrix factorization with distributed stochastic gradient descent"). Within a round the blocks do not affect each other,
+so the result is the same, bit for bit, on any number of threads.
 """
 
 from __future__ import annotations
@@ -21,31 +21,33 @@ from palate.ratings import Ratings
 
 __all__ = ["Blocks", "Stripes"]
 
-# The factors of one block should stay in a core's second-level cache, and a block should be worth a thread's while.
+# The factors of one block should fit into a core's second-level cache, and a block should hold enough ratings to be
+# worth handing to a thread.
 _CACHE_BYTES = 1 << 20
 _BLOCK_RATINGS = 1 << 15
 _MOST_STRIPES = 64
 _PARTS = 8
-# Ratings of so many users stand together, in random order: their factors stay in the first-level cache (measured while
-# other programs used the shared caches: an epoch takes 0.6 times as long as in random order all through the block).
-_GROUP = 64
+# Within a block the ratings of this many users stand together, in random order, so that the factors of these users stay
+# in the first-level cache. While other programs used the shared caches, an epoch took 0.6 times as long as with random
+# order throughout the block (measured).
+_GROUP_USERS = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Stripes:
-    """Which stripe each user and item belongs to, and the rows of their parameters.
+    """The stripe of each user and item, and the rows of their parameters.
 
-    Rows of one stripe lie side by side, so that a block's parameters fill whole cache lines and pages (measured at 10
-    million ratings and k = 16: four times as fast as rows in the order of the ids).
+    The rows of a stripe are neighbours, so that the parameters of a block fill whole cache lines and pages. At 10
+    million ratings and k = 16 an epoch was four times as fast as with rows in the order of the ids (measured).
 
     Attributes
     ----------
     stripes
-        B.
+        B, the number of stripes of the users and of the items.
     user_row, item_row
-        int32, (users,) and (items,): where the parameters of each index lie.
+        int32, (users,) and (items,): the row of each user index and item index.
     user_stripe, item_stripe
-        int32: the stripe of each row, ascending.
+        int32, (users,) and (items,): the stripe of each row, ascending.
     """
 
     stripes: int
@@ -55,23 +57,26 @@ class Stripes:
     item_stripe: NDArray[np.int32]
 
     @classmethod
-    def of(cls, ratings: Ratings, factors: int) -> Stripes:
-        """Stripes the users and items of a table, for a model with so many factors."""
+    def of(cls, ratings: Ratings, width: int) -> Stripes:
+        """Divide the users and items of a table, for factors of this width (with padding)."""
         shape = len(ratings.users), len(ratings.items)
-        by_cache = ceil(sum(shape) * factors * 4 / _CACHE_BYTES)
+        by_cache = ceil(sum(shape) * width * 4 / _CACHE_BYTES)
         wanted = max(1, by_cache, isqrt(len(ratings) // _BLOCK_RATINGS))
-        # A multiple of four shares out evenly among two or four threads.
+        # Two or four threads share a multiple of four evenly.
         stripes = min(_MOST_STRIPES, *shape, wanted if wanted < 4 else wanted // 4 * 4)
-        user_row, user_stripe = _deal(ratings.user_counts, stripes)
-        item_row, item_stripe = _deal(ratings.item_counts, stripes)
+        user_row, user_stripe = _divide(ratings.user_counts, stripes)
+        item_row, item_stripe = _divide(ratings.item_counts, stripes)
         return cls(stripes, user_row, item_row, user_stripe, item_stripe)
 
 
-def _deal(counts: NDArray[np.int64], stripes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    # Like cards to and fro, the busiest first: the stripes' totals come out nearly equal.
-    dealt = np.arange(len(counts)) % (2 * stripes)
+def _divide(counts: NDArray[np.int64], stripes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the row of each index and the stripe of each row, such that stripes have about equally many ratings.
+
+    Indices are dealt to the stripes like cards, those with the most ratings first, once forwards and once backwards.
+    """
+    place = np.arange(len(counts)) % (2 * stripes)
     stripe = np.empty(len(counts), np.int32)
-    stripe[np.argsort(-counts, kind="stable")] = np.where(dealt < stripes, dealt, 2 * stripes - 1 - dealt)
+    stripe[np.argsort(-counts, kind="stable")] = np.where(place < stripes, place, 2 * stripes - 1 - place)
     order = np.argsort(stripe, kind="stable")
     row = np.empty(len(counts), np.int32)
     row[order] = np.arange(len(counts))
@@ -80,14 +85,14 @@ def _deal(counts: NDArray[np.int64], stripes: int) -> tuple[NDArray[np.int32], N
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """The table in block order, each block by groups of users, shuffled within a group.
+    """The table in the order of its blocks; each block is sorted by groups of users, and shuffled within a group.
 
     Attributes
     ----------
     stripes
         B.
     indptr
-        int64, B*B + 1: block (a, b) of user stripe a and item stripe b is number a*B + b.
+        int64, B*B + 1: where block a*B + b, that of user stripe a and item stripe b, begins.
     user, item
         int32, n: rows, see `Stripes`.
     rating
@@ -102,46 +107,41 @@ class Blocks:
 
     @classmethod
     def cut(
-        cls, deal: Stripes, ratings: Ratings, center: float, spread: float, rng: np.random.Generator, run: Run
+        cls, stripes: Stripes, ratings: Ratings, center: float, spread: float, rng: np.random.Generator, run: Run
     ) -> Blocks:
         """Cut a table, with its ratings scaled to (rating - center) / spread."""
-        size = deal.stripes**2
-        maps = (
-            ratings.user,
-            ratings.item,
-            deal.user_row,
-            deal.item_row,
-            deal.user_stripe,
-            deal.item_stripe,
-            deal.stripes,
+        count = stripes.stripes**2
+        columns = ratings.user, ratings.item
+        rows = stripes.user_row, stripes.item_row, stripes.user_stripe, stripes.item_stripe, stripes.stripes
+        # The number of parts is fixed, because the order within a block depends on it.
+        bounds = np.linspace(0, len(ratings), _PARTS + 1).astype(np.int64)
+        counts = np.array(
+            run(lambda part: count_blocks(*columns, *rows, bounds[part], bounds[part + 1]), range(_PARTS))
         )
-        # A fixed number of parts, whatever the threads: the order within a block depends on it.
-        cuts = np.linspace(0, len(ratings), _PARTS + 1).astype(np.int64)
-        counts = np.array(run(lambda part: count_blocks(*maps, cuts[part], cuts[part + 1]), range(_PARTS)))
-        ends = np.cumsum(counts.T.ravel()).reshape(size, _PARTS).T
+        ends = np.cumsum(counts.T.ravel()).reshape(count, _PARTS).T
         indptr = np.concatenate([[0], ends[-1]])
         user, item = np.empty(len(ratings), np.int32), np.empty(len(ratings), np.int32)
         rating = np.empty(len(ratings), np.float32)
         scaling = ratings.rating, np.float32(center), np.float32(1 / spread)
 
         def fill(part: int) -> None:
-            following = ends[part] - counts[part]
-            fill_blocks(*maps, *scaling, cuts[part], cuts[part + 1], following, user, item, rating)
+            next_place = ends[part] - counts[part]
+            fill_blocks(*columns, *rows, *scaling, bounds[part], bounds[part + 1], next_place, user, item, rating)
 
         run(fill, range(_PARTS))
-        keys = rng.integers(np.iinfo(np.int64).max, size=size)
-        firsts = np.searchsorted(deal.user_stripe, np.arange(deal.stripes))
+        keys = rng.integers(np.iinfo(np.int64).max, size=count)
+        first_rows = np.searchsorted(stripes.user_stripe, np.arange(stripes.stripes))
 
         def order(block: int) -> None:
-            part = user, item, rating, indptr[block], indptr[block + 1]
-            shuffle_block(*part, keys[block])
-            group_block(*part, firsts[block // deal.stripes], _GROUP)
+            arrays = user, item, rating, indptr[block], indptr[block + 1]
+            shuffle_block(*arrays, keys[block])
+            group_block(*arrays, first_rows[block // stripes.stripes], _GROUP_USERS)
 
-        run(order, range(size))
-        return cls(deal.stripes, indptr, user, item, rating)
+        run(order, range(count))
+        return cls(stripes.stripes, indptr, user, item, rating)
 
     def rounds(self, rng: np.random.Generator) -> Iterator[list[tuple[int, int]]]:
-        """Yield the rounds of one epoch in random order, each the (start, stop) of its blocks."""
+        """Yield the rounds of one epoch in random order, each as the (start, stop) of its blocks."""
         columns = rng.permutation(self.stripes)
         for shift in rng.permutation(self.stripes):
             blocks = [a * self.stripes + int(columns[(a + shift) % self.stripes]) for a in range(self.stripes)]
