@@ -21,7 +21,7 @@ import numpy as np
 
 from palate import Model, RatingScale, Vocabulary
 from palate.parallel import pool, single_blas
-from palate.ranking import _blocks, _cut
+from palate.ranking.batch import item_blocks, user_blocks
 from palate.ratings import Grouped
 
 
@@ -60,12 +60,12 @@ def gemm(model: Model, threads: int) -> None:
     def products(rows: slice) -> None:
         users = model.user_factors[rows]
         room = np.empty(2 * len(users) * len(model.items), np.float32)
-        for first, stop in _blocks(len(model.items)):
+        for first, stop in item_blocks(len(model.items)):
             out = room[: len(users) * (stop - first)].reshape(len(users), stop - first)
             np.matmul(users, model.item_factors[first:stop].T, out=out)
 
     with single_blas(), pool(threads) as run:
-        run(products, _cut(len(model.users), threads))
+        run(products, user_blocks(len(model.users), threads))
 
 
 def measure(model: Model, threads: int = 2, n: int = 10) -> dict[str, float]:

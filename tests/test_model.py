@@ -1,4 +1,5 @@
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import pytest
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
-from palate.model.row_solve import Penalty, solve
+from palate.model import Model, RidgePenalty
+from palate.model.row_solve import design_matrix, solve_row
 from palate.solvers import SGD, Means
 from tables import random_table
 
@@ -185,10 +187,35 @@ def test_the_model_gives_its_training_table_back(model, ratings):
     assert found.scale == ratings.scale
 
 
+def test_replaced_and_pickled_models_answer_the_same(model):
+    again = pickle.loads(pickle.dumps(model))
+    assert type(again) is type(dataclasses.replace(model)) is Model
+    assert again.recommend(5) == dataclasses.replace(model).recommend(5) == model.recommend(5)
+    assert repr(again) == "Model(sgd, 60 users, 40 items, 6 factors)"
+
+
 def test_ridge_without_bias_matches_numpy():
     rng = np.random.default_rng(0)
     q, e = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=9)
-    given = Penalty(0.5, None, by_count=False).given(np.zeros(9, np.float32), 3, None)
-    bias, factors, _ = solve(q, e, given)
+    prior = RidgePenalty(0.5, None, by_count=False).row_prior(np.zeros(9, np.float32), 3, None)
+    bias, factors, _ = solve_row(q, e, prior)
     assert bias == 0
     np.testing.assert_allclose(factors, np.linalg.solve(q.T @ q + 0.5 * np.eye(3), q.T @ e), atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [None, 0.5])
+def test_nonnegative_rows_are_the_minimum_over_all_sets_of_zeros(bias):
+    rng = np.random.default_rng(1)
+    zeros = 0
+    for _ in range(40):
+        q, e = rng.normal(size=(7, 5)).astype(np.float32), rng.normal(size=7)
+        prior = RidgePenalty(0.3, bias, by_count=True, nonnegative=True).row_prior(np.zeros(7, np.float32), 5, None)
+        found = solve_row(q, e, prior)
+        design = design_matrix(q, biased=bias is not None)
+        expected = naive.nonnegative_row(design.T @ design + prior.precision, design.T @ e, 5)
+        np.testing.assert_allclose(
+            np.append(found[1], found[0]), expected * np.append(np.ones(5), bias is not None), atol=1e-6
+        )
+        assert (found[1] >= 0).all()
+        zeros += int((found[1] == 0).sum())
+    assert 40 < zeros < 160

@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from palate import ranking
 from palate.errors import MissingExtraError, PalateError, SettingsError, StorageError, UnknownIdError
 from palate.memory import watch
 from palate.model import Model
-from palate.ranking import best, scores
+from palate.ranking import batch, best, scores, single
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 
@@ -43,7 +42,7 @@ def make(users=70, items=90, k=6, seed=0, text=False, whole=False):
 
 @pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
 def compiled(request, monkeypatch):
-    monkeypatch.setattr(ranking, "_compiled", lambda cells: request.param)
+    monkeypatch.setattr(single, "_compiled", lambda cells: request.param)
 
 
 @pytest.mark.parametrize("k", [1, 5, 8, 9, 16, 31, 64])
@@ -68,7 +67,7 @@ def test_the_best_are_exact_and_ties_go_by_index(use, rows, n, lowest):
     found, allowed, hidden = (np.array(one, kind) for one, kind in zip(columns, ("f4", "?", "?"), strict=True))
     seen = np.flatnonzero(hidden)[::-1].astype(np.int32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "_compiled", lambda cells: use)
+        patch.setattr(single, "_compiled", lambda cells: use)
         assert best(found, n, allowed, seen, lowest).tolist() == naive.best(found, allowed & ~hidden, n, lowest)
         assert best(found, n, None, seen, lowest).tolist() == naive.best(found, ~hidden, n, lowest)
         assert best(found, n).tolist() == naive.best(found, np.ones(len(rows), bool), n, False)
@@ -94,8 +93,8 @@ def test_many_users_get_what_each_would_get_alone(users, items, k, n, lowest, se
     only = model.items.ids[seed % 2 :: 2] if some else None
     allowed = np.isin(model.items.ids, only) if some else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "_USERS", 3)
-        patch.setattr(ranking, "_ITEMS", 40)
+        patch.setattr(batch, "_USERS", 3)
+        patch.setattr(batch, "_ITEMS", 40)
         chosen, ratings = model.recommend_batch(n=n, lowest=lowest, seen=seen, only=only)
     assert chosen.shape == ratings.shape == (users, n)
     for user in range(users):
@@ -103,8 +102,8 @@ def test_many_users_get_what_each_would_get_alone(users, items, k, n, lowest, se
         assert chosen[user].tolist() == wanted + [-1] * (n - len(wanted))
         assert ratings[user, : len(wanted)].tolist() == given.tolist()
         assert np.isnan(ratings[user, len(wanted) :]).all()
-        single = model.recommend(user * 3, n, lowest=lowest, seen=seen, only=only)
-        assert [(one.id, one.score) for one in single] == [(3 * item, score) for item, score in zip(wanted, given)]
+        alone = model.recommend(user * 3, n, lowest=lowest, seen=seen, only=only)
+        assert [(one.id, one.score) for one in alone] == [(3 * item, score) for item, score in zip(wanted, given)]
 
 
 def test_items_that_differ_in_the_last_bit_are_told_apart():
@@ -124,9 +123,9 @@ def test_threads_blocks_and_company_do_not_change_a_bit(monkeypatch):
     model = make(users=700, items=2000, k=20)
     first = model.recommend_batch(n=10, threads=1)
     others = [model.recommend_batch(n=10, threads=threads) for threads in (2, 5)]
-    monkeypatch.setattr(ranking, "_USERS", 17)
+    monkeypatch.setattr(batch, "_USERS", 17)
     others.append(model.recommend_batch(n=10))
-    monkeypatch.setattr(ranking, "_ITEMS", 64)
+    monkeypatch.setattr(batch, "_ITEMS", 64)
     others.append(model.recommend_batch(n=10))
     others.append(tuple(map(np.vstack, zip(*(model.recommend_batch([3 * u], n=10) for u in range(700))))))
     for items, ratings in others:

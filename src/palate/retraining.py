@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError, SettingsError, StorageError
 from palate.ids import integer_of
 from palate.model import Model
-from palate.model.row_solve import Prior
+from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
 from palate.service.store import USER, VISITOR, Store
 from palate.solvers import SOLVERS, Epoch, Solver, settings
@@ -218,7 +218,7 @@ def without_users(model: Model, gone: NDArray[np.bool_]) -> Model:
     if posterior is not None:
         unknown = np.append(keep, True)
         sets = posterior.items.sets[keep] if len(posterior.items.sets) else posterior.items.sets
-        prior = Prior(posterior.items.mean, posterior.items.precision, sets, posterior.items.noise[keep])
+        prior = FactorPrior(posterior.items.mean, posterior.items.precision, sets, posterior.items.noise[keep])
         noise, spread = posterior.user_noise[unknown], posterior.user_spread[unknown]
         posterior = dataclasses.replace(posterior, user_noise=noise, user_spread=spread, items=prior)
     return dataclasses.replace(

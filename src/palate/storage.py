@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
-from palate.model import Model, Predicts
-from palate.model.row_solve import Penalty, Prior
-from palate.model.uncertainty import Posterior
+from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
 
-#: Raised whenever an older palate could not read the file rightly any more.
+#: The version of the format. It is raised when an older palate would misread the file: see docs/model.md.
 FORMAT = 1
 _PREDICTS = get_args(Predicts)
 
@@ -32,13 +30,13 @@ _SPREADS = ("user_noise", "item_noise", "user_spread", "item_spread", "calibrati
 def save(model: Model, path: str | Path) -> None:
     """Write a model to one file: arrays (safetensors) and versioned JSON, with a checksum.
 
-    The file is written under another name, flushed to the disk and renamed: at `path` there is always a whole file, the
-    old one or the new one.
+    The file is written under a temporary name, flushed to the disk and renamed, so that `path` always names a whole
+    file, the old one or the new one.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written; an existing file is then left as it was.
     """
     arrays: Arrays = {name: np.asarray(getattr(model, name)) for name in _PARAMETERS}
     arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
@@ -74,13 +72,13 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
     path
         The file.
     mmap
-        Map its arrays into memory instead of reading them: it opens at once, and processes share the pages. The
+        Map the arrays into memory instead of reading them: loading takes no time, and processes share the pages. The
         checksum is then not verified.
 
     Raises
     ------
     StorageError
-        If the file is missing, damaged, no model, or from a later version of palate.
+        If the file is missing or damaged, is not a model, or is from a later version of palate.
     """
     arrays, header = read_arrays(Path(path), "model", mmap=mmap)
     if header.get("kind") != "model":
@@ -98,10 +96,9 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             mean=header["mean"],
             scale=RatingScale(*header["scale"]),
             seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
-            # Files of palate 0.1 do not say what their scores are.
-            predicts=header.get("predicts", "choice" if header["penalty"]["unobserved"] else "rating"),
+            predicts=header.get("predicts", _predicts_of(header["solver"])),
             catalogue=_unpack_catalogue(arrays),
-            penalty=Penalty(**header["penalty"]),
+            penalty=RidgePenalty(**header["penalty"]),
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
@@ -115,10 +112,15 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
     return model
 
 
-def _fits(model: Model, whole: bool) -> bool:
-    """Whether the arrays of a model belong together; with `whole`, every value is looked at.
+def _predicts_of(solver: Mapping[str, Any]) -> Predicts:
+    """Return what the scores of a file are that does not record it, as the first files of format 1 do not."""
+    return "choice" if solver.get("name") == "implicit" else "rating"
 
-    The checksum finds damage, not malice: a file that was made up must not lead outside its arrays.
+
+def _fits(model: Model, whole: bool) -> bool:
+    """Whether the arrays of a model belong together; with `whole`, every value is checked.
+
+    The checksum finds damage, not forgery: a forged file must not lead to reads outside of its arrays.
     """
     users, items = len(model.users), len(model.items)
     parameters = [getattr(model, name) for name in _PARAMETERS]
@@ -156,7 +158,7 @@ def _fits_seen(seen: Grouped, users: int, items: int, whole: bool) -> bool:
 
 
 def _pack_texts(name: str, texts: Sequence[str]) -> Arrays:
-    # safetensors holds no text: one run of UTF-8 bytes, and where each text ends.
+    # safetensors has no type for text: all texts are one array of UTF-8 bytes, and a second array has their ends.
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     ends = np.cumsum([len(part) for part in encoded], dtype=np.int64)
     return {f"{name}.bytes": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
@@ -180,7 +182,7 @@ def _unpack_posterior(arrays: Arrays, noise: float | None) -> Posterior | None:
     if noise is None:
         return None
     priors = [
-        Prior(*(arrays[f"posterior.{side}.{field.name}"] for field in dataclasses.fields(Prior)))
+        FactorPrior(*(arrays[f"posterior.{side}.{field.name}"] for field in dataclasses.fields(FactorPrior)))
         for side in ("users", "items")
     ]
     spreads = {name: arrays[f"posterior.{name}"] for name in _SPREADS}
@@ -193,27 +195,26 @@ def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole:
         return False
     if [part.shape for part in spreads[:4]] != [(users + 1,), (items + 1,)] * 2 or spreads[4].ndim != 1:
         return False
-    parts = [*spreads]
-    for prior, others in ((posterior.users, items), (posterior.items, users)):
-        shapes = [prior.mean.shape, prior.precision.shape, prior.noise.shape]
-        if shapes != [(k + 1,), (k + 1, k + 1), (others,)] or prior.sets.shape not in ((0, k + 1), (others, k + 1)):
-            return False
-        if [prior.mean.dtype, prior.precision.dtype, prior.sets.dtype, prior.noise.dtype] != ["f8", "f8", "f4", "f8"]:
-            return False
-        parts += [prior.mean, prior.precision, prior.sets, prior.noise]
-    positive: list[NDArray[Any]] = [
-        posterior.user_noise,
-        posterior.item_noise,
-        posterior.users.noise,
-        posterior.items.noise,
-    ]
+    if not (_fits_prior(posterior.users, items, k, whole) and _fits_prior(posterior.items, users, k, whole)):
+        return False
+    positive: list[NDArray[Any]] = [posterior.user_noise, posterior.item_noise]
     steps = np.diff(posterior.calibration)
-    unsigned: list[NDArray[Any]] = [posterior.user_spread, posterior.item_spread, posterior.calibration, steps]
+    not_negative: list[NDArray[Any]] = [posterior.user_spread, posterior.item_spread, posterior.calibration, steps]
     if posterior.noise < 0 or any(part.min(initial=1) <= 0 for part in positive):
         return False
-    if any(part.min(initial=0) < 0 for part in unsigned):
+    if any(part.min(initial=0) < 0 for part in not_negative):
         return False
-    if not all(_is_positive_definite(prior.precision) for prior in (posterior.users, posterior.items)):
+    return not whole or all(np.isfinite(part).all() for part in spreads)
+
+
+def _fits_prior(prior: FactorPrior, others: int, k: int, whole: bool) -> bool:
+    parts: list[NDArray[Any]] = [prior.mean, prior.precision, prior.sets, prior.noise]
+    if [part.dtype for part in parts] != ["f8", "f8", "f4", "f8"]:
+        return False
+    shapes = [part.shape for part in parts]
+    if shapes not in [[(k + 1,), (k + 1, k + 1), (sets, k + 1), (others,)] for sets in (0, others)]:
+        return False
+    if prior.noise.min(initial=1) <= 0 or not _is_positive_definite(prior.precision):
         return False
     return not whole or all(np.isfinite(part).all() for part in parts)
 

@@ -14,8 +14,7 @@ from palate.cli.options import json_option, quiet_option, threads_option
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from palate.model import Model, Scored
-    from palate.model.row_solve import Profile
+    from palate.model import Model, Profile, Scored
     from palate.ratings import Vocabulary
 
 __all__ = ["ask", "explain", "info", "predict", "recommend", "similar"]
@@ -106,7 +105,7 @@ def predict(
 
 def _level(model: Model, given: float | None) -> float:
     if given is not None:
-        model.certain()  # a level that would have no effect is refused
+        model.require_posterior()  # a level that would have no effect is refused
     return _USUAL_LEVEL if given is None else given
 
 

@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from palate.errors import SettingsError
-from palate.model.parts import Floats, Id, Parts
-from palate.model.row_solve import Profile
+from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.lookup import profile_of, require_id, scored_list
+from palate.model.profile import Profile
 from palate.ranking import Scored, best
 from palate.ratings import Vocabulary
 
-__all__ = ["Similarity"]
+__all__ = ["similar_items", "similar_users"]
 
 
-class Similarity(Parts):
-    """The part of a model that finds items and users like others."""
+def similar_items(model: ModelArrays, item: Id, n: int, by: str) -> list[Scored]:
+    """Return the n items most similar to an item: see `palate.Model.similar_items`."""
+    index = require_id(model, model.items, item)
+    return _most_similar(model, model.items, model.item_factors, model.item_factors[index], index, n, by)
 
-    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Scored]:
-        """Return the n items whose factors are most like those of an item: what the same people like.
 
-        Parameters
-        ----------
-        item
-            An id.
-        n
-            How many.
-        by
-            "cosine" of the factors, or their "dot" product.
+def similar_users(model: ModelArrays, user: Id | Profile, n: int, by: str) -> list[Scored]:
+    """Return the n users most similar to a user: see `palate.Model.similar_users`."""
+    index = None if isinstance(user, Profile) else require_id(model, model.users, user)
+    return _most_similar(model, model.users, model.user_factors, profile_of(model, user).factors, index, n, by)
 
-        Raises
-        ------
-        UnknownIdError
-            If the item has no factors.
-        """
-        index = self._find(self.items, item)
-        return self._similar(self.items, self.item_factors, self.item_factors[index], index, n, by)
 
-    def similar_users(
-        self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine"
-    ) -> list[Scored]:
-        """Return the n users whose factors are most like those of a user: see `similar_items`."""
-        index = -1 if isinstance(user, Profile) else self._find(self.users, user)
-        return self._similar(self.users, self.user_factors, self._profile(user).factors, index, n, by)
-
-    def _similar(
-        self, vocabulary: Vocabulary, factors: Floats, vector: Floats, own: int, n: int, by: str
-    ) -> list[Scored]:
-        if by not in ("cosine", "dot"):
-            raise SettingsError(f"similarity is by 'cosine' or 'dot', not {by!r}")
-        found = factors @ vector
-        allowed = np.ones(len(factors), dtype=bool)
-        if by == "cosine":
-            lengths = np.linalg.norm(factors, axis=1) * np.linalg.norm(vector)
-            allowed = lengths > 0
-            found = np.divide(found, lengths, out=np.zeros_like(found), where=allowed)
-        if own >= 0:
-            allowed[own] = False
-        chosen = best(found, n, allowed)
-        return self._scored(vocabulary, chosen, found[chosen])
+def _most_similar(
+    model: ModelArrays, vocabulary: Vocabulary, factors: Floats, vector: Floats, index: int | None, n: int, by: str
+) -> list[Scored]:
+    """Return the rows of `factors` most similar to a vector, without row `index`."""
+    if by not in ("cosine", "dot"):
+        raise SettingsError(f"similarity is by 'cosine' or 'dot', not {by!r}")
+    similarity = factors @ vector
+    allowed = np.ones(len(factors), dtype=bool)
+    if by == "cosine":
+        lengths = np.linalg.norm(factors, axis=1) * np.linalg.norm(vector)
+        allowed = lengths > 0
+        similarity = np.divide(similarity, lengths, out=np.zeros_like(similarity), where=allowed)
+    if index is not None:
+        allowed[index] = False
+    chosen = best(similarity, n, allowed)
+    return scored_list(model, vocabulary, chosen, similarity[chosen])

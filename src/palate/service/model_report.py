@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from palate.model.uncertainty import Posterior
+from palate.model import Posterior
 from palate.service.loaded_model import LoadedModel
 
 __all__ = ["facts", "quality"]

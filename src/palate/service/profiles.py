@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from palate.errors import DataError, UnknownIdError
-from palate.model import Model
-from palate.model.row_solve import Profile
+from palate.model import Model, Profile
 from palate.ratings import is_single
 from palate.service.loaded_model import LoadedModel
 from palate.service.store import Store, user_owner

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from palate.model import Model
-from palate.model.row_solve import Contribution, Profile
+from palate.model import Contribution, Model, Profile
 from palate.service.loaded_model import LoadedModel
 from palate.service.schemas import Wanted
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.model import Model
-from palate.model.row_solve import Penalty
+from palate.model.row_solve import RidgePenalty
 from palate.ratings import Ratings
 from palate.solvers.session import require_ratings
 
@@ -74,7 +74,7 @@ class Means:
             item_factors=np.zeros((len(item_bias), 0), np.float32),
             scale=ratings.scale,
             seen=ratings.by_user,
-            penalty=Penalty(1.0, self.users, by_count=False),
+            penalty=RidgePenalty(1.0, self.users, by_count=False),
             solver={"name": "means", **asdict(self)},
         )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from palate.errors import UnknownIdError
-from palate.model.row_solve import Profile
+from palate.model import Profile
 from palate.service import serializers
 from palate.service.loaded_model import LoadedModel
 from palate.service.metrics import EVENTS

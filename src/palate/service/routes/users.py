@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from palate.model.row_solve import Profile
+from palate.model import Profile
 from palate.service import serializers
 from palate.service.loaded_model import LoadedModel
 from palate.service.read_cache import Rows

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.kernels.rows import solve_nonnegative_rows, solve_rows
 from palate.kernels.sgd import squared_error
 from palate.model import Model
-from palate.model.row_solve import Penalty
+from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.half_step import Side, center_and_spread, padded, partners, standard, standardized
@@ -115,7 +115,7 @@ class ALSFit(Piloted):
         k, spread = self.solver.factors, part.spread
         share = np.float32(sqrt(spread))
         # Errors scale with the spread, products of factors too: so the penalty on factors gains one spread.
-        penalty = Penalty(
+        penalty = RidgePenalty(
             regularization * spread,
             regularization,
             by_count=self.solver.weighted,

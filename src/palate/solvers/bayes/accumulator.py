@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.model.row_solve import Prior
+from palate.model.row_solve import FactorPrior
 from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
@@ -100,7 +100,7 @@ class Kept:
         user_spread, item_spread = self.probes.spread()
         tables = self.ratings.by_user, self.ratings.by_item
 
-        def prior(side: int, variance: Doubles) -> Prior:
+        def prior(side: int, variance: Doubles) -> FactorPrior:
             rows, partners = np.column_stack(sides[side]).astype(np.float64), sides[1 - side][0][:-1]
             penalty = float(self.scales[1 + side] / total) if sets[side] else 0.0
             given = tables[side], tables[1 - side], rows[:-1], rows[-1], partners, variance[:-1]

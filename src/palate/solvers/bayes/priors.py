@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.kernels.rows import SET_COLUMNS, weigh_sets
-from palate.model.row_solve import Prior, design
+from palate.model.row_solve import FactorPrior, design_matrix
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.half_step import set_lengths, set_shares
@@ -30,7 +30,7 @@ def learn_prior(
     noise: Doubles,
     sets: float,
     run: Run,
-) -> Prior:
+) -> FactorPrior:
     """Find the normal distribution that one side's factors and biases come from, by empirical Bayes.
 
     Rows are point estimates: their own uncertainty, averaged, is added to the covariance of what their sets leave of
@@ -67,11 +67,11 @@ def learn_prior(
         own = np.zeros_like(covariance)
         for row in some:
             others, _ = table[int(row)]
-            known = design(partners[others])
+            known = design_matrix(partners[others])
             own += np.linalg.inv((known.T / noise[others]) @ known + precision)
         rest = away - linked
         covariance = rest.T @ rest / n + own / len(some)
-    return Prior(mean, np.asarray(np.linalg.inv(covariance)), weights.astype(np.float32), noise)
+    return FactorPrior(mean, np.asarray(np.linalg.inv(covariance)), weights.astype(np.float32), noise)
 
 
 def _descend(

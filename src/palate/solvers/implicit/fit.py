@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError
 from palate.kernels.rows import solve_confident_rows
 from palate.model import Model
-from palate.model.row_solve import Penalty
+from palate.model.row_solve import RidgePenalty
 from palate.ratings import Ratings, RatingScale
 from palate.solvers.half_step import Side, padded
 from palate.solvers.session import Epoch, Session
@@ -105,7 +105,7 @@ class ImplicitFit:
             scale=RatingScale(0, 1),
             predicts="choice",
             seen=ratings.by_user,
-            penalty=Penalty(
+            penalty=RidgePenalty(
                 solver.regularization,
                 None,
                 by_count=True,

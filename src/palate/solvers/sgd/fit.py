@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.kernels.sgd import descend, descend_in_batches, squared_error
 from palate.model import Model
-from palate.model.row_solve import Penalty
+from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.half_step import center_and_spread, padded
@@ -151,7 +151,7 @@ class SGDFit(Piloted):
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             # Errors scale with the spread, products of factors too: so the penalty on factors gains one spread.
-            penalty=Penalty(penalty * spread, penalty if self.solver.biases else None, by_count=True),
+            penalty=RidgePenalty(penalty * spread, penalty if self.solver.biases else None, by_count=True),
             solver=self.solver.record(),
             training=self.record(regularization),
         )

@@ -1,0 +1,114 @@
+"""What a model is made of: arrays and ids, and what follows from them directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.catalogue import Catalogue
+from palate.errors import SettingsError
+from palate.model.row_solve import RidgePenalty, UnobservedTerm
+from palate.model.uncertainty import Posterior
+from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
+
+__all__ = ["Floats", "Id", "ModelArrays", "Predicts"]
+
+Id = int | str
+#: What scores are: a rating, or how likely a user chooses an item.
+Predicts = Literal["rating", "choice"]
+Floats = NDArray[np.float32]
+
+_DEFAULT_PENALTY = RidgePenalty(factors=0.1, bias=0.1, by_count=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelArrays:
+    """The data of a model, without the questions that it answers: see `palate.Model` for the fields."""
+
+    users: Vocabulary
+    items: Vocabulary
+    intercept: float
+    mean: float
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Floats
+    item_factors: Floats
+    scale: RatingScale
+    seen: Grouped | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    penalty: RidgePenalty = _DEFAULT_PENALTY
+    posterior: Posterior | None = None
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    predicts: Predicts = "rating"
+
+    def __repr__(self) -> str:
+        name = self.solver.get("name", "model")
+        return f"Model({name}, {len(self.users):,} users, {len(self.items):,} items, {self.factors} factors)"
+
+    @property
+    def factors(self) -> int:
+        """The number of factors of each user and item, k."""
+        return int(self.item_factors.shape[1])
+
+    @property
+    def size(self) -> dict[str, int]:
+        """How many numbers the full matrix has, and how many factors and biases the model keeps instead."""
+        rows = len(self.users) + len(self.items)
+        return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
+
+    @property
+    def positive_ratings(self) -> bool:
+        """Whether ratings must be above zero, because the solver takes them as confidences."""
+        return bool(self.penalty.confidence)
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """How many training ratings each item has: int64, (items,). Zeros if the model keeps no ratings."""
+        return np.bincount(self.seen.indices if self.seen else [], minlength=len(self.items))
+
+    @cached_property
+    def seen_items(self) -> NDArray[np.int32]:
+        """The item indices of `seen`, ascending for each user: int32, (ratings,)."""
+        if self.seen is None:
+            return np.empty(0, np.int32)
+        indptr, indices, _ = self.seen
+        descends = indices[1:] < indices[:-1]
+        starts = indptr[1:-1]
+        descends[starts[(starts > 0) & (starts < len(indices))] - 1] = False
+        if not descends.any():  # as nearly always
+            return indices
+        user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        return indices[np.lexsort((indices, user))]
+
+    @cached_property
+    def unobserved_term(self) -> UnobservedTerm | None:
+        """What unrated items add to every user's equations; None if only ratings count."""
+        return self.penalty.unobserved_term(self.item_factors)
+
+    def require_posterior(self) -> Posterior:
+        """Return the posterior.
+
+        Raises
+        ------
+        SettingsError
+            If the model has none.
+        """
+        if self.posterior is None:
+            raise SettingsError(
+                f"a model of the solver {self.solver.get('name', 'given')!r} does not know how sure it is: fit with "
+                "the solver 'bayes'"
+            )
+        return self.posterior
+
+    def ratings(self) -> Ratings | None:
+        """Return the ratings that the model was fitted on, None if it keeps none."""
+        if self.seen is None:
+            return None
+        user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
+        return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
