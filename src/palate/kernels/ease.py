@@ -1,12 +1,10 @@
-"""Kernels of EASE: how often two items were chosen by the same user."""
+"""Kernels of EASE: how often two items were chosen by the same user, and sums of weights."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from palate.kernels.jit import jit
 
-__all__ = ["add_weighted_rows", "count_pairs"]
+__all__ = ["add_rows", "count_pairs"]
 
 
 @jit
@@ -29,9 +27,8 @@ def count_pairs(item_indptr, item_users, user_indptr, user_items, user_weight, s
 
 
 @jit
-def add_weighted_rows(indptr, indices, values, rows, shares, scores):
-    """Add shares[i] times the sparse row rows[i] to scores, row by row."""
-    for place in range(rows.size):
-        share = shares[place]
-        for entry in range(indptr[rows[place]], indptr[rows[place] + 1]):
-            scores[indices[entry]] += share * values[entry]
+def add_rows(indptr, indices, values, rows, total):
+    """Add sparse rows to total, one after the other."""
+    for row in rows:
+        for place in range(indptr[row], indptr[row + 1]):
+            total[indices[place]] += values[place]
