@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -70,6 +70,14 @@ class ChoiceHead(ABC):
     def settings(self) -> dict[str, Any]:
         """Return the plain values that a file keeps."""
 
+    @abstractmethod
+    def fits(self, users: int, items: int, whole: bool) -> bool:
+        """Return whether the arrays of a file belong to a model of this size; with `whole`, every value is checked."""
+
+    def without_users(self, keep: NDArray[np.bool_]) -> ChoiceHead:
+        """Return the head for the users that are kept: bool, (users,)."""
+        return self
+
     def user_scores(self, users: Indices, table: Grouped) -> Floats:
         """Return the score of every item for users of the training table: float32, (users, items).
 
@@ -116,6 +124,10 @@ class PopularityHead(ChoiceHead):
     def similarities(self, item: int) -> Floats:
         """Return zeros: popularity says nothing about which items belong together."""
         return np.zeros(self.size, np.float32)
+
+    def fits(self, users: int, items: int, whole: bool) -> bool:
+        """Return whether there is a share for each item: see `ChoiceHead`."""
+        return _is_float32(self.share, (items,), whole)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `share`, (items,)."""
@@ -182,6 +194,16 @@ class FactorsHead(ChoiceHead):
         products = self.item_factors @ self.item_factors[item]
         cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
         return cosines
+
+    def fits(self, users: int, items: int, whole: bool) -> bool:
+        """Return whether there are factors for each user and item: see `ChoiceHead`."""
+        k = self.item_factors.shape[-1]
+        sides = ((self.user_factors, users), (self.item_factors, items))
+        return all(_is_float32(factors, (rows, k), whole) for factors, rows in sides)
+
+    def without_users(self, keep: NDArray[np.bool_]) -> FactorsHead:
+        """Return the head for the users that are kept: see `ChoiceHead`."""
+        return replace(self, user_factors=self.user_factors[keep])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `user_factors` (users, k) and `item_factors` (items, k)."""
@@ -256,6 +278,16 @@ class WeightsHead(ChoiceHead):
         correlations[targets] = self.weights[start:stop] * np.sqrt(self.variance[item] / self.variance[targets])
         return correlations
 
+    def fits(self, users: int, items: int, whole: bool) -> bool:
+        """Return whether all weights lead from an item to an item: see `ChoiceHead`."""
+        indptr, targets, count = self.indptr, self.targets, len(self.weights)
+        if indptr.dtype != np.int64 or indptr.shape != (items + 1,) or indptr[0] != 0 or indptr[-1] != count:
+            return False
+        if targets.dtype != np.int32 or targets.shape != (count,) or (np.diff(indptr) < 0).any():
+            return False
+        inside = not count or not whole or (targets.min() >= 0 and targets.max() < items)
+        return inside and _is_float32(self.weights, (count,), whole) and _is_float32(self.variance, (items,), whole)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the four arrays: see the parameters."""
         return {name: getattr(self, name) for name in self.names}
@@ -263,6 +295,10 @@ class WeightsHead(ChoiceHead):
     def settings(self) -> dict[str, Any]:
         """Return `liked`."""
         return {"liked": self.liked}
+
+
+def _is_float32(array: NDArray[Any], shape: tuple[int, ...], whole: bool) -> bool:
+    return array.dtype == np.float32 and array.shape == shape and (not whole or bool(np.isfinite(array).all()))
 
 
 def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ChoiceHead:
