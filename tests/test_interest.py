@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tables import random_table
 
 from palate import ALS, BayesianMF, ImplicitALS, load, save
 from palate.errors import SettingsError, StorageError
@@ -13,6 +12,7 @@ from palate.model.choice import FactorsHead, PopularityHead
 from palate.model.interest import InterestRule, like_chance
 from palate.parallel import pool
 from palate.solvers.ease import EASE, fit_ease
+from tables import random_table
 
 
 def heads(ratings):

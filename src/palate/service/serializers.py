@@ -40,8 +40,9 @@ def recommend(edition: LoadedModel, who: Id | Profile, wanted: Wanted) -> list[d
         for row in told:
             row["text"] = edition.entry(row["item"]).text
     if wanted.reasons:
-        for row in told:
-            row["because"] = _because(model, who, row["item"], wanted.reasons)
+        reasons = model.reasons(who, [row["item"] for row in told], wanted.reasons)
+        for row, parts in zip(told, reasons, strict=True):
+            row["because"] = [_part(part) for part in parts]
     return told
 
 
@@ -52,12 +53,6 @@ def _tell_ends(model: Model, who: Id | Profile, told: list[dict[str, Any]], want
         if wanted.by != "prediction":
             row["score"], row["prediction"] = row["prediction"], float(rating)
         row["low"], row["high"] = float(low), float(high)
-
-
-def _because(model: Model, who: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
-    """Return the rated items that speak most for a prediction."""
-    parts = [part for part in model.explain(who, item).contributions if part.contribution > 0]
-    return [_part(part) for part in sorted(parts, key=lambda part: -part.contribution)[:count]]
 
 
 def _part(part: Contribution) -> dict[str, Any]:
