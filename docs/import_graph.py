@@ -116,7 +116,7 @@ def part(name: str) -> str:
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
     ["errors", "ids", "kernels", "lazy", "memory", "parallel"],
-    ["files", "catalogue", "ranking"],
+    ["files", "catalogue", "ranking", "tabular"],
     ["ratings", "parquet"],
     ["reading"],
     ["check", "splits", "datasets"],

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
+from palate.tabular import SHOWN_ROWS, Tabular
 
 __all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single"]
 
@@ -214,8 +215,8 @@ class Grouped(NamedTuple):
         return self.indices[part], self.values[part]
 
 
-@dataclass(frozen=True, eq=False)
-class Ratings:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings(Tabular):
     """A table of ratings with its two vocabularies.
 
     Parameters
@@ -245,6 +246,29 @@ class Ratings:
 
     def __repr__(self) -> str:
         return f"Ratings({len(self):,} ratings, {len(self.users):,} users, {len(self.items):,} items)"
+
+    def columns(self) -> dict[str, Any]:
+        """Return the ids of the users and the items, and the ratings: a row a rating."""
+        return {"user": self.users.ids[self.user], "item": self.items.ids[self.item], "rating": self.rating}
+
+    def shown_columns(self) -> dict[str, Any]:
+        """Return the first rows."""
+        return self.take(slice(0, SHOWN_ROWS)).columns()
+
+    def heading(self) -> str:
+        """Say what the table is."""
+        return repr(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the table is as plain values."""
+        return {
+            "ratings": len(self),
+            "users": len(self.users),
+            "items": len(self.items),
+            "density": self.density,
+            "scale": [self.scale.low, self.scale.high] if len(self) else None,
+            "notes": list(self.notes),
+        }
 
     @cached_property
     def scale(self) -> RatingScale:
@@ -280,7 +304,7 @@ class Ratings:
         """The table grouped by item: (items + 1), n, n."""
         return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
 
-    def take(self, chosen: NDArray[Any]) -> Ratings:
+    def take(self, chosen: NDArray[Any] | slice) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
         return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen])
 

@@ -80,7 +80,7 @@ def retrain(
         events = sound(model, store.everything())
         ratings, visitors = merged(base, events)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
-        fitted = solver.fit(ratings, threads=threads, progress=progress)
+        fitted = solver.fit(ratings, threads=threads, progress=progress or False)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
         count = int(visitors.sum())

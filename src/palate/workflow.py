@@ -19,6 +19,7 @@ from palate.evaluation.evaluate import require_ratings_predicted
 from palate.files import read_arrays
 from palate.model import Model
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import Epoch, Solver
 from palate.splits import holdout as hold_out
 from palate.storage import save
@@ -86,14 +87,14 @@ class FitResult:
 
 def fit_and_save(
     solver: Solver,
-    ratings: Ratings,
+    ratings: Ratings | Any,
     output: str | Path,
     *,
     catalogue: Catalogue | None = None,
     holdout: float | None = None,
     seed: int | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     resume: bool = False,
 ) -> FitResult:
     """Fit a model, save it, and judge it on ratings that were held out.
@@ -107,7 +108,7 @@ def fit_and_save(
     solver
         With its settings.
     ratings
-        The table.
+        The table, or whatever `palate.read_ratings` reads.
     output
         The model file. One that is there is replaced at the end.
     catalogue
@@ -143,6 +144,7 @@ def fit_and_save(
     output = Path(output)
     check_fit_output(output)
     checkpoint = checkpoint_path(output)
+    ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
         require_ratings_predicted(solver.name, solver.predicts)

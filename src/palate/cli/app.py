@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import threading
+import warnings
 
 import click
 
@@ -23,7 +24,7 @@ from palate.cli.predict import predict
 from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
 from palate.cli.similar import similar
-from palate.errors import PalateError
+from palate.errors import PalateError, PalateWarning
 
 __all__ = ["app", "main", "run"]
 
@@ -103,6 +104,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets a mark instead
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    warnings.simplefilter("ignore", PalateWarning)  # the commands print what they warn of
     try:
         app(standalone_mode=False, prog_name="palate")
         sys.stdout.flush()

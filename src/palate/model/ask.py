@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.fold_in import user_equations
+from palate.model.fold_in import fold_in, user_equations
 from palate.model.lookup import filter_index, profile_of, scored_list
 from palate.model.profile import Profile
 from palate.model.row_solve import design_matrix, solve_row
-from palate.ranking import Scored, best
+from palate.model.scored import ScoredList
+from palate.ranking import best
 
 __all__ = ["ask", "information_gain"]
 
 Doubles = NDArray[np.float64]
 
 
-def ask(model: ModelArrays, user: Id | Profile, n: int, exclude: Iterable[Id]) -> list[Scored]:
+def ask(model: ModelArrays, user: Id | Profile | None, n: int, exclude: Iterable[Id]) -> ScoredList:
     """Return the n items whose rating would tell most: see `palate.Model.ask`."""
     noise = model.require_posterior().users.noise
+    user = fold_in(model, {}) if user is None else user
     if model.seen is None and not isinstance(user, Profile):
         raise DataError("this model keeps no ratings: fold in what the user has rated instead")
     profile = profile_of(model, user)

@@ -15,6 +15,7 @@ from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import allowed_items, find_ids
 from palate.model.recommend import RankBy, check_rank_by, rank_items
+from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.parquet import writing_parquet
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
@@ -42,11 +43,11 @@ def recommend_batch(
     by: RankBy | None,
     level: float,
     threads: int | None,
-) -> tuple[NDArray[np.int32], Floats]:
+) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = _user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
-        return rank(user, n, seen)
+        return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
 def recommend_all(

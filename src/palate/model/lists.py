@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.arrays import Id, ModelArrays
 from palate.model.batch import recommend_all, recommend_batch
 from palate.model.item_index import index_items
 from palate.model.profile import Profile
 from palate.model.recommend import RankBy, recommend
+from palate.model.scored import RankedBatch, ScoredList
 from palate.model.similar import similar_items, similar_users
-from palate.ranking import Scored
 from palate.ranking.approximate import ItemIndex
 
 __all__ = ["ListModel"]
@@ -38,7 +37,7 @@ class ListModel(ModelArrays):
         level: float = 0.8,
         seed: int | None = None,
         index: ItemIndex | None = None,
-    ) -> list[Scored]:
+    ) -> ScoredList:
         """Return the n items that a user would most likely choose and like, best first.
 
         Parameters
@@ -96,7 +95,7 @@ class ListModel(ModelArrays):
         by: RankBy | None = None,
         level: float = 0.8,
         threads: int | None = None,
-    ) -> tuple[NDArray[np.int32], Floats]:
+    ) -> RankedBatch:
         """Return the n best items of many users at once: the same as `recommend` for each, to the last bit.
 
         Parameters
@@ -110,11 +109,10 @@ class ListModel(ModelArrays):
 
         Returns
         -------
-        items : ndarray
-            int32, (users, n): item indices, best first; -1 where fewer than n items are left.
-            ``model.items.ids[items]`` are the ids.
-        scores : ndarray
-            float32, (users, n): what the items are ranked by; NaN where fewer than n items are left.
+        RankedBatch
+            A pair, ``items, scores``, each (users, n). `items` are int32 indices, best first, -1 where fewer than n
+            items are left; `scores` are float32, what the items are ranked by, NaN there. Its attribute `ids` are the
+            ids of the items (None there), `user_ids` those of the users; ``to_polars()`` has a row a recommendation.
 
         Raises
         ------
@@ -206,9 +204,7 @@ class ListModel(ModelArrays):
         """
         return index_items(self, threads, seed)
 
-    def similar_items(
-        self, item: Id, n: int = 10, *, by: Literal["cosine", "dot", "choice"] = "cosine"
-    ) -> list[Scored]:
+    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot", "choice"] = "cosine") -> ScoredList:
         """Return the n items whose factors are most similar to those of an item: what the same people like.
 
         Parameters
@@ -229,9 +225,7 @@ class ListModel(ModelArrays):
         """
         return similar_items(self, item, n, by)
 
-    def similar_users(
-        self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine"
-    ) -> list[Scored]:
+    def similar_users(self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> ScoredList:
         """Return the n users whose factors are most similar to those of a user.
 
         Parameters

@@ -17,8 +17,9 @@ from palate.model.lookup import find_ids
 from palate.model.predict import deviation_table, interval_table, predict, predict_table
 from palate.model.profile import Profile
 from palate.model.recommend import choice_scores, like_chances
-from palate.ranking import Scored
+from palate.model.scored import ScoredList
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 
 __all__ = ["Model"]
 
@@ -102,7 +103,7 @@ class Model(ListModel):
         """
         return predict(self, user, item, unknown, interval)
 
-    def predict_table(self, ratings: Ratings) -> Floats:
+    def predict_table(self, ratings: Ratings | Any) -> Floats:
         """Predict every row of a table; ids without factors are predicted as with ``unknown="mean"``.
 
         Returns
@@ -110,9 +111,9 @@ class Model(ListModel):
         ndarray
             float32, (n,), clipped to the scale.
         """
-        return predict_table(self, ratings)
+        return predict_table(self, ratings_of(ratings))
 
-    def deviation_table(self, ratings: Ratings) -> Floats | None:
+    def deviation_table(self, ratings: Ratings | Any) -> Floats | None:
         """Return the standard deviation of every row's rating around its prediction.
 
         Returns
@@ -120,9 +121,9 @@ class Model(ListModel):
         ndarray or None
             float32, (n,), in rating points; None if the model has no posterior.
         """
-        return deviation_table(self, ratings)
+        return deviation_table(self, ratings_of(ratings))
 
-    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
+    def interval_table(self, ratings: Ratings | Any, level: float) -> tuple[Floats, Floats] | None:
         """Return the interval in which every row's rating lies with a given probability.
 
         Returns
@@ -135,7 +136,7 @@ class Model(ListModel):
         SettingsError
             If the level is not between 0 and 1.
         """
-        return interval_table(self, ratings, level)
+        return interval_table(self, ratings_of(ratings), level)
 
     @overload
     def explain(self, user: Id | Profile, item: Id) -> Explanation: ...
@@ -267,11 +268,11 @@ class Model(ListModel):
         DataError
             As in `fold_in`.
         SettingsError
-            If the model has no posterior, and so no prior for items.
+            If the scores are sums of weights between items, which a new item does not have.
         """
         return fold_in_item(self, ratings)
 
-    def ask(self, user: Id | Profile, n: int = 10, *, exclude: Iterable[Id] = ()) -> list[Scored]:
+    def ask(self, user: Id | Profile | None = None, n: int = 10, *, exclude: Iterable[Id] = ()) -> ScoredList:
         """Return the n items whose rating would tell most about a user, the most informative first.
 
         The score is the share by which the rating would reduce the variance of all predictions for the user, where each
@@ -280,7 +281,7 @@ class Model(ListModel):
         Parameters
         ----------
         user
-            An id, or a profile from `fold_in`; ``model.fold_in({})`` is a user of whom nothing is known.
+            An id, or a profile from `fold_in`; None for a user of whom nothing is known.
         n
             How many.
         exclude

@@ -14,7 +14,8 @@ from palate.model.interest import LEAST_CHOICE, like_chance
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best, scores
+from palate.model.scored import ScoredList
+from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
 __all__ = ["RankBy", "check_rank_by", "choice_scores", "like_chances", "rank_items", "recommend"]
@@ -40,7 +41,7 @@ def recommend(
     level: float,
     seed: int | None,
     index: ItemIndex | None,
-) -> list[Scored]:
+) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items

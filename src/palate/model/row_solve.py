@@ -233,8 +233,8 @@ def split_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[Dou
     .. math:: x = m + \sum_i A^{-1} \left( w_i z_i (e_i - z_i \cdot c) + \Lambda s_i \right)
               + A^{-1} \sum_i w_i z_i \, z_i \cdot (c - m)
 
-    for any c. Here c is m with the user's own bias, so that a rating adds what it says beyond the level at which the user
-    rates; of the last term, the level itself, each rating adds the same share. A prediction is linear in x, so that one
+    for any c. Here c is m with the user's own bias, so that a rating adds what it says beyond the level at which the
+    user rates; of the last term, the level itself, each rating adds the same share. A prediction is linear in x: one
     solve explains any number of items.
 
     Parameters

@@ -13,17 +13,17 @@ import os
 from typing import Any
 
 from palate.catalogue import Catalogue
-from palate.errors import ReadError
+from palate.errors import DataError, ReadError
 from palate.ratings import Ratings, RatingScale
 from palate.reading.catalogue import read_catalogue
-from palate.reading.columns import Column
+from palate.reading.columns import Column, Guess
 from palate.reading.encode import encode
 from palate.reading.frames import binary_reader, read_frame
 from palate.reading.sql import is_url, read_sql
 from palate.reading.table import Table
 from palate.reading.text import read_text
 
-__all__ = ["Catalogue", "Table", "encode", "read_catalogue", "read_ratings", "read_table"]
+__all__ = ["Catalogue", "Guess", "Table", "encode", "ratings_of", "read_catalogue", "read_ratings", "read_table"]
 
 
 def read_table(
@@ -130,3 +130,25 @@ def read_ratings(
         missing=missing, query=query,
     )  # fmt: skip
     return encode(table, on_error=on_error, duplicates=duplicates, scale=scale)
+
+
+def ratings_of(source: Any) -> Ratings:
+    """Return ratings; whatever else `read_ratings` reads is read with its defaults.
+
+    Raises
+    ------
+    DataError
+        If the source is a split: one of its parts is wanted.
+    ReadError
+        If it is nothing that can be read.
+
+    Examples
+    --------
+    >>> ratings_of([("ann", "tea", 5), ("bob", "tea", 3)])
+    Ratings(2 ratings, 2 users, 1 items)
+    """
+    if isinstance(source, Ratings):
+        return source
+    if hasattr(source, "train") and hasattr(source, "test"):
+        raise DataError("this is a split, not one table of ratings: hand over its .train or its .test")
+    return read_ratings(source)

@@ -7,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from palate.errors import ReadError
 from palate.reading.table import ROLES
 
-__all__ = ["Column", "by_name", "choose_columns", "column_position", "find_column"]
+__all__ = ["Column", "Guess", "by_name", "choose_columns", "column_position", "find_column"]
 
 Column = str | int | None
+
+
+class Guess(str):
+    """A note about something that was guessed and may be wrong: fits warn of it."""
+
+    __slots__ = ()
+
 
 # Names in order of preference; case, blanks and punctuation do not count, nor does "id" at the end.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -94,11 +101,14 @@ def choose_columns(
             f"{source}: which column is the {missing[0]}? There are {listed}: name it with {missing[0]}= "
             "(--columns USER,ITEM,RATING)"
         )
+    # Three columns without names are what is asked for; among more of them, or under other names, it is a guess.
+    is_guess = bool(missing) and (names is not None or width > 3)
     chosen.update(zip(missing, free, strict=False))
     positions = (chosen["user"], chosen["item"], chosen["rating"])
     if len(set(positions)) < 3:
         raise ReadError(f"{source}: user, item and rating must be three columns, not {list(positions)}")
-    return positions, _note(names, width, positions)
+    note = _note(names, width, positions)
+    return positions, Guess(note) if is_guess else note
 
 
 def column_position(names: Sequence[str] | None, width: int, column: str | int, role: str, source: str) -> int:
