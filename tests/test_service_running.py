@@ -17,7 +17,8 @@ import pytest
 
 import palate
 from palate.errors import DataError, ServiceError, SettingsError, StorageError, UnknownIdError
-from palate.retraining import merged, retrain, solver_of, without_users
+from palate.refit import solver_of
+from palate.retraining import merged, retrain, without_users
 from palate.service.loaded_model import Running
 from palate.service.schedule import Schedule, parsed
 from palate.service.store import Store

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, SettingsError, StorageError
+from palate.errors import DataError, StorageError
 from palate.ids import integer_of
 from palate.model import Model
 from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
+from palate.refit import holding, solver_of
 from palate.service.store import USER, VISITOR, Store
-from palate.solvers import SOLVERS, Epoch, Solver, settings
+from palate.solvers import Epoch
 from palate.storage import load, save
 
-__all__ = ["Retrained", "merged", "retrain", "solver_of", "without_users"]
+__all__ = ["Retrained", "merged", "retrain", "without_users"]
 
 _log = logging.getLogger("palate.retrain")
 Event = tuple[str, str, float | None]
@@ -71,7 +70,7 @@ def retrain(
     StorageError
         If the file is damaged, or is being fitted or was replaced by somebody else.
     """
-    with _alone(path):
+    with holding(path):
         begun, seen = time.time(), path.stat()
         model = load(path)
         base = model.ratings()
@@ -92,37 +91,6 @@ def retrain(
         store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
         store.set_fact(RETRAINED, str(begun))
         return Retrained(fitted, len(ratings), len(events), count)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let nobody else fit the same file anew."""
-    try:
-        if path.exists() and not path.is_file():
-            raise StorageError(f"model {path} is no regular file")
-        with open(path, "rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError as error:
-        raise StorageError(f"{path} is being fitted anew already") from error
-    except OSError as error:
-        raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
-
-
-def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
-    """Return the solver that fitted a model, with its settings but for others.
-
-    Raises
-    ------
-    SettingsError
-        If the model was not made by a solver.
-    """
-    name = str(model.solver.get("name"))
-    if name not in SOLVERS:
-        raise SettingsError(f"a model of the solver {name!r} cannot be fitted anew")
-    known = {one.name for one in settings(SOLVERS[name])}
-    given = {**model.solver, **other}
-    return dataclasses.replace(SOLVERS[name], **{key: given[key] for key in known & set(given)})
 
 
 def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
@@ -74,6 +74,13 @@ class ReadingOptions:
         from palate.reading import read_ratings
 
         return read_ratings(source, **self._arguments(read_ratings)), None
+
+    def load_all(self, sources: Sequence[str]) -> tuple[Ratings, Catalogue | None]:
+        """Read several RATINGS as one table; the first catalogue counts."""
+        from palate.reading.join import join_ratings
+
+        tables, catalogues = zip(*map(self.load, sources), strict=True)
+        return join_ratings(tables, duplicates=self.duplicates or "error"), next(filter(None, catalogues), None)
 
     def ratings(self, source: str) -> Ratings:
         """Read the ratings alone."""

@@ -133,6 +133,7 @@ class ListModel(ModelArrays):
         *,
         users: ArrayLike | None = None,
         titles: bool = False,
+        intervals: bool = False,
         lowest: bool = False,
         seen: bool = False,
         only: Iterable[Id] | None = None,
@@ -143,7 +144,7 @@ class ListModel(ModelArrays):
         threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Write the n best items of all users to a Parquet file, one recommendation in each row.
+        """Write the n best items of all users to a Parquet or CSV file, one recommendation in each row.
 
         The columns are user, rank (from 1), item and score. Rows are ordered by user and rank, and are the same as
         those of `recommend`. They are written while the next ones are computed, so that memory holds a few thousand
@@ -152,13 +153,15 @@ class ListModel(ModelArrays):
         Parameters
         ----------
         path
-            The file. An existing file is replaced at the end.
+            The file: CSV if its name ends in ".csv", else Parquet. An existing file is replaced at the end.
         n, lowest, seen, only, exclude, least, by, level
             As in `recommend`; not by "chance".
         users
             Ids; None for all users.
         titles
             Whether to add a column with the items' titles.
+        intervals
+            Whether to add the columns low and high, the interval of each predicted rating with the probability `level`.
         threads
             How many; by default one for each core. The number does not change the result.
         progress
@@ -179,8 +182,8 @@ class ListModel(ModelArrays):
             If n is impossible.
         """
         return recommend_all(
-            self, path, n, users=users, titles=titles, lowest=lowest, seen=seen, only=only, exclude=exclude,
-            least=least, by=by, level=level, threads=threads, progress=progress,
+            self, path, n, users=users, titles=titles, intervals=intervals, lowest=lowest, seen=seen,
+            only=only, exclude=exclude, least=least, by=by, level=level, threads=threads, progress=progress,
         )  # fmt: skip
 
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:

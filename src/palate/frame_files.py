@@ -1,4 +1,4 @@
-"""Writing a table to a Parquet file piece by piece, so that it never is in memory as a whole."""
+"""Writing a table to a file piece by piece, so that it never is in memory as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from palate.errors import StorageError
 from palate.files import replacing
 from palate.lazy import pl
 
-__all__ = ["writing_parquet"]
+__all__ = ["writing_frame"]
 
 # Pieces that wait while one is written, and rows of a row group.
 _WAITING = 2
@@ -23,7 +23,7 @@ _LOOK = 0.05
 
 
 @contextmanager
-def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
+def writing_frame(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Yield a function that takes the next rows; the file appears at the end, whole, or not at all.
 
     The rows are encoded and written by a thread of their own, while the caller makes the next ones.
@@ -31,7 +31,7 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
     Parameters
     ----------
     path
-        The file; if it is there, it is replaced.
+        The file; if it is there, it is replaced. It is CSV if its name ends in ".csv", else Parquet.
     schema
         Column name → Polars type, which every piece must have.
 
@@ -45,10 +45,11 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
     room: SimpleQueue[None] = SimpleQueue()
     for _ in range(_WAITING):
         room.put(None)
-    with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="parquet") as executor:
+    is_csv = path.suffix.lower() == ".csv"
+    with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="frames") as executor:
         try:
             try:
-                writing = executor.submit(_write, temporary, schema, pieces, room)
+                writing = executor.submit(_write, temporary, is_csv, schema, pieces, room)
                 yield lambda piece: _hand_over(piece, pieces, room, writing)
             finally:
                 # The writer ends in good order in any case: a file that the caller did not finish is removed.
@@ -68,7 +69,7 @@ def _hand_over(piece: Any, pieces: SimpleQueue[Any], room: SimpleQueue[None], wr
     return writing.result()  # it has given up: say why
 
 
-def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
+def _write(path: Path, is_csv: bool, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
     from polars.io.plugins import register_io_source
 
     def rows(*_: object) -> Iterator[pl.DataFrame]:
@@ -76,4 +77,8 @@ def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: S
             room.put(None)
             yield piece
 
-    register_io_source(rows, schema=schema).sink_parquet(path, row_group_size=_ROW_GROUP, maintain_order=True)
+    frame = register_io_source(rows, schema=schema)
+    if is_csv:
+        frame.sink_csv(path, maintain_order=True)
+    else:
+        frame.sink_parquet(path, row_group_size=_ROW_GROUP, maintain_order=True)
