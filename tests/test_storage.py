@@ -35,20 +35,20 @@ def path(model, tmp_path):
 
 @pytest.mark.parametrize("mmap", [False, True])
 def test_a_model_comes_back_as_it_was(model, path, mmap):
-    found = load(path, mmap=mmap)
+    loaded = load(path, mmap=mmap)
     for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(model, name))
-    for ours, theirs in zip(found.seen, model.seen, strict=True):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
+    for ours, theirs in zip(loaded.seen, model.seen, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert found.users.ids.tolist() == model.users.ids.tolist()
-    assert (found.intercept, found.mean, found.scale, found.penalty) == (
+    assert loaded.users.ids.tolist() == model.users.ids.tolist()
+    assert (loaded.intercept, loaded.mean, loaded.scale, loaded.penalty) == (
         model.intercept, model.mean, model.scale, model.penalty,
     )  # fmt: skip
-    assert found.solver == dict(model.solver)
-    assert found.training == dict(model.training)
-    assert found.catalogue.get(100) == CATALOGUE.get(100)
-    assert found.recommend(5) == model.recommend(5)
-    assert found.explain(5, 100) == model.explain(5, 100)
+    assert loaded.solver == dict(model.solver)
+    assert loaded.training == dict(model.training)
+    assert loaded.catalogue.get(100) == CATALOGUE.get(100)
+    assert loaded.recommend(5) == model.recommend(5)
+    assert loaded.explain(5, 100) == model.explain(5, 100)
 
 
 def test_mapped_arrays_are_views_of_the_file(path):
