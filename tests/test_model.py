@@ -1,9 +1,13 @@
 import dataclasses
+import inspect
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import model_files
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
@@ -192,6 +196,29 @@ def test_replaced_and_pickled_models_answer_the_same(model):
     assert type(again) is type(dataclasses.replace(model)) is Model
     assert again.recommend(5) == dataclasses.replace(model).recommend(5) == model.recommend(5)
     assert repr(again) == "Model(sgd, 60 users, 40 items, 6 factors)"
+
+
+def test_serving_a_recommendation_imports_neither_scipy_nor_the_compiler():
+    code = (
+        "import sys, palate; m = palate.load(sys.argv[1]); m.recommend(1, by='lower bound'); m.predict(1, 'i05', interval=0.8);"
+        "m.explain(m.fold_in({'i00': 5.0}), 'i05'); m.ask(1); print([name for name in ('scipy', 'numba') if name in sys.modules])"
+    )
+    path = model_files.FIXTURES / "model-format-1-bayes.palate"
+    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_every_question_calls_the_function_of_its_name():
+    questions = [
+        name for name, method in vars(Model).items() if inspect.isfunction(method) and not name.startswith("_")
+    ]
+    assert {"predict", "recommend", "explain", "fold_in"} <= set(questions)
+    for name in questions:
+        function = getattr(sys.modules["palate.model.model"], name)
+        assert function.__name__ == name
+        assert function.__module__.startswith("palate.model.")
+        assert vars(Model)[name].__code__.co_names == (name,)
+        assert vars(Model)[name].__doc__.count("-----") >= 1
 
 
 def test_ridge_without_bias_matches_numpy():
