@@ -225,10 +225,8 @@ class Model(ModelArrays):
 
         Raises
         ------
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_batch(
             self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, threads=threads
@@ -279,10 +277,8 @@ class Model(ModelArrays):
         ------
         StorageError
             If the file cannot be written. An existing file is then left as it was, as it is after Ctrl-C.
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_all(
             self, path, n, users=users, titles=titles, lowest=lowest, seen=seen, only=only, exclude=exclude,
@@ -345,10 +341,8 @@ class Model(ModelArrays):
 
         Raises
         ------
-        UnknownIdError
-            If the user has no factors.
-        SettingsError
-            If `n` or `by` is impossible.
+        UnknownIdError, SettingsError
+            As in `similar_items`.
         """
         return similar_users(self, user, n, by)
 
