@@ -200,7 +200,7 @@ def test_ids_of_texts_never_come_among_integers(tmp_path):
         for url in ("/v1/users/5/ratings/extra", "/v1/me/ratings/extra"):
             assert is_problem(found.put(url, json={"rating": 5}, headers=CSRF), 422, "item ids of this model are int")
         assert found.put("/v1/users/-7/ratings/-3", json={"rating": 5}).status_code == 204
-        assert found.app.state.parts.store.everything() == [("u:-7", "-3", 5.0)]
+        assert found.app.state.palate.store.everything() == [("u:-7", "-3", 5.0)]
 
 
 def test_a_body_that_is_not_said_to_be_json_names_the_header(fresh):
@@ -216,7 +216,7 @@ def test_ratings_that_the_model_was_fitted_on_are_not_folded_in(fresh):
     before = fresh.get(url).json()
     index, values = model.seen[model.users.require(5)]
     own = {str(model.items[at]): float(value) for at, value in zip(index, values, strict=True)}
-    rated = fresh.app.state.parts.store
+    rated = fresh.app.state.palate.store
     for stored in (
         own,
         dict([*own.items()][:2]),
@@ -369,8 +369,8 @@ def test_ratings_that_no_model_can_hold_are_refused(tmp_path):
             assert is_problem(served.put("/v1/users/5/ratings/3", json={"rating": huge}), 422), huge
             assert is_problem(served.patch("/v1/users/5/ratings", json={"ratings": {"3": huge}}), 422), huge
             assert is_problem(served.put("/v1/me/ratings/3", json={"rating": huge}, headers={"X-Palate": "1"}), 422)
-        assert served.app.state.parts.store.everything() == []
-        served.app.state.parts.store.put("u:5", {"3": 1e300})  # by an earlier version
+        assert served.app.state.palate.store.everything() == []
+        served.app.state.palate.store.put("u:5", {"3": 1e300})  # by an earlier version
         assert served.get("/v1/users/5/recommendations").status_code == 200
 
 

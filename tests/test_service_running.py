@@ -17,9 +17,9 @@ import pytest
 
 import palate
 from palate.errors import DataError, ServiceError, SettingsError, StorageError, UnknownIdError
-from palate.retraining import merged, retrain, solver_of, without_users
-from palate.service.loaded_model import Running
-from palate.service.schedule import Schedule, parsed
+from palate.retraining import merge, retrain, solver_of, without_users
+from palate.service.model_holder import ModelHolder
+from palate.service.schedule import RetrainingSchedule, parse_interval
 from palate.service.store import Store
 from serving import ODD, Served, client, environment, fitted, model_file
 
@@ -70,7 +70,7 @@ def test_a_model_is_a_regular_file(tmp_path):
     os.mkfifo(path)
     for wrong in (path, Path("/dev/zero"), tmp_path):
         with pytest.raises(StorageError):
-            Running(wrong, tmp_path)
+            ModelHolder(wrong, tmp_path)
     for wrong in (path, Path("/dev/zero")):
         with pytest.raises(StorageError, match="no regular file"):
             retrain(wrong, None)
@@ -87,18 +87,18 @@ def test_a_copy_is_checked_once_and_old_ones_go(tmp_path):
     path = model_file(tmp_path)
     folder = tmp_path / "copies"
     folder.mkdir()
-    one, two = Running(path, folder), Running(path, folder)
+    one, two = ModelHolder(path, folder), ModelHolder(path, folder)
     assert [file.suffix for file in folder.iterdir()] == [".palate"]
     assert not one.has_changed()
     palate.save(another(), path)
     assert one.has_changed()
     assert one.refresh()
-    assert two.edition.model.recommend(5)  # still the old one, whose file is gone
+    assert two.current.model.recommend(5)  # still the old one, whose file is gone
     assert two.refresh()
     assert not two.refresh()
-    assert [file.name for file in folder.iterdir()] == [f"{one.edition.digest}.palate"]
+    assert [file.name for file in folder.iterdir()] == [f"{one.current.digest}.palate"]
     with pytest.raises(StorageError):
-        Running(tmp_path / "none.palate", folder)
+        ModelHolder(tmp_path / "none.palate", folder)
 
 
 def test_no_request_fails_while_models_are_exchanged_under_load(tmp_path):
@@ -210,7 +210,7 @@ def test_events_overrule_the_ratings_of_the_model(text):
         ("u:7000", str(item), 4.0),
         ("v:abc", str(item), 1.0),
     ]
-    found, visitors = merged(base, events)
+    found, visitors = merge(base, events)
     expected[user, item] = 2.5
     del expected[other, another]
     new = "7000" if text else 7000
@@ -221,11 +221,11 @@ def test_events_overrule_the_ratings_of_the_model(text):
     assert told == expected
     assert [found.users[at] for at in np.flatnonzero(visitors).tolist()] == [stranger[0]]
     assert list(found.users.ids) == sorted(found.users.ids)
-    assert table(merged(base, [])[0]) == table(base)
+    assert table(merge(base, [])[0]) == table(base)
 
 
 def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
-    found, visitors = merged(fitted().ratings(), [("u:ann", "3", 4.0), ("v:x", "99", 2.0)])
+    found, visitors = merge(fitted().ratings(), [("u:ann", "3", 4.0), ("v:x", "99", 2.0)])
     assert found.users.is_text
     assert not found.items.is_text
     assert table(found)["ann", 3] == 4.0
@@ -237,7 +237,7 @@ def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
 @pytest.mark.parametrize("odd", ["--5", " 12", "12 ", "012", "-0", "１２", "1_0", "9" * 30])
 def test_an_id_that_only_looks_like_an_integer_is_another_one(odd):
     base = fitted().ratings()
-    found, _ = merged(base, [(f"u:{odd}", "3", 4.0), ("u:-5", "3", 2.0)])
+    found, _ = merge(base, [(f"u:{odd}", "3", 4.0), ("u:-5", "3", 2.0)])
     told = table(found)
     assert (told[odd, 3], told["-5", 3]) == (4.0, 2.0)
     assert len(told) == len(table(base)) + 2
@@ -296,7 +296,7 @@ def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
     assert model.item_counts[model.items.require(99)] == 0  # but the rating itself is not in the file
     assert model.catalogue.text(99) == "never rated"
     assert {key: model.solver[key] for key in ("factors", "sweeps", "seed")} == {"factors": 3, "sweeps": 30, "seed": 1}
-    assert store.since(float(store.fact("retrained"))) == 0
+    assert store.count_since(float(store.fact("retrained"))) == 0
     again = path.read_bytes()
     store.delete("u:500")
     retrain(path, store)
@@ -307,7 +307,7 @@ def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
 def test_what_is_deleted_during_a_fit_stays_deleted(tmp_path):
     path = model_file(tmp_path)
     with client(tmp_path) as served:
-        store, mine = served.app.state.parts.store, {"X-Palate": "1"}
+        store, mine = served.app.state.palate.store, {"X-Palate": "1"}
         unrated = next(str(item) for item in range(1, 15) if item not in served_items(served, 5))
         own = str(served_items(served, 5)[0])
         served.put(f"/v1/users/5/ratings/{unrated}", json={"rating": 5})
@@ -345,7 +345,7 @@ def test_after_a_fit_anew_the_service_says_of_a_user_what_the_model_says(tmp_pat
     with client(tmp_path) as served:
         for item, rating in ((1, 4.123456), (2, 1.7), (99, 3.3)):
             served.put(f"/v1/users/500/ratings/{item}", json={"rating": rating})
-        store = served.app.state.parts.store
+        store = served.app.state.palate.store
         retrain(path, store)
         until(served, lambda served: served.get("/v1/model").json()["users"] == 41)
         found = served.get("/v1/users/500/recommendations?n=5").json()["recommendations"]
@@ -413,15 +413,15 @@ def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch)
 def test_when_a_fit_is_due(tmp_path):
     from serving import settings
 
-    assert [parsed(text) for text in ("", "500", "90s", "2d")] == [(0, 0.0), (500, 0.0), (0, 90.0), (0, 172_800.0)]
+    assert [parse_interval(text) for text in ("", "500", "90s", "2d")] == [(0, 0.0), (500, 0.0), (0, 90.0), (0, 172_800.0)]
     for wrong in ("soon", "0", "-1", "5x", "1.5h"):
         with pytest.raises(SettingsError, match="a fit is due"):
-            parsed(wrong)
+            parse_interval(wrong)
     store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
     store.open()
-    by_count = Schedule(settings(tmp_path, retrain_every="2"), store)
-    by_time = Schedule(settings(tmp_path, retrain_every="1h"), store)
-    never = Schedule(settings(tmp_path), store)
+    by_count = RetrainingSchedule(settings(tmp_path, retrain_every="2"), store)
+    by_time = RetrainingSchedule(settings(tmp_path, retrain_every="1h"), store)
+    never = RetrainingSchedule(settings(tmp_path), store)
     store.put("u:1", {"1": 1.0})
     assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
     store.put("u:1", {"2": 1.0})
@@ -489,7 +489,7 @@ def test_the_clients_errors_are_those_of_the_model(web):
         web.rate("u1", {"w": 9})
     with pytest.raises(SettingsError, match="greater than or equal to 1"):
         web.recommend("u1", 0)
-    web._http.app.state.parts.guard._exposed = True
+    web._http.app.state.palate.authenticator._is_exposed = True
     with pytest.raises(ServiceError, match=r"401.*API key"):
         web.recommend("u1")
 

@@ -10,9 +10,9 @@ import sqlite3
 import pytest
 
 from palate.errors import SettingsError
-from palate.service.auth import add_key, list_keys, revoke_key, scope_of
+from palate.service.auth import add_key, list_keys, revoke_key, required_scope
 from palate.service.cookies import COOKIE
-from palate.service.limits import Limiter
+from palate.service.limits import RateLimiter
 from palate.service.logs import JsonFormatter
 from palate.service.store import Store
 from serving import CSRF, Served, client, is_problem, model_file
@@ -25,12 +25,12 @@ def served(tmp_path):
 
 
 def store_of(found):
-    return found.app.state.parts.store
+    return found.app.state.palate.store
 
 
 def stale(found):
     """Make the guard read the keys again, as it does after a second."""
-    found.app.state.parts.guard._read = float("-inf")
+    found.app.state.palate.authenticator._read_at = float("-inf")
 
 
 def bearer(key):
@@ -333,7 +333,7 @@ def test_every_path_of_named_users_is_protected(served):
             open_to_all = path.startswith(
                 ("/v1/me", "/v1/items", "/v1/map", "/v1/model", "/v1/anonymous", "/healthz", "/readyz")
             )
-            assert (scope_of(method.upper(), path) is None) == open_to_all, (method, path)
+            assert (required_scope(method.upper(), path) is None) == open_to_all, (method, path)
 
 
 # Limits
@@ -364,7 +364,7 @@ def test_an_address_that_asks_too_often_waits(tmp_path):
 def test_buckets_refill_and_are_bounded(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("palate.service.limits.time.monotonic", lambda: now[0])
-    limiter = Limiter(2.0, 3)
+    limiter = RateLimiter(2.0, 3)
     ask = lambda address: limiter.wait({"client": (address, 1)})  # noqa: E731
     assert [ask("a") for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
     assert ask("b") == 0
@@ -375,7 +375,7 @@ def test_buckets_refill_and_are_bounded(monkeypatch):
     assert len(limiter._buckets) == 10_000
     first = [ask("2001:db8:1:2::1"), ask("2001:db8:1:2::2"), ask("2001:db8:1:2:ffff::3"), ask("2001:db8:1:2::4")]
     assert first == [0, 0, 0, 0.5]
-    assert Limiter(0.0, 1).wait({"client": None}) == 0
+    assert RateLimiter(0.0, 1).wait({"client": None}) == 0
 
 
 def test_an_answer_that_takes_too_long_is_given_up(tmp_path, monkeypatch):

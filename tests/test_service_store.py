@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from palate.errors import SettingsError, StoreError
 from palate.service import tables
-from palate.service.read_cache import Freshness
+from palate.service.read_cache import ReadCache
 from palate.service.store import Store
 from serving import CSRF, Served, client, fitted, is_problem
 
@@ -77,7 +77,7 @@ def test_single_values_are_kept_or_replaced(store):
 def test_what_changed_since_a_moment_is_counted(store):
     store.put("u:1", {"a": 1.0, "b": 2.0})
     now = time.time()
-    assert (store.since(0), store.since(now + 1)) == (2, 0)
+    assert (store.count_since(0), store.count_since(now + 1)) == (2, 0)
 
 
 def test_two_stores_see_each_others_ratings_at_once(url, store):
@@ -184,7 +184,7 @@ def test_a_locked_database(tmp_path):
 def test_a_full_disk(tmp_path):
     with client(tmp_path) as found:
         works(found)
-        engine = found.app.state.parts.store.database.engine()
+        engine = found.app.state.palate.store.database.engine()
 
         @sa.event.listens_for(engine, "begin")
         def full(connection):
@@ -192,12 +192,12 @@ def test_a_full_disk(tmp_path):
 
         def fill():
             for turn in range(300):
-                found.app.state.parts.store.put(f"u:{turn + 1000}", {str(one): 1.0 for one in range(100)})
+                found.app.state.palate.store.put(f"u:{turn + 1000}", {str(one): 1.0 for one in range(100)})
 
         with pytest.raises(StoreError, match="no room left"):
             fill()
         answer = found.patch("/v1/users/5/ratings", json={"ratings": {str(one): 3 for one in range(1, 15)}})
-        kept = {owner for owner, _, _ in found.app.state.parts.store.everything()}
+        kept = {owner for owner, _, _ in found.app.state.palate.store.everything()}
         assert answer.status_code in (204, 503)  # some room may be left on the last page
         assert ("u:5" in kept) or answer.status_code == 503
         sa.event.remove(engine, "begin", full)
@@ -237,7 +237,7 @@ def test_the_service_on_postgresql(tmp_path):
         works(found)
         found.put("/v1/me/ratings/3", json={"rating": 5}, headers=CSRF)
         assert len(found.get("/v1/me/recommendations").json()["recommendations"]) == 10
-        store = found.app.state.parts.store
+        store = found.app.state.palate.store
         others = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = current_user"
         engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
         with engine.begin() as connection:
@@ -263,7 +263,7 @@ def test_a_postgresql_that_is_not_there(tmp_path):
 
 def fresh_of(folder):
     (folder / "store").touch()
-    return Freshness(folder / "fresh", folder / "store")
+    return ReadCache(folder / "fresh", folder / "store")
 
 
 @pytest.mark.parametrize("harm", ["cut", "emptied", "deleted", "replaced", "moved", "store"])
@@ -286,16 +286,16 @@ def test_harm_to_the_file_of_changes_costs_a_query_and_no_change(tmp_path, harm)
         path.rename(tmp_path / "away")
         if harm == "deleted":
             (tmp_path / "away").unlink()
-    two.changed("a")
+    two.invalidate("a")
     assert one.read("a", lambda owner: {"a": 3.0}) == {"a": 3.0}
     assert one.read("a", lambda owner: {"a": 4.0}) == {"a": 3.0}
-    one.changed("a")
+    one.invalidate("a")
     assert two.read("a", lambda owner: {"a": 5.0}) == {"a": 5.0}
 
 
 def test_where_changes_cannot_be_told_nothing_is_kept(tmp_path):
-    fresh = Freshness(tmp_path / "none" / "fresh", tmp_path)
-    fresh.changed("a")
+    fresh = ReadCache(tmp_path / "none" / "fresh", tmp_path)
+    fresh.invalidate("a")
     assert fresh.read("a", lambda owner: {"a": 1.0}) == {"a": 1.0}
     assert fresh.read("a", lambda owner: {"a": 2.0}) == {"a": 2.0}
 
@@ -340,10 +340,10 @@ def test_a_reader_asks_again_only_after_a_change(tmp_path):
     for _ in range(3):
         assert one.read("a", query) == {"a": 1.0}
     assert asked == ["a"]
-    two.changed("a")
+    two.invalidate("a")
     one.read("a", query)
     assert asked == ["a", "a"]
-    two.changed(None)
+    two.invalidate(None)
     one.read("a", query)
     one.read("a", query)
     assert len(asked) == 3
@@ -356,7 +356,7 @@ def test_a_change_while_a_reader_reads_is_not_missed(tmp_path):
     def query(owner):
         found = dict(rows)
         rows["a"] = 2.0
-        fresh.changed("u")  # somebody writes after the query and before its result is kept
+        fresh.invalidate("u")  # somebody writes after the query and before its result is kept
         return found
 
     assert fresh.read("u", query) == {"a": 1.0}
