@@ -64,6 +64,8 @@ def _groups(factors: NDArray[np.float64]) -> NDArray[np.int64]:
 
     It starts from items that are far from each other, so that the same model always gives the same groups.
     """
+    if not factors.shape[1]:
+        return np.zeros(len(factors), np.int64)
     lengths = np.linalg.norm(factors, axis=1, keepdims=True)
     directions = factors / np.where(lengths > 0, lengths, 1)
     if len(directions) <= _GROUPS:
