@@ -68,8 +68,11 @@ def go(page, screen):
 
 
 def rest(page):
-    """Wait until nothing moves or fades any more."""
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {})))")
+    """Wait until nothing moves or fades any more, except what moves for ever."""
+    page.evaluate("""() => Promise.all(
+        document.getAnimations()
+            .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+            .map((one) => one.finished.catch(() => {})))""")
 
 
 def rate(page, value):
