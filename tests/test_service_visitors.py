@@ -56,7 +56,7 @@ def test_a_cookie_that_was_not_signed_here_is_nobodys(served):
         ".",
         "é",
     ):
-        headers = {"Cookie": f"{COOKIE}={forged}"}
+        headers = {"Cookie": f"{COOKIE}={forged}".encode("latin-1")}
         assert served.get("/v1/me/ratings", headers=headers).json()["ratings"] == [], forged
         assert served.get("/v1/me", headers=headers).json()["known"] is False
 

@@ -25,9 +25,12 @@ class AnswerCache:
 
     def get(self, key: Any, basis: Any) -> bytes | None:
         """Return the body of a key if it was made from an equal basis, else None."""
-        with self._lock:
-            cached = self._bodies.get(key)
-        return cached[1] if cached is not None and cached[0] == basis else None
+        try:
+            with self._lock:
+                made_from, body = self._bodies[key]
+        except KeyError:
+            return None
+        return body if made_from == basis else None
 
     def put(self, key: Any, basis: Any, body: bytes) -> None:
         """Keep a body and the basis that it was made from."""

@@ -7,9 +7,8 @@ import hmac
 import re
 import secrets
 import time
+from functools import lru_cache
 from typing import NamedTuple
-
-from cachetools import LRUCache
 
 from palate.errors import SettingsError
 from palate.service.settings import Settings, is_loopback
@@ -102,7 +101,8 @@ class Authenticator:
         self._is_exposed = settings.is_exposed
         self._keys: dict[str, ApiKey] = {}
         self._read_at = float("-inf")
-        self._hosts: LRUCache[str, bool] = LRUCache(_HOSTS)
+        #: Whether a Host header names this service; a page elsewhere may have made its own name point here.
+        self.allows_host = lru_cache(_HOSTS)(self._names_this_service)
 
     @property
     def is_stale(self) -> bool:
@@ -130,13 +130,6 @@ class Authenticator:
         if scheme.lower() != "bearer" or prefix != "palate" or key is None:
             return None
         return key if hmac.compare_digest(key.hash, _hash(secret)) else None
-
-    def allows_host(self, host: str) -> bool:
-        """Whether a Host header names this service; a page elsewhere may have made its own name point here."""
-        is_allowed = self._hosts.get(host)
-        if is_allowed is None:
-            is_allowed = self._hosts[host] = self._names_this_service(host)
-        return is_allowed
 
     def _names_this_service(self, host: str) -> bool:
         parts = _HOST.fullmatch(host)
