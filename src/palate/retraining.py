@@ -269,4 +269,5 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
         user_factors=model.user_factors[keep],
         seen=seen,
         posterior=posterior,
+        choice=None if model.choice is None else model.choice.without_users(keep),
     )

@@ -14,6 +14,8 @@ from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
+from palate.model.choice import ChoiceHead, restore_head
+from palate.model.interest import InterestRule
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -44,6 +46,8 @@ def save(model: Model, path: str | Path) -> None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
     if model.posterior is not None:
         arrays |= _pack_posterior(model.posterior)
+    if model.choice is not None:
+        arrays |= {f"choice.{name}": array for name, array in model.choice.arrays().items()}
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -61,6 +65,10 @@ def save(model: Model, path: str | Path) -> None:
         "solver": dict(model.solver),
         "training": dict(model.training),
     }
+    if model.choice is not None:
+        header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
+    if model.interest is not None:
+        header["interest"] = model.interest.as_dict()
     write_arrays(Path(path), arrays, header)
 
 
@@ -102,7 +110,12 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
-            **{name: arrays[name] for name in _PARAMETERS},
+            choice=_unpack_choice(arrays, header.get("choice")),
+            interest=InterestRule(**header["interest"]) if "interest" in header else None,
+            user_bias=arrays["user_bias"],
+            item_bias=arrays["item_bias"],
+            user_factors=arrays["user_factors"],
+            item_factors=arrays["item_factors"],
         )
         fits = _fits(model, whole=not mmap)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
@@ -139,7 +152,19 @@ def _fits(model: Model, whole: bool) -> bool:
         return False
     if model.posterior is not None and not _fits_posterior(model.posterior, users, items, k, whole):
         return False
+    if model.choice is not None and not model.choice.fits(users, items, whole):
+        return False
+    rule = model.interest
+    if rule is not None and not (model.choice and np.isfinite([rule.liked, rule.power, rule.deviation]).all()):
+        return False
     return model.seen is None or _fits_seen(model.seen, users, items, whole)
+
+
+def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHead | None:
+    if header is None:
+        return None
+    own = {name.removeprefix("choice."): array for name, array in arrays.items() if name.startswith("choice.")}
+    return restore_head(header["kind"], header["settings"], own)
 
 
 def _ascending(ids: NDArray[Any]) -> bool:
