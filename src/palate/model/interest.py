@@ -34,9 +34,9 @@ class ChanceCalibration(NamedTuple):
     floor: float = 1e-3
 
     def features(self, scores: Any, item_counts: Any, user_counts: Any) -> list[Any]:
-        """Return the three logarithms, broadcast against each other, float64."""
-        columns = (np.log(np.maximum(scores, self.floor)), np.log1p(item_counts), np.log1p(user_counts))
-        return list(np.broadcast_arrays(*(np.asarray(column, np.float64) for column in columns)))
+        """Return the three logarithms, each in the shape of its argument."""
+        columns = (np.maximum(scores, np.float32(self.floor)), item_counts + 1.0, user_counts + 1.0)
+        return [np.log(column) for column in columns]
 
     def chances(self, scores: Any, item_counts: Any, user_counts: Any) -> Floats:
         """Return the chance of each choice: float32, in the broadcast shape.
@@ -80,7 +80,7 @@ class Interest(NamedTuple):
 
 
 def chance_of_liking(predictions: Any, deviations: Any, boundary: float) -> NDArray[np.float64]:
-    r"""Return :math:`\Phi((\hat r - t) / \sigma)`: how likely a rating lies above t, given its prediction and deviation.
+    r"""Return :math:`\Phi((\hat r - t) / \sigma)`: how likely a rating is above t, by its prediction and deviation.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.model import Model
 from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead
 from palate.model.interest import ChanceCalibration, Interest, chance_of_liking, like_boundary
-from palate.parallel import Run, pool
+from palate.parallel import Run, pool, single_blas
 from palate.ratings import Ratings
 from palate.solvers.bayes import BayesianMF
 from palate.solvers.ease import EASE, fit_ease
@@ -28,16 +28,17 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
 #: The powers of the chance of liking that are tried.
-POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 # A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
 _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
-# Settings of implicit ALS that are tried: regularization and weight of unobserved pairs.
-_FACTORS = ((0.01, 0.1), (0.03, 0.1), (0.03, 0.3))
+# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs: all of them if the first are
+# worse than the best head by less than this share of its NDCG.
+_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1), (0.03, 0.3), (0.1, 0.1)), 0.1
 _PILOT_SWEEPS = 8
 # EASE holds a number for each pair of items: 1.6 GB.
 _EASE_ITEMS = 20_000
-# Pairs from which the chances are learnt.
-_PAIRS = 1_000_000
+# The chances are learnt from users with this number of pairs, of which so many are taken beside the choices.
+_CALIBRATION_CELLS, _OTHER_PAIRS = 5_000_000, 200_000
 # A head with more settings must be better by this number of standard errors.
 _SURE = 1.0
 
@@ -94,6 +95,16 @@ class _Contender(NamedTuple):
     calibration: ChanceCalibration
     ndcg: Doubles
 
+    @property
+    def best_ndcg(self) -> float:
+        """The mean over users with the best power."""
+        return float(self.ndcg.mean(axis=1).max())
+
+    def usual(self, powers: Sequence[float]) -> int:
+        """Return the place of the power 1, for the probability of choosing and liking, or of one surely better."""
+        best, usual = int(self.ndcg.mean(axis=1).argmax()), powers.index(1.0) if 1.0 in powers else 0
+        return best if _is_surely_better(self.ndcg[best], self.ndcg[usual]) else usual
+
 
 def choose_head(
     ratings: Ratings,
@@ -135,11 +146,9 @@ def choose_head(
     likes = None if liked is None else _liking(pilot(lists.train.compact()), lists, boundary)
     powers = POWERS if likes else (0.0,)
     with pool(threads) as run:
-        contenders = [
-            _judged("popularity", {}, _popularity(lists.train), lists, likes, powers, run),
-            *_ease(lists, likes, powers, run),
-            *_implicit(lists, likes, powers, run),
-        ]
+        contenders = [_judged("popularity", {}, _popularity(lists.train), lists, likes, powers, run)]
+        contenders += _ease(lists, likes, powers, run)
+        contenders += _implicit(lists, max(each.best_ndcg for each in contenders), likes, powers, run)
         alone = None if likes is None else lists.ndcg(lambda users: [likes(users)], run)[0]
         best, power = _best(contenders, powers)
         tried = [
@@ -180,7 +189,7 @@ def _ease(
 
 
 def _implicit(
-    lists: HeldOutLists, likes: Callable[[Indices], Doubles] | None, powers: Sequence[float], run: Run
+    lists: HeldOutLists, best: float, likes: Callable[[Indices], Doubles] | None, powers: Sequence[float], run: Run
 ) -> list[_Contender]:
     contenders: list[_Contender] = []
     train = lists.train.compact()
@@ -190,6 +199,8 @@ def _implicit(
         assert isinstance(head, FactorsHead)
         head = _expanded(head, lists.train, train)
         contenders.append(_judged("implicit", settings, head, lists, likes, powers, run))
+        if contenders[0].best_ndcg < (1 - _NEAR) * best:
+            break
     return contenders
 
 
@@ -237,36 +248,48 @@ def _judged(
         chances = calibration.chances(head.user_scores(users, table), lists.train.item_counts, counts)
         if likes is None:
             return [chances]
-        liking = likes(users)
-        return [chances * liking**power for power in powers]
+        # The order of logarithms is that of products.
+        chances, liking = np.log(chances), np.log(np.maximum(likes(users), 1e-30)).astype(np.float32)
+        return [chances + np.float32(power) * liking for power in powers]
 
     return _Contender(name, settings, head, calibration, lists.ndcg(interest, run))
 
 
 def _best(contenders: Sequence[_Contender], powers: Sequence[float]) -> tuple[_Contender, float]:
-    """Return the head and the power with the best lists; the first stays unless a later one is surely better."""
+    """Return the head and the power with the best lists, where later ones must be surely better than earlier ones."""
     best = contenders[0]
     for each in contenders[1:]:
-        gains = each.ndcg[each.ndcg.mean(axis=1).argmax()] - best.ndcg[best.ndcg.mean(axis=1).argmax()]
-        if gains.mean() > _SURE * gains.std() / sqrt(len(gains)):
+        if _is_surely_better(each.ndcg[each.usual(powers)], best.ndcg[best.usual(powers)]):
             best = each
-    return best, powers[int(best.ndcg.mean(axis=1).argmax())]
+    return best, powers[best.usual(powers)]
+
+
+def _is_surely_better(ndcg: Doubles, other: Doubles) -> bool:
+    gains = ndcg - other
+    return float(gains.mean()) > _SURE * float(gains.std()) / sqrt(len(gains))
 
 
 def _calibrated(head: ChoiceHead, lists: HeldOutLists) -> ChanceCalibration:
-    """Fit the logistic regression of held-out choices on scores and counts."""
-    train, held_out = lists.train, lists.held_out
-    users = np.random.default_rng([lists.seed, 5]).permutation(len(train.users))
-    users = np.sort(users[: max(1, _PAIRS // len(train.items))]).astype(np.int32)
-    is_open = np.broadcast_to(train.item_counts > 0, (len(users), len(train.items))).copy()
-    is_chosen = np.zeros(is_open.shape, bool)
-    for row, user in enumerate(users.tolist()):
-        is_open[row, train.by_user[user][0]] = False
-        is_chosen[row, held_out.by_user[user][0]] = True
-    scores = head.user_scores(users, train.by_user)
-    features = ChanceCalibration(0, 0, 0, 0).features(scores, train.item_counts, train.user_counts[users][:, None])
-    design = np.column_stack([np.ones(int(is_open.sum())), *(column[is_open] for column in features)])
-    return ChanceCalibration(*(float(weight) for weight in _logistic(design, is_chosen[is_open].astype(np.float64))))
+    """Fit the logistic regression of held-out choices on scores and counts.
+
+    All choices of some users and a random part of the other pairs are taken; the intercept is corrected for the part.
+    """
+    train, rng = lists.train, np.random.default_rng([lists.seed, 5])
+    number = min(len(train.users), max(100, _CALIBRATION_CELLS // len(train.items)))
+    users = np.sort(rng.permutation(len(train.users))[:number].astype(np.int32))
+    is_chosen = np.zeros((number, len(train.items)), bool)
+    is_open = np.broadcast_to(train.item_counts > 0, is_chosen.shape).copy()
+    for place, user in enumerate(users.tolist()):
+        is_open[place, train.by_user[user][0]] = False
+        is_chosen[place, lists.held_out.by_user[user][0]] = True
+    part = min(1.0, _OTHER_PAIRS / is_open.size)
+    row, item = np.nonzero(is_open & (is_chosen | (rng.random(is_open.shape, np.float32) < part)))
+    scores = head.user_scores(users, train.by_user)[row, item]
+    features = ChanceCalibration(0, 0, 0, 0).features(scores, train.item_counts[item], train.user_counts[users[row]])
+    design = np.column_stack([np.ones(len(row)), *features]).astype(np.float64)
+    with single_blas():
+        weights = _logistic(design, is_chosen[row, item].astype(np.float64)).tolist()
+    return ChanceCalibration(weights[0] + log(part), *weights[1:])
 
 
 def _logistic(design: Doubles, target: Doubles) -> Doubles:

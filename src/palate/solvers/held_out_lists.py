@@ -101,7 +101,9 @@ class HeldOutLists:
         columns = np.concatenate(hidden)
         ideal = np.array([discounts[: len(items)].sum() for items in relevant])
         is_relevant = np.zeros((len(users), len(is_unknown)), bool)
-        is_relevant[np.repeat(np.arange(len(users)), [len(items) for items in relevant]), np.concatenate(relevant)] = True
+        is_relevant[np.repeat(np.arange(len(users)), [len(items) for items in relevant]), np.concatenate(relevant)] = (
+            True
+        )
         result = np.empty((len(blocks), len(users)))
         for place, block in enumerate(blocks):
             ranked = np.array(block, np.float32)
