@@ -40,7 +40,8 @@ def csr(groups):
 
 def hits_of(lists, groups):
     places = np.empty(lists.shape, np.int64)
-    match(lists, *csr(groups), places)
+    indptr, items = csr(groups)
+    match(lists, indptr[:-1], indptr[1:], items, places)
     return places >= 0
 
 

@@ -10,21 +10,21 @@ __all__ = ["count_below", "hide", "list_similarity", "match", "rank_among_drawn"
 
 
 @jit
-def match(lists, indptr, indices, out):
+def match(lists, starts, ends, indices, out):
     """Put into out, int64 like lists, the place in indices of each listed item; -1 where the item is not there.
 
-    Row u of the lists is looked up in indices[indptr[u]:indptr[u + 1]], which ascends.
+    Row u of the lists is looked up in indices[starts[u]:ends[u]], which ascends.
     """
     for row in range(lists.shape[0]):
         for rank in range(lists.shape[1]):
-            low, high = indptr[row], indptr[row + 1]
+            low, high = starts[row], ends[row]
             while low < high:
                 middle = (low + high) // 2
                 if indices[middle] < lists[row, rank]:
                     low = middle + 1
                 else:
                     high = middle
-            is_there = low < indptr[row + 1] and indices[low] == lists[row, rank]
+            is_there = low < ends[row] and indices[low] == lists[row, rank]
             out[row, rank] = low if is_there else -1
 
 

@@ -1,4 +1,4 @@
-"""Calibration of chances: does what is given a chance of 30% happen in 30% of the cases?"""
+"""Calibration of chances: whether 30% of what is given a chance of 30% happens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reliability:
     rows
         int64, (bins,).
     error
-        Expected calibration error: the mean of \\|share - chance\\| over the bins, weighted by their rows.
+        Expected calibration error: the mean distance of share and chance over the bins, weighted by their rows.
     """
 
     chance: NDArray[np.float64]
@@ -65,7 +65,7 @@ def reliability(chance: NDArray[np.floating], happened: NDArray[np.generic], bin
 
 
 def brier(chance: NDArray[np.floating], happened: NDArray[np.generic]) -> float:
-    r"""Brier score, :math:`\tfrac1n \sum (p - y)^2` over all rows alike: 0 is perfect, 1/4 is a chance of one half always.
+    r"""Brier score, :math:`\tfrac1n \sum (p - y)^2` over all rows alike: 0 is perfect, 1/4 is always one half.
 
     Brier 1950, "Verification of forecasts expressed in terms of probability". NaN without rows.
 

@@ -41,7 +41,7 @@ def coverage(lists: Lists, counts: Counts) -> float:
 
 
 def gini(lists: Lists, counts: Counts) -> float:
-    r"""Gini index of how often each candidate is listed: 0 if all are listed alike, near 1 if the lists are all the same.
+    r"""Gini index of how often each candidate is listed: 0 if all are listed alike, near 1 if all lists are the same.
 
     .. math:: \frac{\sum_{j=1}^{m} (2j - m - 1)\, x_j}{m \sum_j x_j}
 
@@ -77,9 +77,9 @@ def popularity_share(lists: Lists, counts: Counts, share: float = 0.1) -> Double
     """Share of each list that is among the most popular tenth of the candidates.
 
     Popular are the items with the most training ratings, a tenth of all candidates rounded up; equal counts are taken
-    in order of index. Averaged over the items that the list has; NaN for an empty list (the short head of Abdollahpouri,
-    Burke, Mobasher 2017, "Controlling popularity bias in learning-to-rank recommendation", with its border at a share of
-    the items).
+    in order of index. Averaged over the items that the list has; NaN for an empty list. These items are the short head
+    of Abdollahpouri, Burke, Mobasher 2017, "Controlling popularity bias in learning-to-rank recommendation", with its
+    border at a share of the items.
 
     Examples
     --------
@@ -127,4 +127,5 @@ def _times_listed(lists: Lists, counts: Counts) -> Counts:
 def _list_means(lists: Lists, values: Doubles) -> Doubles:
     there = lists >= 0
     sums, sizes = np.where(there, values[lists], 0.0).sum(axis=1), there.sum(axis=1)
-    return np.divide(sums, sizes, out=np.full(len(lists), np.nan), where=sizes > 0)
+    means: Doubles = np.divide(sums, sizes, out=np.full(len(lists), np.nan), where=sizes > 0)
+    return means

@@ -2,10 +2,10 @@ r"""Measures of lists: how many of the relevant items are in a user's list, and 
 
 Each function takes arrays and returns a value for each user, float64 (users,). A user counts once, whatever the number
 of relevant items: reports show the mean over users. A user without relevant items has no value (NaN) and takes no part
-in the mean. `hits` says which ranks of a list hold a relevant item, bool (users, N), the best rank first; a measure at n
-looks at the first n ranks. A list that is shorter than n counts as one whose remaining ranks hold no hit. Ties are
-broken before: a list has one item at each rank. `relevant` is the number of relevant items of each user, those included
-which cannot be listed at all (items without a training rating).
+in the mean. `hits` says which ranks of a list hold a relevant item, bool (users, N), the best rank first. A measure at
+n looks at the first n ranks. A list that is shorter than n counts as one whose remaining ranks hold no hit. Ties are
+broken before: a list has one item at each rank. `relevant` is the number of relevant items of each user. It includes
+items that cannot be listed because they have no training rating.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def average_precision(hits: Bools, relevant: Counts, n: int) -> Doubles:
 
 
 def reciprocal_rank(hits: Bools, relevant: Counts, n: int) -> Doubles:
-    r"""Return 1 divided by the rank of the first hit, 0 where the first n ranks have none; the mean over users is MRR@n.
+    r"""Return 1 / rank of the first hit, 0 where the first n ranks have none; the mean over users is MRR@n.
 
     Voorhees 1999, "The TREC-8 question answering track report".
 
@@ -173,5 +173,5 @@ def rated_ndcg(scores: NDArray[np.floating], gains: NDArray[np.floating], indptr
 
 
 def _divided(sums: NDArray[np.generic], by: NDArray[np.generic]) -> Doubles:
-    empty = np.full(len(sums), np.nan)
-    return np.divide(sums, by, out=empty, where=np.asarray(by) > 0)
+    shares: Doubles = np.divide(sums, by, out=np.full(len(sums), np.nan), where=np.asarray(by) > 0)
+    return shares

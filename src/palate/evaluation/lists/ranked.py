@@ -1,0 +1,233 @@
+"""From a recommender to the arrays that measures of lists look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from palate.errors import DataError
+from palate.evaluation.lists.task import Indices, ListTask
+from palate.evaluation.metrics.ranking import auc
+from palate.kernels.lists import hide, match, rank_among_drawn
+from palate.parallel import Run, pool
+from palate.ranking import best
+from palate.ratings import Vocabulary
+
+__all__ = ["DRAWN", "BatchRecommender", "BlockScores", "RankedLists", "Recommender", "ScoringRecommender", "rank"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+#: A function of user indices, int32 (b,), that returns a score for each item, (b, items); NaN is not to be listed.
+BlockScores = Callable[[Indices], NDArray[np.floating]]
+
+#: With so many drawn items a relevant item is ranked for sampled measures.
+DRAWN = 100
+# Numbers in a block of scores: 16 MiB.
+_CELLS = 1 << 22
+
+
+@runtime_checkable
+class BatchRecommender(Protocol):
+    """What makes lists for many users at once, such as a model."""
+
+    users: Vocabulary
+    items: Vocabulary
+
+    def recommend_batch(self, users: ArrayLike, n: int = 10) -> tuple[Indices, Floats]: ...  # noqa: D102
+
+
+@runtime_checkable
+class ScoringRecommender(BatchRecommender, Protocol):
+    """A `BatchRecommender` that also tells the scores that its lists are ranked by; measures such as `auc` need them."""
+
+    def score_batch(self, users: ArrayLike) -> Floats:
+        """Return the scores of all items for these ids, float32 (len(users), len(items))."""
+
+
+Recommender = BatchRecommender | BlockScores
+
+
+@dataclass(frozen=True, eq=False)
+class RankedLists:
+    """The lists of all users of a task, and what is known of the scores behind them.
+
+    Attributes
+    ----------
+    lists
+        int32, (m, N): item indices of the training part, best first, -1 where fewer items are left.
+    auc
+        float64, (m,); None where the recommender tells no scores.
+    rated_scores
+        float32, like ``task.ratings``: the scores of the test ratings; None likewise.
+    drawn_ranks
+        int32, like ``task.relevant_items``: see `palate.kernels.lists.rank_among_drawn`; None if not asked for.
+    """
+
+    task: ListTask
+    lists: Indices
+    auc: Doubles | None = None
+    rated_scores: Floats | None = None
+    drawn_ranks: Indices | None = None
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """The place in ``task.relevant_items`` of each listed item, int64 like `lists`; -1 if it is not relevant."""
+        indptr = self.task.relevant_indptr
+        return _matched(self.lists, indptr[:-1], indptr[1:], self.task.relevant_items)
+
+    @cached_property
+    def hits(self) -> NDArray[np.bool_]:
+        """Which ranks hold a relevant item, bool like `lists`."""
+        return self.places >= 0
+
+
+def rank(
+    recommender: Recommender,
+    task: ListTask,
+    n: int,
+    *,
+    with_scores: bool = True,
+    drawn: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+) -> RankedLists:
+    """Make the lists of n items for all users of a task.
+
+    Parameters
+    ----------
+    recommender
+        A `BatchRecommender` or `BlockScores`.
+    with_scores
+        Whether to look at the scores of all items too, where the recommender tells them.
+    drawn
+        Whether to rank each relevant item among `DRAWN` items that are drawn, too.
+    seed
+        Of the draws.
+    threads
+        As in a solver's `fit`.
+
+    Raises
+    ------
+    DataError
+        If a list holds an item that is unknown, or that its user has rated in the training part.
+    """
+    if not isinstance(recommender, BatchRecommender):
+        return _score_blocks(recommender, task, n, None, drawn, seed, threads)
+    lists = _from_batch(recommender, task, n)
+    if not with_scores or not isinstance(recommender, ScoringRecommender):
+        return RankedLists(task, lists)
+    return _score_blocks(_batch_scores(recommender, task), task, n, lists, drawn, seed, threads)
+
+
+def _from_batch(recommender: BatchRecommender, task: ListTask, n: int) -> Indices:
+    ids, items = task.train.users.ids[task.users], task.train.items
+    is_known = recommender.users.index(ids) >= 0
+    lists = np.full((len(ids), n), -1, np.int32)
+    listed = recommender.recommend_batch(ids[is_known], n)[0]
+    position = items.index(recommender.items.ids)
+    lists[is_known] = np.where(listed >= 0, position[listed], -1)
+    if (lists[is_known] < 0).sum() != (listed < 0).sum():
+        raise DataError("lists hold items that the training part does not know: judge on the table of the fit")
+    seen = task.train.by_user
+    places = _matched(lists, seen.indptr[task.users], seen.indptr[task.users + 1], seen.indices)
+    if (places >= 0).any():
+        row = int(np.flatnonzero((places >= 0).any(axis=1))[0])
+        raise DataError(
+            f"the list of user {ids[row]!r} holds items that this user has rated in the training part: "
+            "fit on the training part, and keep the seen items"
+        )
+    return lists
+
+
+def _batch_scores(recommender: ScoringRecommender, task: ListTask) -> BlockScores:
+    """The scores of a `BatchRecommender`, with the indices of the training part on both sides."""
+    ids, position = task.train.users.ids, task.train.items.index(recommender.items.ids)
+    here = position >= 0
+
+    def score(users: Indices) -> Floats:
+        scores = np.full((len(users), len(task.train.items)), np.nan, np.float32)
+        is_known = recommender.users.index(ids[users]) >= 0
+        rows = np.flatnonzero(is_known)
+        scores[np.ix_(rows, position[here])] = recommender.score_batch(ids[users[rows]])[:, here]
+        return scores
+
+    if np.array_equal(position, np.arange(len(task.train.items))) and recommender.users.index(ids).min() >= 0:
+        return lambda users: np.asarray(recommender.score_batch(ids[users]))
+    return score
+
+
+def _score_blocks(
+    scores_of: BlockScores,
+    task: ListTask,
+    n: int,
+    lists: Indices | None,
+    drawn: bool,
+    seed: int,
+    threads: int | None,
+) -> RankedLists:
+    """Look at all scores, a block of users at a time; make the lists from them where there are none yet."""
+    pass_ = _ScorePass(task, n, lists, drawn, seed)
+    step = max(8, min(1024, _CELLS // max(1, len(task.train.items))))
+    with pool(threads) as run:
+        for start in range(0, len(task.users), step):
+            users = task.users[start : start + step]
+            scores = np.array(scores_of(users), np.float32, order="C")  # a copy, in which items are hidden
+            expected = (len(users), len(task.train.items))
+            if scores.shape != expected:
+                raise DataError(f"scores of {expected[0]} users and {expected[1]} items are needed, not {scores.shape}")
+            pass_.take(start, scores, run)
+    return pass_.ranked()
+
+
+class _ScorePass:
+    """Collects what the measures need from blocks of scores."""
+
+    def __init__(self, task: ListTask, n: int, lists: Indices | None, drawn: bool, seed: int) -> None:
+        self.task, self.seed, self.makes_lists = task, seed, lists is None
+        self.lists = np.full((len(task.users), n), -1, np.int32) if lists is None else lists
+        self.auc = np.empty(len(task.users))
+        self.rated_scores = np.empty(len(task.ratings), np.float32)
+        self.drawn_ranks = np.empty(len(task.relevant_items), np.int32) if drawn else None
+        self.is_candidate = task.train.item_counts > 0
+        self.seen = task.train.by_user  # grouped here, before threads ask for it
+
+    def take(self, start: int, scores: Floats, run: Run) -> None:
+        """Share the rows of a block out."""
+        size = -(-len(scores) // 8)
+        run(
+            lambda first: self._judge(start + first, scores[first : first + size]),
+            range(0, len(scores), size),
+        )
+
+    def _judge(self, start: int, scores: Floats) -> None:
+        task, stop = self.task, start + len(scores)
+        users = task.users[start:stop]
+        part = slice(task.rated_indptr[start], task.rated_indptr[stop])
+        rows = np.repeat(np.arange(len(scores)), np.diff(task.rated_indptr[start : stop + 1]))
+        items = task.rated_items[part]
+        self.rated_scores[part] = np.where(items >= 0, scores[rows, items], np.nan)
+        hide(scores, users, self.seen.indptr, self.seen.indices, self.is_candidate)
+        indptr = task.relevant_indptr[start : stop + 1]
+        self.auc[start:stop] = auc(scores, indptr, task.relevant_items, task.relevant[start:stop])
+        if self.drawn_ranks is not None:
+            ranks = self.drawn_ranks[indptr[0] : indptr[-1]]
+            rank_among_drawn(scores, users, indptr, task.relevant_items, DRAWN, self.seed, ranks)
+        if self.makes_lists:
+            for row, own in enumerate(scores, start):
+                listed = best(own, self.lists.shape[1])
+                self.lists[row, : len(listed)] = listed
+
+    def ranked(self) -> RankedLists:
+        return RankedLists(self.task, self.lists, self.auc, self.rated_scores, self.drawn_ranks)
+
+
+def _matched(lists: Indices, starts: NDArray[np.int64], ends: NDArray[np.int64], items: Indices) -> NDArray[np.int64]:
+    places = np.empty(lists.shape, np.int64)
+    match(lists, starts, ends, items, places)
+    return places
