@@ -22,21 +22,22 @@ class ItemNeighbours:
     ----------
     indptr, liked
         int64 (users + 1,) and int32: the items that each user liked.
-    neighbours, weights
-        int32 and float32, (items, k): the nearest items of each item and their cosines; -1 and 0 if there are fewer.
+    target_indptr, targets, weights
+        int64 (items + 1,), int32 and float32: the items that have an item among their neighbours, and the cosines.
     """
 
     indptr: NDArray[np.int64]
     liked: NDArray[np.int32]
-    neighbours: NDArray[np.int32]
+    target_indptr: NDArray[np.int64]
+    targets: NDArray[np.int32]
     weights: NDArray[np.float32]
 
     def __call__(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the scores of all items for these users, float32 (len(users), items)."""
         from palate.kernels.neighbours import add_neighbours
 
-        scores = np.zeros((len(users), len(self.neighbours)), np.float32)
-        add_neighbours(users, self.indptr, self.liked, self.neighbours, self.weights, scores)
+        scores = np.zeros((len(users), len(self.target_indptr) - 1), np.float32)
+        add_neighbours(users, self.indptr, self.liked, self.target_indptr, self.targets, self.weights, scores)
         return scores
 
 
@@ -44,10 +45,11 @@ class ItemNeighbours:
 class ItemKNN:
     r"""Score an item by how alike it is to what the user liked.
 
-    .. math:: s_{ui} = \sum_{j \in L_u,\ i \in N_k(j)} \frac{c_{ij}}{\sqrt{c_i c_j}}
+    .. math:: s_{ui} = \sum_{j \in L_u \cap N_k(i)} \frac{c_{ij}}{\sqrt{c_i c_j}}
 
-    for the items :math:`L_u` that the user liked; :math:`c_i` users liked item i and :math:`c_{ij}` both. Only the k
-    nearest items of each liked item count (Deshpande, Karypis 2004, "Item-based top-n recommendation algorithms").
+    for the items :math:`L_u` that the user liked, as far as they are among the k nearest of item i; :math:`c_i` users
+    liked item i, and :math:`c_{ij}` liked both (Sarwar, Karypis, Konstan, Riedl 2001, "Item-based collaborative
+    filtering recommendation algorithms").
 
     Parameters
     ----------
@@ -98,4 +100,10 @@ class ItemKNN:
         find(items)  # loads the kernel before the threads start
         with pool(threads) as run:
             run(find, range(0, items, step))
-        return ItemNeighbours(by_user.indptr, by_user.indices, neighbours, weights)
+        target, rank = np.nonzero(neighbours >= 0)
+        neighbour = neighbours[target, rank]
+        order = np.argsort(neighbour, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(neighbour, minlength=items))])
+        return ItemNeighbours(
+            by_user.indptr, by_user.indices, indptr, target[order].astype(np.int32), weights[target, rank][order]
+        )

@@ -44,11 +44,12 @@ def nearest_items(first, item_indptr, raters, user_indptr, chosen, neighbours, w
 
 
 @jit
-def add_neighbours(users, user_indptr, chosen, neighbours, weights, scores):
-    """Add to the scores of each user, float32 (users, items), the weights of all neighbours of the chosen items."""
+def add_neighbours(users, user_indptr, chosen, target_indptr, targets, weights, scores):
+    """Add to the scores of each user, float32 (users, items), what the chosen items weigh among the neighbours of others.
+
+    Item i is a neighbour of targets[target_indptr[i]:target_indptr[i + 1]].
+    """
     for row in range(users.size):
         for place in range(user_indptr[users[row]], user_indptr[users[row] + 1]):
-            item = chosen[place]
-            for rank in range(neighbours.shape[1]):
-                if neighbours[item, rank] >= 0:
-                    scores[row, neighbours[item, rank]] += weights[item, rank]
+            for link in range(target_indptr[chosen[place]], target_indptr[chosen[place] + 1]):
+                scores[row, targets[link]] += weights[link]

@@ -14,8 +14,8 @@ from palate.errors import DataError
 from palate.evaluation.lists.task import Indices, ListTask
 from palate.evaluation.metrics.ranking import auc
 from palate.kernels.lists import hide, match, rank_among_drawn
+from palate.kernels.ranking import choose
 from palate.parallel import Run, pool
-from palate.ranking import best
 from palate.ratings import Vocabulary
 
 __all__ = ["DRAWN", "BatchRecommender", "BlockScores", "RankedLists", "Recommender", "ScoringRecommender", "rank"]
@@ -30,6 +30,7 @@ BlockScores = Callable[[Indices], NDArray[np.floating]]
 DRAWN = 100
 # Numbers in a block of scores: 16 MiB.
 _CELLS = 1 << 22
+_NO_MASK, _NO_ITEMS = np.empty(0, np.bool_), np.empty(0, np.int32)
 
 
 @runtime_checkable
@@ -220,7 +221,7 @@ class _ScorePass:
             rank_among_drawn(scores, users, indptr, task.relevant_items, DRAWN, self.seed, ranks)
         if self.makes_lists:
             for row, own in enumerate(scores, start):
-                listed = best(own, self.lists.shape[1])
+                listed = choose(own, np.float32(1), _NO_MASK, _NO_ITEMS, min(self.lists.shape[1], len(own)))
                 self.lists[row, : len(listed)] = listed
 
     def ranked(self) -> RankedLists:
