@@ -45,7 +45,7 @@ def nearest_items(first, item_indptr, raters, user_indptr, chosen, neighbours, w
 
 @jit
 def add_neighbours(users, user_indptr, chosen, target_indptr, targets, weights, scores):
-    """Add to the scores of each user, float32 (users, items), what the chosen items weigh among the neighbours of others.
+    """Add to the scores, float32 (users, items), the weights of each user's chosen items as neighbours of other items.
 
     Item i is a neighbour of targets[target_indptr[i]:target_indptr[i + 1]].
     """

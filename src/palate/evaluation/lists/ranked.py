@@ -45,7 +45,7 @@ class BatchRecommender(Protocol):
 
 @runtime_checkable
 class ScoringRecommender(BatchRecommender, Protocol):
-    """A `BatchRecommender` that also tells the scores that its lists are ranked by; measures such as `auc` need them."""
+    """A `BatchRecommender` that tells the scores behind its lists, too; measures such as `auc` need them."""
 
     def score_batch(self, users: ArrayLike) -> Floats:
         """Return the scores of all items for these ids, float32 (len(users), len(items))."""
