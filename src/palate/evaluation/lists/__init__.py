@@ -5,6 +5,7 @@ from __future__ import annotations
 from palate.evaluation.lists.baselines import list_baselines, popularity, random_scores
 from palate.evaluation.lists.evaluate import Band, ListEvaluation, evaluate_lists
 from palate.evaluation.lists.measures import LIST_METRICS, ListMetric, default_metrics, parse_metrics
+from palate.evaluation.lists.newcomers import FoldedIn
 from palate.evaluation.lists.ranked import (
     BatchRecommender,
     BlockScores,
@@ -20,6 +21,7 @@ __all__ = [
     "Band",
     "BatchRecommender",
     "BlockScores",
+    "FoldedIn",
     "ListEvaluation",
     "ListMetric",
     "ListTask",
