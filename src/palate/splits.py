@@ -156,14 +156,13 @@ def split_by_time(ratings: Ratings, share: float = 0.2, *, since: int | str | da
     test = time >= moment
     if test.all() or not test.any():
         first, last = (datetime.fromtimestamp(int(end), UTC).date() for end in (time.min(), time.max()))
-        raise SettingsError(
-            f"all ratings are {'since' if test.all() else 'before'} {since}: they go from {first} to {last}"
-        )
+        side = "since" if test.all() else "before"
+        raise SettingsError(f"all ratings are {side} {since}: they go from {first} to {last}")
     return _split(ratings, np.flatnonzero(test))
 
 
 def last_of_each_user(ratings: Ratings, n: float = 1) -> Split:
-    """Judge on the last ratings of each user: a user's test ratings are never earlier than this user's training ratings.
+    """Judge on the last ratings of each user: none of them is earlier than a training rating of this user.
 
     Other users' training ratings can be later, so this split says less about deployment than `split_by_time`. Of the
     same second, later rows of the table count as later. Users who would have no training rating left stay in the
@@ -345,7 +344,7 @@ def _times(ratings: Ratings, what: str) -> NDArray[np.int64]:
 
 
 def _seconds(moment: int | str | date) -> int:
-    if isinstance(moment, int) and not isinstance(moment, bool):
+    if isinstance(moment, int):
         return moment
     try:
         when = datetime.fromisoformat(moment if isinstance(moment, str) else moment.isoformat())
