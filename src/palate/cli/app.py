@@ -17,6 +17,7 @@ from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
 from palate.cli.fits import cross_validate, evaluate, fit
 from palate.cli.serve import keys, retrain, serve
+from palate.cli.tune import tune
 from palate.errors import PalateError
 
 __all__ = ["app", "main", "run"]
@@ -61,6 +62,7 @@ for _command in (
     evaluate,
     cross_validate,
     compare,
+    tune,
     predict,
     recommend,
     similar,

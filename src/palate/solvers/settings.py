@@ -11,7 +11,10 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 from palate.errors import SettingsError
 
-__all__ = ["Setting", "check", "setting", "settings"]
+__all__ = ["Search", "Setting", "check", "setting", "settings"]
+
+#: Where `palate tune` looks: (low, high), (low, high, "log"), or True for both values of a bool and for all choices.
+Search = tuple[float, float] | tuple[float, float, Literal["log"]] | bool | None
 
 
 def setting(
@@ -22,10 +25,11 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     none: str = "chosen",
+    search: Search = None,
 ) -> Any:
     """Declare a field of a solver: >= least, > above, < below; `none` says what the default None means."""
     bounds = {"least": least, "above": above, "below": below}
-    return dataclasses.field(default=default, metadata={"help": help, "none": none, **bounds})
+    return dataclasses.field(default=default, metadata={"help": help, "none": none, "search": search, **bounds})
 
 
 class Setting(NamedTuple):
@@ -50,6 +54,7 @@ class Setting(NamedTuple):
     choices: tuple[str, ...]
     optional: bool
     none: str
+    search: Search = None
 
 
 def settings(solver: Any) -> list[Setting]:
@@ -65,7 +70,16 @@ def settings(solver: Any) -> list[Setting]:
         default = field.default if isinstance(solver, type) else getattr(solver, field.name)
         kind = str if choices else hint
         found.append(
-            Setting(field.name, kind, default, field.metadata["help"], choices, optional, field.metadata["none"])
+            Setting(
+                field.name,
+                kind,
+                default,
+                field.metadata["help"],
+                choices,
+                optional,
+                field.metadata["none"],
+                field.metadata["search"],
+            )
         )
     return found
 

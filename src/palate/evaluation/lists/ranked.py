@@ -37,8 +37,10 @@ _NO_MASK, _NO_ITEMS = np.empty(0, np.bool_), np.empty(0, np.int32)
 class BatchRecommender(Protocol):
     """What makes lists for many users at once, such as a model."""
 
-    users: Vocabulary
-    items: Vocabulary
+    @property
+    def users(self) -> Vocabulary: ...  # noqa: D102
+    @property
+    def items(self) -> Vocabulary: ...  # noqa: D102
 
     def recommend_batch(self, users: ArrayLike, n: int = 10) -> tuple[Indices, Floats]: ...  # noqa: D102
 

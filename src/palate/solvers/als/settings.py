@@ -45,11 +45,11 @@ class ALS(Solver):
     summary = "least squares for users and items by turns"
     runs = "palate.solvers.als.fit:ALSFit"
 
-    factors: int = setting(15, "factors of each user and item (k)", least=1, below=1001)
+    factors: int = setting(15, "factors of each user and item (k)", least=1, below=1001, search=(4, 128, "log"))
     regularization: float | None = setting(
-        None, "pull towards zero; chosen on the validation part if not given", above=0
+        None, "pull towards zero; chosen on the validation part if not given", above=0, search=(0.003, 0.3, "log")
     )
-    weighted: bool = setting(True, "let the pull grow with the number of ratings of a user or item")
+    weighted: bool = setting(True, "let the pull grow with the number of ratings of a user or item", search=True)
     nonnegative: bool = setting(False, "keep all factors (not the biases) at or above zero")
     sweeps: int = setting(30, "turns of items and users, at most", least=1)
     validation: float = setting(0.1, "share of the ratings that chooses regularization and sweeps", least=0, below=1)

@@ -39,7 +39,7 @@ class BayesianMF(Solver):
     summary = "most accurately, with intervals"
     runs = "palate.solvers.bayes.fit:GibbsFit"
 
-    factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001)
+    factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001, search=(8, 128, "log"))
     sweeps: int | None = setting(None, "draws of all parameters; by default as many as are worth it", least=2)
     time_budget: float | None = setting(None, "seconds after which no more sweep begins", above=0, none="no limit")
     user_noise: bool | None = setting(None, "let the noise differ between users")
