@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from palate.errors import DataError
 from palate.evaluation.lists.task import Indices, ListTask
 from palate.evaluation.metrics.ranking import auc
-from palate.kernels.lists import hide, match, rank_among_drawn
-from palate.kernels.ranking import choose
 from palate.parallel import Run, pool
 from palate.ratings import Vocabulary
 
@@ -209,6 +207,9 @@ class _ScorePass:
         )
 
     def _judge(self, start: int, scores: Floats) -> None:
+        from palate.kernels.lists import hide, rank_among_drawn
+        from palate.kernels.ranking import choose
+
         task, stop = self.task, start + len(scores)
         users = task.users[start:stop]
         part = slice(task.rated_indptr[start], task.rated_indptr[stop])
@@ -231,6 +232,8 @@ class _ScorePass:
 
 
 def _matched(lists: Indices, starts: NDArray[np.int64], ends: NDArray[np.int64], items: Indices) -> NDArray[np.int64]:
+    from palate.kernels.lists import match
+
     places = np.empty(lists.shape, np.int64)
     match(lists, starts, ends, items, places)
     return places

@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.lists import list_similarity
-
 __all__ = ["coverage", "diversity", "gini", "novelty", "popularity_share"]
 
 Doubles = NDArray[np.float64]
@@ -113,6 +111,8 @@ def diversity(lists: Lists, indptr: Counts, indices: NDArray[np.int32], users: i
     >>> diversity(np.array([[0, 1]], dtype=np.int32), indptr, raters, 3).round(4)
     array([0.5])
     """
+    from palate.kernels.lists import list_similarity
+
     similarity = np.empty(len(lists))
     list_similarity(lists, indptr, indices, users, similarity)
     return 1 - similarity

@@ -13,8 +13,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.lists import count_below, tied_dcg
-
 __all__ = ["auc", "average_precision", "hit_rate", "ndcg", "precision", "rated_ndcg", "recall", "reciprocal_rank"]
 
 Doubles = NDArray[np.float64]
@@ -135,6 +133,8 @@ def auc(scores: NDArray[np.float32], indptr: Counts, items: NDArray[np.int32], r
     >>> auc(scores, np.array([0, 2]), np.array([0, 2], dtype=np.int32), np.array([2]))
     array([0.625])
     """
+    from palate.kernels.lists import count_below
+
     wins = np.empty(len(scores), np.int64)
     count_below(scores, indptr, items, wins)
     is_candidate = ~np.isnan(scores)
@@ -167,6 +167,8 @@ def rated_ndcg(scores: NDArray[np.floating], gains: NDArray[np.floating], indptr
     >>> rated_ndcg(np.array([3.0, 2, 1]), np.array([0.0, 4, 2]), np.array([0, 3]), 3).round(4)
     array([0.6697])
     """
+    from palate.kernels.lists import tied_dcg
+
     reached = np.empty((len(indptr) - 1, 2))
     tied_dcg(np.asarray(scores, np.float64), np.asarray(gains, np.float64), indptr, n, reached)
     return np.where(np.diff(indptr) > 1, _divided(reached[:, 0], reached[:, 1]), np.nan)
