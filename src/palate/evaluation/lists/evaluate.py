@@ -83,13 +83,12 @@ class ListEvaluation:
         return f"ListEvaluation({len(self.task.users):,} users, {_listed(self.scores)})"
 
     def __str__(self) -> str:
-        rows = {"": self, **self.baselines}
-        width = max(map(len, (*rows, "recommender")))
-        names = list(self.scores)
-        lines = [" ".join([" " * width, *(f"{name:>17}" for name in names)])]
-        for name, one in rows.items():
-            cells = (_plus_minus(one.scores[key], one.errors.get(key)) for key in names)
-            lines.append(" ".join([f"{name or 'recommender':<{width}}", *(f"{cell:>17}" for cell in cells)]))
+        columns = {"recommender": self, **self.baselines}
+        width = max(map(len, self.scores), default=0)
+        lines = [" ".join([" " * width, *(f"{name:>18}" for name in columns)])]
+        for name in self.scores:
+            cells = (_plus_minus(one.scores[name], one.errors.get(name)) for one in columns.values())
+            lines.append(" ".join([f"{name:<{width}}", *(f"{cell:>18}" for cell in cells)]))
         return "\n".join([*lines, f"{len(self.task.users):,} users, ± one standard error over users", *self.notes])
 
     def as_dict(self) -> dict[str, Any]:
@@ -180,7 +179,7 @@ def evaluate_lists(
     SettingsError
         If there is no such measure, or it needs scores and the recommender tells none.
     DataError
-        If nobody can be judged, nothing is relevant, or a list holds what its user has rated in the training part.
+        If nobody can be judged, nothing is relevant, or a list holds items that the training part does not know.
 
     Examples
     --------

@@ -116,7 +116,7 @@ def rank(
     Raises
     ------
     DataError
-        If a list holds an item that is unknown, or that its user has rated in the training part.
+        If a list holds an item that the training part does not know, or scores have another shape.
     """
     if not isinstance(recommender, BatchRecommender):
         return _score_blocks(recommender, task, n, None, drawn, seed, threads)
@@ -127,22 +127,25 @@ def rank(
 
 
 def _from_batch(recommender: BatchRecommender, task: ListTask, n: int) -> Indices:
-    ids, items = task.train.users.ids[task.users], task.train.items
-    is_known = recommender.users.index(ids) >= 0
+    """Ask for lists; where one holds what its user has rated in the training part, leave that out and ask for more."""
+    ids, seen = task.train.users.ids[task.users], task.train.by_user
+    position = task.train.items.index(recommender.items.ids)
     lists = np.full((len(ids), n), -1, np.int32)
-    listed = recommender.recommend_batch(ids[is_known], n)[0]
-    position = items.index(recommender.items.ids)
-    lists[is_known] = np.where(listed >= 0, position[listed], -1)
-    if (lists[is_known] < 0).sum() != (listed < 0).sum():
-        raise DataError("lists hold items that the training part does not know: judge on the table of the fit")
-    seen = task.train.by_user
-    places = _matched(lists, seen.indptr[task.users], seen.indptr[task.users + 1], seen.indices)
-    if (places >= 0).any():
-        row = int(np.flatnonzero((places >= 0).any(axis=1))[0])
-        raise DataError(
-            f"the list of user {ids[row]!r} holds items that this user has rated in the training part: "
-            "fit on the training part, and keep the seen items"
-        )
+    rows, width = np.flatnonzero(recommender.users.index(ids) >= 0), n
+    while len(rows):
+        indices = recommender.recommend_batch(ids[rows], width)[0]
+        listed = np.where(indices >= 0, position[indices], -1).astype(np.int32)
+        if ((indices >= 0) & (listed < 0)).any():
+            raise DataError("lists hold items that the training part does not know: judge on the table of the fit")
+        users = task.users[rows]
+        is_seen = _matched(listed, seen.indptr[users], seen.indptr[users + 1], seen.indices) >= 0
+        if is_seen.any():
+            order = np.argsort(is_seen, axis=1, kind="stable")
+            listed = np.take_along_axis(np.where(is_seen, -1, listed), order, axis=1)
+        lists[rows, : listed.shape[1]] = listed[:, :n]
+        is_short = (listed[:, :n] < 0).any(axis=1) & (indices[:, -1] >= 0)
+        rows = rows[is_short] if width < len(position) else rows[:0]
+        width = min(4 * width, len(position))
     return lists
 
 
