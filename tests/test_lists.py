@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import ndcg_score
 
 from palate import SGD, holdout, read_ratings
 from palate.datasets import make_ratings
@@ -188,6 +189,22 @@ def test_a_model_is_judged_by_its_lists_as_by_its_scores():
     assert by_lists.scores == pytest.approx(by_scores.scores, rel=1e-3)
 
 
+def test_what_was_rated_is_ordered_by_predictions_where_there_are_no_scores():
+    train, test = split()
+    model = SGD(factors=4).fit(train)
+    result = evaluate_lists(model, train, test, baselines=False)
+    task = result.task
+    gains, scores = [], []
+    for row, user in enumerate(task.users):
+        rows = np.flatnonzero(test.user == user)
+        if len(rows) > 1:
+            predicted = model.predict_table(test.take(rows))
+            gains.append(ndcg_score([test.rating[rows] - train.scale.low], [predicted], k=10))
+            scores.append(result.values["rated_ndcg@10"][row])
+    assert scores == pytest.approx(gains)
+    assert "auc" not in result.scores
+
+
 def test_threads_and_blocks_do_not_change_the_result(monkeypatch):
     train, test = split()
     names = [*default_metrics(10), "ndcg_sampled@10", "mrr_sampled@10", "hit_rate_sampled@10"]
@@ -311,6 +328,13 @@ def test_the_interval_of_a_difference_is_that_of_its_mean():
     z = abs(differences.mean()) / exact
     assert p == pytest.approx(1 - erf(z / 2**0.5), abs=0.02)
     assert paired_bootstrap(np.zeros(50))[3] == 1
+
+
+def test_many_users_are_drawn_in_groups():
+    differences = np.random.default_rng(0).normal(0.01, 1, 50_000)
+    error, low, high, _ = paired_bootstrap(differences, resamples=1000)
+    assert error == pytest.approx(differences.std() / 50_000**0.5, rel=0.1)
+    assert (low + high) / 2 == pytest.approx(differences.mean(), abs=0.1 * error + 1e-5)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.evaluation.lists.baselines import list_baselines
 from palate.evaluation.lists.measures import CutMetric, default_metrics, parse_metrics
-from palate.evaluation.lists.ranked import DRAWN, BatchRecommender, RankedLists, Recommender, ScoringRecommender, rank
+from palate.evaluation.lists.ranked import DRAWN, RankedLists, Recommender, offers, rank
 from palate.evaluation.lists.task import ListTask
 from palate.ranking import check_count
 from palate.ratings import Ratings
@@ -191,8 +191,7 @@ def evaluate_lists(
     """
     check_count(n)
     chosen = parse_metrics(default_metrics(n) if metrics is None else metrics)
-    tells_scores = not isinstance(recommender, BatchRecommender) or isinstance(recommender, ScoringRecommender)
-    missing = [str(metric) for metric in chosen if metric.metric.needs != "lists" and not tells_scores]
+    missing = [str(metric) for metric in chosen if metric.metric.needs not in offers(recommender)]
     if missing and metrics is not None:
         raise SettingsError(f"{missing[0]} needs the scores of all items, and this recommender has no `score_batch`")
     task = ListTask.of(train, test, liked)
@@ -217,8 +216,7 @@ def _judge(
         recommender,
         task,
         longest,
-        with_scores=bool(needs - {"lists"}),
-        drawn="drawn" in needs,
+        needs=needs,
         seed=seed,
         threads=threads,
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.evaluation.lists.ranked import DRAWN, RankedLists
+from palate.evaluation.lists.ranked import DRAWN, Need, RankedLists
 from palate.evaluation.metrics import catalogue, ranking
 
 __all__ = ["LIST_METRICS", "CutMetric", "ListMetric", "default_metrics", "parse_metrics"]
@@ -35,7 +34,7 @@ class ListMetric:
     is_cut
         Whether it looks at the first n ranks, and its name ends with @n.
     needs
-        "lists"; "scores" of all items; or "drawn": ranks among drawn items.
+        What it looks at.
     """
 
     name: str
@@ -43,7 +42,7 @@ class ListMetric:
     higher_is_better: bool | None
     meaning: str
     is_cut: bool = True
-    needs: Literal["lists", "scores", "drawn"] = "lists"
+    needs: Need = "lists"
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ _ALL = (
     ListMetric(
         "auc", _auc, True, "chance that a relevant item has a higher score than another", is_cut=False, needs="scores"
     ),
-    ListMetric("rated_ndcg", _rated_ndcg, True, "order among the user's held-out ratings", needs="scores"),
+    ListMetric("rated_ndcg", _rated_ndcg, True, "order among the user's held-out ratings", needs="rated"),
     ListMetric(
         "coverage",
         lambda ranked, n: catalogue.coverage(ranked.lists[:, :n], ranked.task.train.item_counts),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,19 @@ from palate.errors import DataError
 from palate.evaluation.lists.task import Indices, ListTask
 from palate.evaluation.metrics.ranking import auc
 from palate.parallel import Run, pool
-from palate.ratings import Vocabulary
+from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["DRAWN", "BatchRecommender", "BlockScores", "RankedLists", "Recommender", "ScoringRecommender", "rank"]
+__all__ = [
+    "DRAWN",
+    "BatchRecommender",
+    "BlockScores",
+    "Need",
+    "RankedLists",
+    "Recommender",
+    "ScoringRecommender",
+    "offers",
+    "rank",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -53,6 +63,9 @@ class ScoringRecommender(BatchRecommender, Protocol):
 
 Recommender = BatchRecommender | BlockScores
 
+#: What a measure looks at: lists; scores of the test ratings; scores of all items; ranks among drawn items.
+Need = Literal["lists", "rated", "scores", "drawn"]
+
 
 @dataclass(frozen=True, eq=False)
 class RankedLists:
@@ -65,7 +78,7 @@ class RankedLists:
     auc
         float64, (m,); None where the recommender tells no scores.
     rated_scores
-        float32, like ``task.ratings``: the scores of the test ratings; None likewise.
+        float32, like ``task.ratings``: the scores of the test ratings, or predicted ratings; None likewise.
     drawn_ranks
         int32, like ``task.relevant_items``: see `palate.kernels.lists.rank_among_drawn`; None if not asked for.
     """
@@ -88,13 +101,19 @@ class RankedLists:
         return self.places >= 0
 
 
+def offers(recommender: Recommender) -> frozenset[Need]:
+    """Return what a recommender can be judged by."""
+    if not isinstance(recommender, BatchRecommender) or isinstance(recommender, ScoringRecommender):
+        return frozenset(get_args(Need))
+    return frozenset({"lists", "rated"} if hasattr(recommender, "predict_table") else {"lists"})
+
+
 def rank(
     recommender: Recommender,
     task: ListTask,
     n: int,
     *,
-    with_scores: bool = True,
-    drawn: bool = False,
+    needs: Collection[Need] = ("lists", "rated", "scores"),
     seed: int = 0,
     threads: int | None = None,
 ) -> RankedLists:
@@ -104,10 +123,9 @@ def rank(
     ----------
     recommender
         A `BatchRecommender` or `BlockScores`.
-    with_scores
-        Whether to look at the scores of all items too, where the recommender tells them.
-    drawn
-        Whether to rank each relevant item among `DRAWN` items that are drawn, too.
+    needs
+        What to collect, of what the recommender offers. Test ratings get the scores that lists are ranked by, or the
+        predicted ratings where the recommender tells no scores.
     seed
         Of the draws.
     threads
@@ -119,11 +137,23 @@ def rank(
         If a list holds an item that the training part does not know, or scores have another shape.
     """
     if not isinstance(recommender, BatchRecommender):
-        return _score_blocks(recommender, task, n, None, drawn, seed, threads)
+        return _score_blocks(recommender, task, n, None, "drawn" in needs, seed, threads)
     lists = _from_batch(recommender, task, n)
-    if not with_scores or not isinstance(recommender, ScoringRecommender):
+    if set(needs) <= {"lists"}:
         return RankedLists(task, lists)
-    return _score_blocks(_batch_scores(recommender, task), task, n, lists, drawn, seed, threads)
+    if isinstance(recommender, ScoringRecommender):
+        return _score_blocks(_batch_scores(recommender, task), task, n, lists, "drawn" in needs, seed, threads)
+    predict = getattr(recommender, "predict_table", None)
+    return RankedLists(task, lists, rated_scores=_predicted(predict, task) if predict else None)
+
+
+def _predicted(predict: Callable[[Ratings], Floats], task: ListTask) -> Floats:
+    """The predicted ratings of the test ratings, NaN for items that the training part does not know."""
+    is_known = task.rated_items >= 0
+    user, item = np.repeat(task.users, np.diff(task.rated_indptr))[is_known], task.rated_items[is_known]
+    scores = np.full(len(is_known), np.nan, np.float32)
+    scores[is_known] = predict(replace(task.train, user=user, item=item, rating=task.ratings[is_known], time=None))
+    return scores
 
 
 def _from_batch(recommender: BatchRecommender, task: ListTask, n: int) -> Indices:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +84,8 @@ class Search:
 
     def __init__(self, solver: Solver, space: list[Setting], folds: int, judge: JudgeFold, deadline: float) -> None:
         self.solver, self.space, self.folds, self.judge, self.deadline = solver, space, folds, judge, deadline
-        self.slowest = 0.0
+        self.at_the_start = 0.0
+        self.seconds: list[float] = []
         self.failure: PalateError | None = None
 
     def run(self, study: Any, trials: int | None, done: Callable[[Trial], None] | None) -> None:
@@ -103,7 +105,8 @@ class Search:
 
     def _is_late(self) -> bool:
         """Whether the next fit, and the two at the end, would take longer than there is time."""
-        return time.monotonic() + 3 * self.slowest > self.deadline
+        usual = median(self.seconds) if self.seconds else 0.0
+        return time.monotonic() + 2 * usual + (self.at_the_start or usual) > self.deadline
 
     def _try(self, trial: Any) -> float:
         is_start = bool(trial.user_attrs.get("start"))
@@ -118,13 +121,15 @@ class Search:
             except PalateError as error:
                 self.failure = error
                 raise
-            self.slowest = max(self.slowest, time.monotonic() - started)
+            self.seconds.append(time.monotonic() - started)
             for part, some in enumerate(np.array_split(judged, min(_PARTS, len(judged)))):
                 values.append(float(some.mean()))
                 trial.report(values[-1], fold * _PARTS + part)
             if fold + 1 < self.folds and trial.should_prune():
                 trial.set_user_attr("pruned", True)
                 break
+        if is_start:
+            self.at_the_start = min(self.seconds)  # the first fit may load or compile kernels, too
         return float(np.mean(values))
 
 
