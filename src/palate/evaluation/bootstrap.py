@@ -18,7 +18,7 @@ Doubles = NDArray[np.float64]
 
 # Numbers that are drawn at once: 32 MiB.
 _DRAWN = 1 << 22
-# Beyond so many users, random groups of them are drawn: their means vary as those of users do, in a part of the time.
+# Beyond so many users, random groups of them are drawn: the mean varies alike, in a part of the time.
 _GROUPS = 20_000
 
 
@@ -101,8 +101,8 @@ def paired_bootstrap(
     rng, means = np.random.default_rng(seed), np.empty(resamples)
     if users > _GROUPS:
         starts = np.arange(_GROUPS) * users // _GROUPS
-        sizes = np.diff(starts, append=users)
-        differences, users = np.add.reduceat(rng.permutation(differences), starts) / sizes, _GROUPS
+        sums = np.add.reduceat(rng.permutation(differences), starts)
+        differences, users = sums * (_GROUPS / users), _GROUPS
     step = max(1, _DRAWN // users)
     for start in range(0, resamples, step):
         part = means[start : start + step]
