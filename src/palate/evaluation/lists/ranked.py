@@ -181,18 +181,19 @@ def _from_batch(recommender: BatchRecommender, task: ListTask, n: int) -> Indice
 
 def _batch_scores(recommender: ScoringRecommender, task: ListTask) -> BlockScores:
     """The scores of a `BatchRecommender`, with the indices of the training part on both sides."""
-    ids, position = task.train.users.ids, task.train.items.index(recommender.items.ids)
-    here = position >= 0
+    ids, column = task.train.users.ids, recommender.items.index(task.train.items.ids)
+    is_missing = column < 0
 
     def score(users: Indices) -> Floats:
-        scores = np.full((len(users), len(task.train.items)), np.nan, np.float32)
         is_known = recommender.users.index(ids[users]) >= 0
-        rows = np.flatnonzero(is_known)
-        scores[np.ix_(rows, position[here])] = recommender.score_batch(ids[users[rows]])[:, here]
+        told = recommender.score_batch(ids[users[is_known]]).take(column, axis=1)
+        told[:, is_missing] = np.nan
+        if is_known.all():
+            return told
+        scores = np.full((len(users), len(column)), np.nan, np.float32)
+        scores[is_known] = told
         return scores
 
-    if np.array_equal(position, np.arange(len(task.train.items))) and recommender.users.index(ids).min() >= 0:
-        return lambda users: np.asarray(recommender.score_batch(ids[users]))
     return score
 
 
