@@ -14,7 +14,7 @@ from palate.datasets import make_ratings
 from palate.errors import DataError, MissingExtraError, SettingsError, StorageError
 from palate.evaluation.lists import evaluate_lists
 from palate.evaluation.tune import tune
-from palate.solvers import SOLVERS, Means, Solver, setting, settings
+from palate.solvers import Means, Solver, setting, settings
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,3 @@ def test_durations():
     from palate.cli.tune import _seconds
 
     assert [_seconds(None, None, text) for text in ("90", "90s", "1.5m", "1h30m")] == [90, 90, 90, 5400]
-
-
-def test_every_solver_has_a_space():
-    assert all(any(one.search for one in settings(solver)) for name, solver in SOLVERS.items() if name != "ease")

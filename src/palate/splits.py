@@ -243,9 +243,9 @@ def new_users(ratings: Ratings, share: float = 0.1, *, given: float = 0.5, seed:
         raise SettingsError(f"fewer than two users have enough ratings to be given {given:g} and judged on the others")
     is_new = np.zeros(len(ratings.users), bool)
     is_new[rng.permutation(possible)[: min(max(1, round(share * len(possible))), len(possible) - 1)]] = True
-    kept = np.clip(np.round(given * counts), 1, counts - 1) if given < 1 else np.full(len(counts), given)
+    given_count = np.clip(np.round(given * counts), 1, counts - 1) if given < 1 else np.full(len(counts), given)
     order = _shuffled_by_user(ratings, rng)
-    rows = order[(_ranks(ratings, order) >= kept[ratings.user[order]]) & is_new[ratings.user[order]]]
+    rows = order[(_ranks(ratings, order) >= given_count[ratings.user[order]]) & is_new[ratings.user[order]]]
     known, test = _split(ratings, rows)
     belongs = is_new[known.user]
     return UserSplit(known.take(~belongs), known.take(belongs), test, known)

@@ -113,8 +113,8 @@ def tune(
     from palate.storage import save
 
     names = {setting.name for name in SOLVERS for setting in settings(SOLVERS[name])}
-    given = {name: options.pop(name) for name in names & set(options)}
-    chosen = make_solver(solver, given)
+    given_settings = {name: options.pop(name) for name in names & set(options)}
+    chosen = make_solver(solver, given_settings)
     for path in filter(None, (study, output)):
         check_output(path, source)
     ratings, catalogue = load_ratings(source, **options)
@@ -124,7 +124,7 @@ def tune(
         metric=metric,
         budget=budget,
         trials=trials,
-        fixed=[name for name, value in given.items() if value is not None],
+        fixed=[name for name, value in given_settings.items() if value is not None],
         folds=folds,
         share=holdout,
         liked=liked,

@@ -30,11 +30,11 @@ def nearest_items(first, item_indptr, raters, user_indptr, chosen, neighbours, w
                 common[other] += 1
         cosine = np.zeros(size, np.float32)
         others = np.sort(touched[:size])
-        own = item_indptr[item + 1] - item_indptr[item]
+        raters_of_item = item_indptr[item + 1] - item_indptr[item]
         for place in range(size):
             other = others[place]
             count = item_indptr[other + 1] - item_indptr[other]
-            cosine[place] = 0 if other == item else common[other] / np.sqrt(np.float64(own) * count)
+            cosine[place] = 0 if other == item else common[other] / np.sqrt(np.float64(raters_of_item) * count)
             common[other] = 0
         order = np.argsort(-cosine, kind="mergesort")
         for rank in range(neighbours.shape[1]):

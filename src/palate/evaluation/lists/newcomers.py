@@ -44,8 +44,8 @@ class FoldedIn:
         for row, user in enumerate(index.tolist()):
             items, ratings = self._given.by_user[user]
             has_factors = self.items.index(self._given.items.ids[items]) >= 0
-            known = {self._given.items[int(item)]: float(rating) for item, rating in zip(items, ratings, strict=True)}
-            profile = self._model.fold_in({id: value for (id, value), kept in zip(known.items(), has_factors) if kept})
+            pairs = zip(items[has_factors].tolist(), ratings[has_factors].tolist(), strict=True)
+            profile = self._model.fold_in({self._given.items[item]: rating for item, rating in pairs})
             listed = self._model.recommend(profile, n)
             lists[row, : len(listed)] = self.items.index([item.id for item in listed])
             scores[row, : len(listed)] = [item.score for item in listed]

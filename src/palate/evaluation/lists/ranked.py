@@ -186,12 +186,12 @@ def _batch_scores(recommender: ScoringRecommender, task: ListTask) -> BlockScore
 
     def score(users: Indices) -> Floats:
         is_known = recommender.users.index(ids[users]) >= 0
-        told = recommender.score_batch(ids[users[is_known]]).take(column, axis=1)
-        told[:, is_missing] = np.nan
+        in_order = recommender.score_batch(ids[users[is_known]]).take(column, axis=1)
+        in_order[:, is_missing] = np.nan
         if is_known.all():
-            return told
+            return in_order
         scores = np.full((len(users), len(column)), np.nan, np.float32)
-        scores[is_known] = told
+        scores[is_known] = in_order
         return scores
 
     return score
@@ -257,8 +257,10 @@ class _ScorePass:
             ranks = self.drawn_ranks[indptr[0] : indptr[-1]]
             rank_among_drawn(scores, users, indptr, task.relevant_items, DRAWN, self.seed, ranks)
         if self.makes_lists:
-            for row, own in enumerate(scores, start):
-                listed = choose(own, np.float32(1), _NO_MASK, _NO_ITEMS, min(self.lists.shape[1], len(own)))
+            for row, row_scores in enumerate(scores, start):
+                listed = choose(
+                    row_scores, np.float32(1), _NO_MASK, _NO_ITEMS, min(self.lists.shape[1], len(row_scores))
+                )
                 self.lists[row, : len(listed)] = listed
 
     def ranked(self) -> RankedLists:

@@ -48,8 +48,8 @@ def reliability(chance: NDArray[np.floating], happened: NDArray[np.generic], bin
 
     Examples
     --------
-    >>> told = reliability(np.array([0.1, 0.1, 0.8, 0.8]), np.array([0, 0, 1, 1]), bins=2)
-    >>> told.share, round(told.error, 3)
+    >>> result = reliability(np.array([0.1, 0.1, 0.8, 0.8]), np.array([0, 0, 1, 1]), bins=2)
+    >>> result.share, round(result.error, 3)
     (array([0., 1.]), 0.15)
     """
     chance = np.asarray(chance, np.float64)
