@@ -8,9 +8,9 @@ import pytest
 from palate.errors import SettingsError
 from palate.model.choice import WeightsHead, restore_head
 from palate.parallel import pool, single_blas
-from palate.solvers.ease import EASE, fit_ease
+from palate.solvers.ease import EASE
 from palate.solvers.ease.inverse import invert
-from palate.solvers.ease.weights import count_choices
+from palate.solvers.ease.weights import count_choices, fit_ease
 from tables import random_table
 
 

@@ -11,7 +11,8 @@ from palate.files import read_arrays, write_arrays
 from palate.model.choice import FactorsHead, PopularityHead
 from palate.model.interest import ChanceCalibration, Interest, chance_of_liking
 from palate.parallel import pool
-from palate.solvers.ease import EASE, fit_ease
+from palate.solvers.ease import EASE
+from palate.solvers.ease.weights import fit_ease
 from tables import random_table
 
 

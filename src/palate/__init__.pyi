@@ -19,6 +19,7 @@ from .reading import read_ratings as read_ratings
 from .reading import read_table as read_table
 from .solvers import ALS as ALS
 from .solvers import BASELINES as BASELINES
+from .solvers import EASE as EASE
 from .solvers import SGD as SGD
 from .solvers import SOLVERS as SOLVERS
 from .solvers import BayesianMF as BayesianMF

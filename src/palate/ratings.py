@@ -229,7 +229,9 @@ class Ratings:
     declared_scale
         The scale if it is known; None to guess `scale` from these ratings.
     notes
-        Sentences about what reading guessed or left out.
+        What reading guessed or left out, a sentence each.
+    time
+        int64, n: when each rating was given, in seconds since 1970 (UTC); None if the times are not known.
     """
 
     users: Vocabulary
@@ -239,6 +241,7 @@ class Ratings:
     rating: NDArray[np.float32]
     declared_scale: RatingScale | None = None
     notes: tuple[str, ...] = field(default=())
+    time: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -281,8 +284,9 @@ class Ratings:
         return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
 
     def take(self, chosen: NDArray[Any]) -> Ratings:
-        """Return the rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
-        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen])
+        """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
+        time = None if self.time is None else self.time[chosen]
+        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen], time=time)
 
     def compact(self) -> Ratings:
         """Return the same ratings without the ids that have no rating."""

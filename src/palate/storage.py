@@ -68,7 +68,10 @@ def save(model: Model, path: str | Path) -> None:
     if model.choice is not None:
         header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
     if model.interest is not None:
-        header["interest"] = model.interest._replace(calibration=model.interest.calibration._asdict())._asdict()
+        header["interest"] = {
+            **model.interest._asdict(),
+            "calibration": model.interest.calibration._asdict(),
+        }
     write_arrays(Path(path), arrays, header)
 
 

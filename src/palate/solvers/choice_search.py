@@ -16,8 +16,9 @@ from palate.model.interest import ChanceCalibration, Interest, chance_of_liking,
 from palate.parallel import Run, pool, single_blas
 from palate.ratings import Ratings
 from palate.solvers.bayes import BayesianMF
-from palate.solvers.ease import EASE, fit_ease
+from palate.solvers.ease import EASE
 from palate.solvers.ease.search import choose_regularization
+from palate.solvers.ease.weights import fit_ease
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit import ImplicitALS
 
