@@ -29,6 +29,7 @@ from .splits import holdout as holdout
 from .splits import k_fold as k_fold
 from .storage import load as load
 from .storage import save as save
+from .workflow import fit as fit
 
 __version__: str
 __all__: list[str]

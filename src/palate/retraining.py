@@ -22,6 +22,7 @@ from palate.service.portable import exclusive_lock
 from palate.service.store import RETRAINED, USER, VISITOR, Store
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
+from palate.workflow import refit_choices
 
 __all__ = ["Retrained", "merge", "retrain", "solver_of", "usable_events", "without_users"]
 
@@ -93,6 +94,7 @@ def retrain(
         fitted = solver.fit(ratings, threads=threads, progress=progress)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
+        fitted = refit_choices(model, fitted, threads=threads)
         count = int(visitors.sum())
         fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
         if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):

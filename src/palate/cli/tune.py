@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli.options import json_option, quiet_option, share, threads_option
+from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
 from palate.cli.solver_options import SolverCommand, make_solver
@@ -56,7 +56,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
     metavar="SHARE",
     help="Keep this share of the ratings for the one figure at the end.",
 )
-@click.option("--liked", type=float, help="From which rating on an item counts in lists. [default: guessed]")
+@liked_option
 @click.option(
     "--study",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -22,12 +22,14 @@ from palate.solvers.ease.weights import fit_ease
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit import ImplicitALS
 
-__all__ = ["Candidate", "ChosenHead", "choose_head", "fit_head"]
+__all__ = ["HEADS", "Candidate", "ChosenHead", "choose_head", "fit_head", "popularity_lists"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
+#: The choice heads, the simplest first.
+HEADS = ("popularity", "ease", "implicit")
 #: The powers of the chance of liking that are tried.
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 # A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
@@ -36,6 +38,8 @@ _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, u
 # worse than the best head by less than this share of its NDCG.
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1), (0.03, 0.3), (0.1, 0.1)), 0.1
 _PILOT_SWEEPS = 8
+# Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
+_SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
 # EASE holds a number for each pair of items: 1.6 GB.
 _EASE_ITEMS = 20_000
 # The chances are learnt from users with this number of pairs, of which so many are taken beside the choices.
@@ -79,12 +83,16 @@ class ChosenHead:
         All candidates, with their NDCG@10 on held-out lists.
     users
         How many users' lists were judged.
+    name, settings
+        Of the head, as `fit_head` takes them; an empty name without a head.
     """
 
     head: ChoiceHead | None
     interest: Interest | None
     tried: tuple[Candidate, ...]
     users: int
+    name: str = ""
+    settings: dict[str, float] = field(default_factory=dict)
 
 
 class _Contender(NamedTuple):
@@ -111,6 +119,7 @@ def choose_head(
     ratings: Ratings,
     liked: float | None,
     *,
+    heads: Sequence[str] = HEADS,
     pilot: Callable[[Ratings], Model] = _PILOT.fit,
     threads: int | None = None,
     seed: int = 0,
@@ -128,6 +137,9 @@ def choose_head(
         The training table; every id has a rating.
     liked
         The rating from which an item is relevant; None if every rated item is, as where there are only choices.
+    heads
+        Which heads may be chosen: names of `HEADS`. If "popularity" is among them, lists by predicted ratings alone may
+        win too.
     pilot
         Fits a model of ratings to the rest of the table, for the chances of liking.
     threads
@@ -147,10 +159,16 @@ def choose_head(
     likes = None if liked is None else _liking(pilot(lists.train.compact()), lists, boundary)
     powers = POWERS if likes else (0.0,)
     with pool(threads) as run:
-        contenders = [_judged("popularity", {}, _popularity(lists.train), lists, likes, powers, run)]
-        contenders += _ease(lists, likes, powers, run)
-        contenders += _implicit(lists, max(each.best_ndcg for each in contenders), likes, powers, run)
-        alone = None if likes is None else lists.ndcg(lambda users: [likes(users)], run)[0]
+        contenders: list[_Contender] = []
+        if "popularity" in heads:
+            contenders.append(_judged("popularity", {}, _popularity(lists.train), lists, likes, powers, run))
+        if "ease" in heads:
+            contenders += _ease(lists, likes, powers, run)
+        if "implicit" in heads or not contenders:
+            contenders += _implicit(
+                lists, max((each.best_ndcg for each in contenders), default=0.0), likes, powers, run
+            )
+        alone = None if likes is None or "popularity" not in heads else lists.ndcg(lambda users: [likes(users)], run)[0]
         best, power = _best(contenders, powers)
         tried = [
             Candidate(each.name, each.settings, power, float(ndcg.mean()))
@@ -162,7 +180,15 @@ def choose_head(
             if alone.mean() > best.ndcg[powers.index(power)].mean():
                 return ChosenHead(None, None, tuple(tried), len(lists.users))
         head = fit_head(best.name, best.settings, ratings, run)
-    return ChosenHead(head, Interest(best.calibration, power, boundary), tuple(tried), len(lists.users))
+    deviation = 1.0 if likes is None else likes.deviation
+    return ChosenHead(
+        head,
+        Interest(best.calibration, power, boundary, deviation),
+        tuple(tried),
+        len(lists.users),
+        best.name,
+        best.settings,
+    )
 
 
 def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15) -> ChoiceHead:
@@ -175,13 +201,26 @@ def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, 
     return _popularity(ratings)
 
 
+def popularity_lists(ratings: Ratings, liked: float | None) -> tuple[PopularityHead, Interest]:
+    """Return popularity as the choice head, and the usual way to combine it, without a search.
+
+    The deviation of ratings around predictions is taken to be that of the ratings around the items' means: too much,
+    which makes liking count for less.
+    """
+    if liked is None:
+        return _popularity(ratings), Interest(_SHARES, 0.0, 0.0)
+    sums = np.bincount(ratings.item, ratings.rating, minlength=len(ratings.items))
+    errors = ratings.rating - (sums / np.maximum(1, ratings.item_counts))[ratings.item]
+    deviation = max(float(np.sqrt(np.mean(errors**2))), 1e-6)
+    boundary = like_boundary(ratings.rating, liked)
+    return _popularity(ratings), Interest(_SHARES, _POPULARITY_POWER, boundary, deviation)
+
+
 def _popularity(ratings: Ratings) -> PopularityHead:
     return PopularityHead((ratings.item_counts / max(1, len(ratings.users))).astype(np.float32))
 
 
-def _ease(
-    lists: HeldOutLists, likes: Callable[[Indices], Doubles] | None, powers: Sequence[float], run: Run
-) -> list[_Contender]:
+def _ease(lists: HeldOutLists, likes: _Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
     if len(lists.train.items) > _EASE_ITEMS:
         return []
     regularization, _ = choose_regularization(lists, EASE(), run)
@@ -190,7 +229,7 @@ def _ease(
 
 
 def _implicit(
-    lists: HeldOutLists, best: float, likes: Callable[[Indices], Doubles] | None, powers: Sequence[float], run: Run
+    lists: HeldOutLists, best: float, likes: _Liking | None, powers: Sequence[float], run: Run
 ) -> list[_Contender]:
     contenders: list[_Contender] = []
     train = lists.train.compact()
@@ -218,18 +257,29 @@ def _expanded(head: FactorsHead, table: Ratings, compact: Ratings) -> FactorsHea
     return replace(head, user_factors=sides[0], item_factors=sides[1])
 
 
-def _liking(model: Model, lists: HeldOutLists, boundary: float) -> Callable[[Indices], Doubles]:
+def _liking(model: Model, lists: HeldOutLists, boundary: float) -> _Liking:
     """Return what tells how likely some users like each item, by a model of the training part."""
     user_index, item_index = model.users.index(lists.train.users.ids), model.items.index(lists.train.items.ids)
     errors = lists.held_out.rating - model.predict_table(lists.held_out)
     deviation = max(sqrt(float(np.mean(np.square(errors, dtype=np.float64)))), 1e-6)
 
-    def likes(users: Indices) -> Doubles:
-        p, q = model.user_factors[user_index[users]], model.item_factors[item_index]
-        predictions = p @ q.T + model.user_bias[user_index[users], None] + model.item_bias[item_index]
-        return chance_of_liking(predictions + model.intercept, deviation, boundary)
+    return _Liking(model, user_index, item_index, deviation, boundary)
 
-    return likes
+
+@dataclass(frozen=True)
+class _Liking:
+    """How likely users like items, by a model of ratings; a call with users returns it for all items."""
+
+    model: Model
+    user_index: Indices
+    item_index: Indices
+    deviation: float
+    boundary: float
+
+    def __call__(self, users: Indices) -> Doubles:
+        model, user, item = self.model, self.user_index[users], self.item_index
+        predictions = model.user_factors[user] @ model.item_factors[item].T + model.user_bias[user, None]
+        return chance_of_liking(predictions + model.item_bias[item] + model.intercept, self.deviation, self.boundary)
 
 
 def _judged(
@@ -237,7 +287,7 @@ def _judged(
     settings: dict[str, float],
     head: ChoiceHead,
     lists: HeldOutLists,
-    likes: Callable[[Indices], Doubles] | None,
+    likes: _Liking | None,
     powers: Sequence[float],
     run: Run,
 ) -> _Contender:
