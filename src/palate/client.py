@@ -177,7 +177,7 @@ class Client:
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
-        by: Literal["prediction", "lower bound", "chance"] = "prediction",
+        by: Literal["interest", "choice", "prediction", "lower bound", "chance"] | None = None,
         level: float | None = None,
         seed: int | None = None,
         texts: bool = False,

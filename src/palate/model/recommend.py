@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def recommend(
     return scored_list(model, model.items, items, values)
 
 
-def check_rank_by(model: ModelArrays, by: RankBy | None, lowest: bool, level: float, seed: int | None) -> RankBy:
+def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float, seed: int | None) -> RankBy:
     """Return what lists are ordered by: interest if nothing else is asked for and the model knows it.
 
     Raises
@@ -84,7 +84,7 @@ def check_rank_by(model: ModelArrays, by: RankBy | None, lowest: bool, level: fl
         model.require_posterior().width(level)
     if seed is not None and (not isinstance(seed, int) or seed < 0):
         raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
-    return by
+    return cast(RankBy, by)
 
 
 def rank_items(

@@ -176,7 +176,7 @@ class RecommendationOptions(_Schema):
     only: Annotated[list[Id], Field(max_length=10_000)] | None = None
     exclude: Annotated[list[Id], Field(max_length=10_000)] = []
     least: Annotated[int, Field(ge=0, le=1 << 40)] = 0
-    by: Literal["prediction", "lower bound", "chance"] = "prediction"
+    by: Literal["interest", "choice", "prediction", "lower bound", "chance"] | None = None
     level: Level | None = None
     seed: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
     texts: bool = False
@@ -224,6 +224,7 @@ class RecommendationEntry(_Schema):
     title: str
     prediction: float
     score: float | None = None
+    choice_chance: float | None = None
     low: float | None = None
     high: float | None = None
     text: str | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from palate.model import Contribution, Model, Profile, Scored
+from palate.model.recommend import check_rank_by
 from palate.service.loaded_model import LoadedModel
 from palate.service.schemas import RecommendationOptions
 
@@ -31,11 +32,12 @@ def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOp
         level=options.level or _DEFAULT_LEVEL,
         seed=options.seed,
     )[options.offset :]
+    by = check_rank_by(model, options.by, options.lowest, options.level or _DEFAULT_LEVEL, options.seed)
     rows: list[dict[str, Any]] = [{"item": one.id, "title": one.title, "prediction": one.score} for one in recommended]
     if not rows:
         return rows
-    if options.by != "prediction" or options.level is not None:
-        _add_intervals(model, user, rows, options)
+    if by not in ("prediction", "choice") or model.predicts == "rating":
+        _add_predictions(model, user, rows, by, options.level)
     if options.texts:
         for row in rows:
             row["text"] = loaded.entry(row["item"]).text
@@ -45,15 +47,25 @@ def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOp
     return rows
 
 
-def _add_intervals(
-    model: Model, user: Id | Profile, rows: list[dict[str, Any]], options: RecommendationOptions
+def _add_predictions(
+    model: Model, user: Id | Profile, rows: list[dict[str, Any]], by: str, level: float | None
 ) -> None:
-    level = options.level or _DEFAULT_LEVEL
-    intervals = model.predict(user, [row["item"] for row in rows], interval=level)
-    for row, rating, low, high in zip(rows, intervals.rating, intervals.low, intervals.high, strict=True):
-        if options.by != "prediction":
-            row["score"], row["prediction"] = row["prediction"], float(rating)
-        row["low"], row["high"] = float(low), float(high)
+    """Add what the model knows of each row beside its score: the prediction, its interval, the chance of a choice."""
+    ids = [row["item"] for row in rows]
+    if by != "prediction":
+        for row in rows:
+            row["score"] = row["prediction"]
+    if level is not None or by in ("lower bound", "chance"):
+        intervals = model.predict(user, ids, interval=level or _DEFAULT_LEVEL)
+        for row, rating, low, high in zip(rows, intervals.rating, intervals.low, intervals.high, strict=True):
+            row["prediction"], row["low"], row["high"] = float(rating), float(low), float(high)
+    elif by != "prediction":
+        for row, rating in zip(rows, model.predict(user, ids).tolist(), strict=True):
+            row["prediction"] = rating
+    if model.interest is not None:
+        chances = model.choice_chances(user)[model.items.index(ids)]
+        for row, chance in zip(rows, chances.tolist(), strict=True):
+            row["choice_chance"] = chance
 
 
 def _reasons(model: Model, user: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
