@@ -46,10 +46,12 @@ class ChanceCalibration(NamedTuple):
         >>> float(ChanceCalibration(0.0, 1.0, 0.0, 0.0).chances(1.0, 10, 10))
         0.5
         """
+        from scipy.special import expit
+
         log_odds = np.asarray(self.intercept, np.float64)
         for weight, column in zip(self[1:4], self.features(scores, item_counts, user_counts), strict=True):
             log_odds = log_odds + weight * column
-        return np.asarray(1 / (1 + np.exp(-log_odds)), np.float32)
+        return np.asarray(expit(log_odds), np.float32)
 
 
 class Interest(NamedTuple):
