@@ -14,6 +14,7 @@ from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
+from palate.model.choice import ChoiceHead, restore_head
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -44,6 +45,8 @@ def save(model: Model, path: str | Path) -> None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
     if model.posterior is not None:
         arrays |= _pack_posterior(model.posterior)
+    if model.choice is not None:
+        arrays |= {f"choice.{name}": part for name, part in model.choice.arrays().items()}
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -60,6 +63,7 @@ def save(model: Model, path: str | Path) -> None:
         "noise": None if model.posterior is None else model.posterior.noise,
         "solver": dict(model.solver),
         "training": dict(model.training),
+        "choice": None if model.choice is None else {"kind": model.choice.kind, **model.choice.settings()},
     }
     write_arrays(Path(path), arrays, header)
 
@@ -102,6 +106,7 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
+            choice=_unpack_choice(arrays, header.get("choice")),
             **{name: arrays[name] for name in _PARAMETERS},
         )
         fits = _fits(model, whole=not mmap)
@@ -110,6 +115,13 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
     if not fits:
         raise StorageError(f"model {path} has arrays that do not fit together: fit it again")
     return model
+
+
+def _unpack_choice(arrays: Arrays, record: Mapping[str, Any] | None) -> ChoiceHead | None:
+    if record is None:
+        return None
+    parts = {name.removeprefix("choice."): part for name, part in arrays.items() if name.startswith("choice.")}
+    return restore_head(record["kind"], {name: value for name, value in record.items() if name != "kind"}, parts)
 
 
 def _predicts_of(solver: Mapping[str, Any]) -> Predicts:
@@ -126,6 +138,8 @@ def _fits(model: Model, whole: bool) -> bool:
     parameters = [getattr(model, name) for name in _PARAMETERS]
     k = model.item_factors.shape[-1]
     if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)]:
+        return False
+    if model.choice is not None and not model.choice.fits(users, items):
         return False
     kinds = [part.dtype for part in parameters] == [np.float32] * 4
     penalties = [model.penalty.factors, model.penalty.bias or 0.0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError
+from palate.model.choice import ChoiceHead
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
@@ -46,6 +47,7 @@ class ModelArrays:
     solver: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     predicts: Predicts = "rating"
+    choice: ChoiceHead | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")

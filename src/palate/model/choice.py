@@ -70,6 +70,10 @@ class ChoiceHead(ABC):
     def settings(self) -> dict[str, Any]:
         """Return the plain values that a file keeps."""
 
+    @abstractmethod
+    def fits(self, users: int, items: int) -> bool:
+        """Whether the arrays belong together, as those of a forged file might not."""
+
     def user_scores(self, users: Indices, table: Grouped) -> Floats:
         """Return the score of every item for users of the training table: float32, (users, items).
 
@@ -116,6 +120,10 @@ class PopularityHead(ChoiceHead):
     def similarities(self, item: int) -> Floats:
         """Return zeros: popularity says nothing about which items belong together."""
         return np.zeros(self.size, np.float32)
+
+    def fits(self, users: int, items: int) -> bool:
+        """Whether there is a share for each item."""
+        return _is_single(self.share, (items,))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `share`, (items,)."""
@@ -182,6 +190,11 @@ class FactorsHead(ChoiceHead):
         products = self.item_factors @ self.item_factors[item]
         cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
         return cosines
+
+    def fits(self, users: int, items: int) -> bool:
+        """Whether there are as many factors for each user as for each item."""
+        k = self.item_factors.shape[-1]
+        return _is_single(self.user_factors, (users, k)) and _is_single(self.item_factors, (items, k))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `user_factors` (users, k) and `item_factors` (items, k)."""
@@ -256,6 +269,18 @@ class WeightsHead(ChoiceHead):
         correlations[targets] = self.weights[start:stop] * np.sqrt(self.variance[item] / self.variance[targets])
         return correlations
 
+    def fits(self, users: int, items: int) -> bool:
+        """Whether rows begin where others end, and all targets are items."""
+        count = len(self.weights)
+        if not (_is_single(self.variance, (items,)) and _is_single(self.weights, (count,))):
+            return False
+        if self.indptr.dtype != np.int64 or self.indptr.shape != (items + 1,) or self.targets.dtype != np.int32:
+            return False
+        if self.targets.shape != (count,) or self.indptr[0] != 0 or self.indptr[-1] != count:
+            return False
+        in_range = (self.targets >= 0).all() and (self.targets < items).all()
+        return bool((np.diff(self.indptr) >= 0).all() and in_range)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the four arrays: see the parameters."""
         return {name: getattr(self, name) for name in self.names}
@@ -263,6 +288,11 @@ class WeightsHead(ChoiceHead):
     def settings(self) -> dict[str, Any]:
         """Return `liked`."""
         return {"liked": self.liked}
+
+
+def _is_single(array: NDArray[Any], shape: tuple[int, ...]) -> bool:
+    """Whether an array has this shape and holds finite float32 numbers."""
+    return array.dtype == np.float32 and array.shape == shape and bool(np.isfinite(array).all())
 
 
 def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ChoiceHead:

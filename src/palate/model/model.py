@@ -61,6 +61,8 @@ class Model(ModelArrays):
     predicts
         What the scores are: "rating", or "choice" (how likely a user chooses an item; errors in rating points do not
         exist then).
+    choice
+        How likely users choose items, beside the predicted ratings; None if that was not fitted.
     """
 
     def predict(
