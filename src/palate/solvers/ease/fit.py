@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from palate.errors import DataError
 from palate.model import Model
 from palate.model.choice import WeightsHead
 from palate.ratings import Ratings, RatingScale
@@ -27,6 +28,8 @@ class EASEFit:
 
     def __init__(self, solver: EASE, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
+        if solver.liked is not None and not (self.ratings.rating >= np.float32(solver.liked)).any():
+            raise DataError(f"no rating is at least {solver.liked:g}, so there are no choices: lower liked (--liked)")
 
     def go(self, resume: bool) -> Model:
         """Fit the weights between items; return the model."""
