@@ -140,7 +140,7 @@ def test_zeros_that_outnumber_the_rest():
 
 def test_times_and_ids_in_the_rating_column():
     times = [(user, item, 881_250_949 + user * item) for user in range(30) for item in range(20)]
-    assert "look like times (1997-12-04" in finding(check(times), "wrong-column").message
+    assert "look like times (1997-12-04" in finding(check_table(read_table(times, rating=2)), "wrong-column").message
     numbers = [(user, item, user * 20 + item) for user in range(30) for item in range(20)]
     assert "look like ids (600 integers from 0 to 599)" in finding(check(numbers), "wrong-column").message
 
@@ -192,7 +192,7 @@ def test_published_tables_are_good(data):
     assert codes(found) == ["items-once"]
     assert found.items_once == 141
     assert found.scale == (1, 5)
-    swapped = check_table(read_table(data / "ml-100k" / "u.data", rating=3))
+    swapped = check_table(read_table(data / "ml-100k" / "u.data", user=0, item=1, rating=3))
     assert "look like times (1997-09-20 to 1998-04-22" in finding(swapped, "wrong-column").message
     jester = check_table(read_table(data / "jester" / "jester5k_ratings.dat"))
     assert jester.ok

@@ -230,6 +230,8 @@ class Ratings:
         The scale if it is known; otherwise `scale` is guessed from these ratings alone.
     notes
         What reading guessed or left out, a sentence each.
+    time
+        int64, n: when each rating was given, in seconds since 1970; None if that is not known.
     """
 
     users: Vocabulary
@@ -239,6 +241,7 @@ class Ratings:
     rating: NDArray[np.float32]
     declared_scale: RatingScale | None = None
     notes: tuple[str, ...] = field(default=())
+    time: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -282,7 +285,8 @@ class Ratings:
 
     def take(self, chosen: NDArray[Any]) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
-        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen])
+        time = None if self.time is None else self.time[chosen]
+        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen], time=time)
 
     def compact(self) -> Ratings:
         """The same ratings without the ids that have none, so that every id left has been rated."""

@@ -71,7 +71,7 @@ def demo(
         model = SOLVERS["bayes"].fit(train, progress=progress)
     if model.training["interrupted"]:
         raise click.Abort
-    model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
+    model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue, reading["on_error"]))
     result = evaluate(model, test)
     save(model, output)
     chosen_item = model.items.require(item) if item is not None else _most_rated(model)

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["cross_validate", "evaluate", "fit"]
 
 _INTERRUPTED = 130
-_READING = ("columns", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder")
+_READING = (
+    "columns", "time", "separator", "header", "layout", "missing", "query", "on_error", "duplicates", "scale", "folder",
+)  # fmt: skip
 
 
 def _require_ratings(solver: str, predicts: str) -> None:
@@ -99,8 +101,8 @@ def fit(
     if holdout is not None:
         _require_ratings(solver, chosen.predicts)
     ratings, catalogue = load_ratings(source, **reading)
-    catalogue = load_catalogue(items, catalogue)
-    looked = [*ratings.notes, *check_ratings(ratings)]
+    catalogue = load_catalogue(items, catalogue, reading["on_error"])
+    looked = [*ratings.notes, *catalogue.notes, *check_ratings(ratings)]
     if len(catalogue):
         listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
         looked.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")

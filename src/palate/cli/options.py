@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,14 +45,18 @@ threads_option = click.option(
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 _READING = [
-    click.option("--columns", metavar="USER,ITEM,RATING", help="Names or positions (from 0) of the three columns."),
+    click.option(
+        "--columns", metavar="USER,ITEM,RATING", help="Names or positions (from 0) of the columns; of two for choices."
+    ),
+    click.option("--time", metavar="COLUMN", help="Name or position of the column of times. [default: guessed]"),
+    click.option("--no-time", "time", flag_value="", help="Read no times."),
     click.option("--separator", metavar="TEXT", help="Between columns, e.g. ',' or '::'. [default: guessed]"),
     click.option("--header/--no-header", default=None, help="Whether the first line names columns. [default: guessed]"),
     click.option(
         "--layout", type=click.Choice(["auto", "long", "wide"]), default="auto", help="One rating a row, or one user."
     ),
     click.option(
-        "--missing", type=float, default=99, show_default=True, help="What stands for 'not rated' in a wide table."
+        "--missing", type=float, help="A value for 'not rated'. [default: 99 in Jester's tables, and blank cells]"
     ),
     click.option("--query", metavar="SQL", help="What to select, where RATINGS is a database URL."),
     click.option(
@@ -62,17 +67,17 @@ _READING = [
     ),
     click.option(
         "--duplicates",
-        type=click.Choice(["error", "last", "mean"]),
+        type=click.Choice(["error", "last", "mean", "sum", "count"]),
         default="error",
-        help="Which of several ratings counts.",
+        help="Which of several ratings of a pair counts; the last is the latest in time.",
     ),
     click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="The rating scale. [default: guessed]"),
     click.option("--folder", type=click.Path(path_type=Path), help="Where the files of a named data set lie already."),
 ]
 
 
-_DEFAULTS = {"layout": "auto", "missing": 99, "on_error": "error", "duplicates": "error"} | dict.fromkeys(
-    ("columns", "separator", "header", "query", "scale")
+_DEFAULTS = {"layout": "auto", "on_error": "error", "duplicates": "error"} | dict.fromkeys(
+    ("columns", "time", "separator", "header", "missing", "query", "scale")
 )
 
 
@@ -88,7 +93,7 @@ def load_table(source: str, **reading: Any) -> Table:
     from palate.reading import read_table
 
     how = {name: reading[name] for name in ("separator", "header", "layout", "missing", "query")}
-    return read_table(source, **_columns(reading["columns"]), **how)
+    return read_table(source, **_columns(reading["columns"], reading["time"]), **how)
 
 
 def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None]:
@@ -105,8 +110,9 @@ def load_ratings(source: str, **reading: Any) -> tuple[Ratings, Catalogue | None
         if reading["folder"] is None and not dataset.is_cached():
             click.echo(f"fetching {source} ({dataset.title}). Terms: {dataset.terms}", err=True)
         return dataset.load(reading["folder"])
-    how = {name: value for name, value in reading.items() if name not in ("columns", "folder")}
-    return read_ratings(source, **_columns(reading["columns"]), **how), None
+    how = {name: value for name, value in reading.items() if name not in ("columns", "time", "folder")}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # the check says it
+        return read_ratings(source, **_columns(reading["columns"], reading["time"]), **how), None
 
 
 def is_dataset(source: str) -> bool:
@@ -132,23 +138,23 @@ def complete_source(ctx: click.Context, parameter: click.Parameter, start: str) 
     return [CompletionItem(name) for name in DATASETS if name.startswith(start)] + [CompletionItem(start, type="file")]
 
 
-def _columns(text: str | None) -> dict[str, Any]:
+def _columns(text: str | None, time: str | None) -> dict[str, Any]:
+    columns: dict[str, Any] = {} if time is None else {"time": False if time == "" else time}
     if text is None:
-        return {}
+        return columns
     names = [name.strip() for name in text.split(",")]
-    if len(names) != 3:
-        raise click.BadParameter(f"three columns are needed, user,item,rating, not {text!r}", param_hint="--columns")
-    columns = [int(name) if name.isdecimal() else name for name in names]
-    return dict(zip(("user", "item", "rating"), columns, strict=True))
+    if len(names) not in (2, 3):
+        raise click.BadParameter(f"user,item,rating or user,item are needed, not {text!r}", param_hint="--columns")
+    return columns | dict(zip(("user", "item", "rating"), [*names, False][:3], strict=True))
 
 
-def load_catalogue(items: str | None, given: Catalogue | None) -> Catalogue:
+def load_catalogue(items: str | None, given: Catalogue | None, on_error: str = "error") -> Catalogue:
     """Read ITEMS if it was named, else take what the data set brought."""
     from palate.catalogue import Catalogue
     from palate.reading import read_catalogue
 
     if items is not None:
-        return read_catalogue(items)
+        return read_catalogue(items, on_error=on_error)
     return given or Catalogue()
 
 
