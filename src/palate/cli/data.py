@@ -40,7 +40,7 @@ def check(source: str, as_json: bool, **reading: Any) -> None:
         table = replace(read_table(columns), source=source, notes=ratings.notes)
     else:
         table = load_table(source, **reading)
-    found = check_table(table, scale=reading["scale"])
+    found = check_table(table, scale=reading["scale"], on_error=reading["on_error"], duplicates=reading["duplicates"])
     if as_json:
         show.json_text(found.as_dict())
     else:
@@ -62,6 +62,7 @@ def _tell(found: Check) -> None:
             ["density", f"{found.density:.3%} of all pairs"],
             ["scale", f"{low:g} to {high:g}: {found.scale_reason}"],
             ["values", f"mean {found.mean:.3f}, median {found.median:g}"],
+            *([["times", str(found.times)]] if found.times is not None else []),
         ]
     show.table("", ["", ""], rows, left=2)
     _histogram(found)

@@ -16,7 +16,7 @@ from palate.reading.ids import index_ids
 from palate.reading.table import Table
 from palate.reading.times import readable_times
 
-__all__ = ["POLICIES", "Examined", "as_scale", "check_policies", "encode", "examine"]
+__all__ = ["POLICIES", "Examined", "as_scale", "check_policies", "encode", "examine", "settled"]
 
 POLICIES = {"on_error": ("error", "skip"), "duplicates": ("error", "last", "mean", "sum", "count")}
 
@@ -157,7 +157,7 @@ def encode(
             "'count' (--duplicates last|mean|sum|count)"
         )
     if repeats is not None:
-        notes.append(f"{repeats.extra:,} of {len(table):,} rows rate a pair again: {_settled(ratings, duplicates)}")
+        notes.append(f"{repeats.extra:,} of {len(table):,} rows rate a pair again: {settled(ratings, duplicates)}")
     ratings = _settle(ratings, repeats, duplicates)
     if added_up and declared is not None:
         ratings = _on_scale(replace(ratings, declared_scale=declared), duplicates, table.source)
@@ -189,7 +189,7 @@ def _refuse(table: Table, faults: list[Fault]) -> None:
     raise kind(f"{table.where(int(first.rows[0]))}: {what}; {mend}")
 
 
-def _settled(ratings: Ratings, policy: str) -> str:
+def settled(ratings: Ratings, policy: str) -> str:
     """Say what becomes of pairs that are rated several times."""
     if policy == "last":
         return "kept the last in the file" if ratings.time is None else "kept the latest in time"
