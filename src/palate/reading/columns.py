@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name
-from palate.reading.numbers import is_number
+from palate.reading.numbers import is_number, to_numbers
 from palate.reading.raw import Choice, Chosen, RawTable, Wanted
 from palate.reading.times import are_epochs, are_times
 
@@ -53,7 +54,7 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
     if len(free) < len(missing):
         columns = f"{raw.width} column{'s' * (raw.width != 1)}"
         raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
-    if len(free) > len(missing) > 0:
+    if len(free) > len(missing) > 0 or (missing == ["rating"] and _is_words(raw, free)):
         raise ReadError(_unclear(raw, missing, chosen, free))
     chosen.update(zip(missing, free, strict=False))  # nothing is missing where more is free
     user, item = (chosen[role] or 0 for role in ("user", "item"))  # neither can be None
@@ -108,6 +109,14 @@ def _find_time(raw: RawTable, chosen: dict[str, int | None]) -> int | None:
     return None
 
 
+def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:
+    """Whether a column among others that were found by name holds words, which are no ratings."""
+    values = [value for position in columns for value in raw.values(position)]
+    if raw.names is None or not values or any(map(is_number, values)):
+        return False
+    return to_numbers(pl.Series(values))[0].dtype == pl.String
+
+
 def _is_ignorable(raw: RawTable, position: int) -> bool:
     """Whether a column numbers or labels the rows, or is empty."""
     if raw.names is not None and position == raw.index:
@@ -128,11 +137,15 @@ def _numbers_rows(values: Sequence[str]) -> bool:
 def _unclear(raw: RawTable, missing: list[str], chosen: dict[str, int | None], free: list[int]) -> str:
     columns = suggest(raw, chosen, free)
     names = [raw.name(position) for position in columns]
+    if missing == ["rating"] and not any(map(is_number, raw.values(columns[2]))):
+        names.pop()
     line = f"--columns {','.join(names)}"
-    keywords = ", ".join(f"{role}={name!r}" for role, name in zip(("user", "item", "rating"), names, strict=True))
+    keywords = ", ".join(f"{role}={name!r}" for role, name in zip(("user", "item", "rating"), names, strict=False))
     there = f"There are {listed_names(raw.names)}" if raw.names else f"There are {raw.width} without names"
     which = "which columns are user, item and rating" if len(missing) == 3 else f"which column is the {missing[0]}"
-    choices = ", or only two where no rating is given" if missing == ["rating"] else ""
+    if len(names) == 2:
+        keywords += ", rating=False"
+    choices = "; two columns are choices, without ratings" if missing == ["rating"] else ""
     wide = "; a table with a row a user is read with --layout wide (layout='wide')" if raw.width > _WIDE else ""
     return f"{raw.source}: {which}? {there}: say so, for example {line} ({keywords}){choices}{wide}"
 
@@ -142,7 +155,7 @@ def suggest(raw: RawTable, chosen: dict[str, int | None], free: Sequence[int]) -
     known = {role: position for role, position in chosen.items() if position is not None}
     left = [position for position in free if not are_epochs(raw.values(position))]
     if "rating" not in known:
-        by_values = sorted(left, key=lambda position: (_rating_penalty(raw.values(position)), -position))
+        by_values = sorted(left, key=lambda place: _unlike_ratings(raw.values(place), place))
         known["rating"] = by_values[0] if by_values else free[-1]
     ids = iter(_ids_first(raw, [position for position in (*left, *free) if position not in known.values()]))
     for role in ("user", "item"):
@@ -156,19 +169,21 @@ def _ids_first(raw: RawTable, positions: Sequence[int]) -> Iterator[int]:
     yield from sorted(dict.fromkeys(positions), key=lambda position: _numbers_rows(raw.values(position)))
 
 
-def _rating_penalty(values: Sequence[str]) -> float:
-    """Return how little values look like ratings: numbers, few of them, more than one."""
+def _unlike_ratings(values: Sequence[str], position: int) -> tuple[int, bool, int, int]:
+    """Return a key that sorts columns by how little they look like ratings: a few numbers up to 10, behind the ids."""
     numbers = [value for value in values if is_number(value)]
     if len(numbers) < 0.8 * len(values) or not values:
-        return 1000.0
-    distinct = {float(value) for value in numbers}
-    return 500.0 * (len(distinct) == 1 < len(numbers)) + 100.0 * (max(map(abs, distinct)) > 100) + len(distinct)
+        return 4, position < 2, 0, position
+    distinct = {float(value.replace(",", ".")) for value in numbers}
+    largest = max(map(abs, distinct))
+    kind = 3 if len(distinct) == 1 < len(numbers) else 2 if largest > 100 else int(largest > 10)
+    return kind, position < 2, len(distinct), position
 
 
 def _note(raw: RawTable, chosen: dict[str, int | None]) -> str:
     roles = [role for role in ("user", "item", "rating", "time") if chosen[role] is not None]
     positions = [chosen[role] for role in roles]
-    rest = raw.width - len(roles)
+    rest = raw.width - len(roles) - (raw.index is not None and raw.index not in positions)
     if raw.names is not None:
         columns = "columns " + _and([f"'{raw.names[position or 0]}'" for position in positions])
     elif positions == list(range(len(positions))):

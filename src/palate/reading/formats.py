@@ -25,15 +25,17 @@ _MOVIE = re.compile(rb"\s*[^\s,:]+:[ \t]*\r?\n[^\r\n:]+,")
 _SHOWN = 3
 
 
-def special_reader(content: Bytes) -> Callable[[str], RawTable] | None:
+def special_reader(content: Bytes, json_only: bool = False) -> Callable[[str], RawTable] | None:
     """Return a reader, which takes the name of the source, if a text is no delimited table but one of these."""
     head = content[:_HEAD].tobytes().lstrip()
+    if re.match(rb'\{\s*["\'}]|\[\s*[\[{]', head):
+        return lambda source: _read_json(content, source)
+    if json_only:
+        return None
     if head.startswith(b"%%MatrixMarket"):
         return lambda source: _read_matrix_market(content, source)
     if _MOVIE.match(head):
         return lambda source: _read_netflix(content, source)
-    if re.match(rb'\{\s*["\'}]|\[\s*[\[{]', head):
-        return lambda source: _read_json(content, source)
     return None
 
 
@@ -212,7 +214,10 @@ def _read_netflix(content: Bytes, source: str) -> RawTable:
         raise ReadError(f"{source} is no table: its blocks hold single columns")
     schema = {str(place): pl.String for place in range(width)}
     try:
-        lines = pl.read_csv(text.encode(), has_header=False, schema=schema, quote_char=None)
+        # The line in front makes Polars expect the right number of columns.
+        lines = pl.read_csv(
+            ("," * (width - 1) + "\n" + text).encode(), has_header=False, schema=schema, quote_char=None
+        )
     except pl.exceptions.PolarsError as error:
         raise ReadError(f"{source}: some line has more than {width} columns: {str(error).splitlines()[0]}") from error
     first = lines[:, 0].fill_null("").str.strip_chars()
@@ -225,6 +230,6 @@ def _read_netflix(content: Bytes, source: str) -> RawTable:
     raw = from_columns(names, columns.__getitem__, width + 1, source)
 
     def read(positions: Sequence[int]) -> Part:
-        return Part([columns[position] for position in positions], lambda row: f"line {rows[row] + 1}")
+        return Part([columns[position] for position in positions], lambda row: f"line {rows[row]}")
 
     return RawTable(source, width + 1, read, names, raw.sample, "blocks of 'item:' with lines of user, rating and date")
