@@ -5,7 +5,7 @@ from __future__ import annotations
 from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
 from palate.reading.columns import choose_columns
-from palate.reading.id_columns import as_ids, strip_padding
+from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.numbers import as_ratings
 from palate.reading.raw import Chosen, Part, RawTable, Wanted
 from palate.reading.table import Table
@@ -47,9 +47,9 @@ def _from_part(raw: RawTable, chosen: Chosen, part: Part, note: str) -> Table:
     notes = [note, *part.notes]
     columns: dict[str, pl.Series] = {}
     for role in ("user", "item"):
-        columns[role], stripped = _ids(values[role], part, raw.source)
-        if stripped:
-            notes.append(f"took blanks from the ends of {stripped:,} {role} ids (those in quotes stay)")
+        columns[role] = as_ids(values[role], raw.source, part.padded)
+        if part.padded is not None and columns[role].dtype == pl.String:
+            notes += padding_note(values[role], columns[role], role)
     if chosen.rating is None:
         columns["rating"] = pl.repeat(1.0, len(columns["user"]), dtype=pl.Float32, eager=True)
     else:
@@ -60,16 +60,6 @@ def _from_part(raw: RawTable, chosen: Chosen, part: Part, note: str) -> Table:
         columns |= {} if times is None else {"time": times}
         notes += [trouble] if trouble else []
     return Table(pl.DataFrame(columns), raw.source, tuple(notes), part.locate, part.bad)
-
-
-def _ids(column: pl.Series, part: Part, source: str) -> tuple[pl.Series, int]:
-    ids = as_ids(column, source)
-    if part.padded is None or ids.dtype != pl.String:
-        return ids, 0
-    if not ids.str.contains(r"^\s|\s$").any():
-        return ids, 0
-    ids, count = strip_padding(ids, part.padded())
-    return ids, count
 
 
 def _times(column: pl.Series, chosen: Chosen, raw: RawTable) -> tuple[pl.Series | None, str]:

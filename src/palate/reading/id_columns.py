@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.objects import from_objects
 
-__all__ = ["as_ids", "strip_padding"]
+__all__ = ["Padded", "as_ids", "padding_note"]
 
 _LARGEST_EXACT = 2**53
+Padded = Callable[[], frozenset[str]]
 
 
-def as_ids(column: pl.Series, source: str) -> pl.Series:
+def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.Series:
     """Bring a column of ids to Int64 (or leave it at Int32) if all are integers, else to String; blanks become null.
 
     Integers must be spelled in one way only: a column with "007" or with both "1" and "1.0" stays text. Whole numbers
     among fractions are spelled without ".0", truth values and dates as Python does.
+
+    Parameters
+    ----------
+    column
+        The ids.
+    source
+        For messages.
+    padded
+        For ids of delimited text: returns the fields that are quoted together with the blanks at their ends. From other
+        ids these blanks are taken. None keeps all blanks.
 
     Raises
     ------
@@ -43,7 +56,7 @@ def as_ids(column: pl.Series, source: str) -> pl.Series:
         return column.cast(pl.String).replace({"true": "True", "false": "False"})
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string("%Y-%m-%d %H:%M:%S%.6f").str.strip_suffix(".000000")
-    return _text_ids(column.cast(pl.String))
+    return _text_ids(column.cast(pl.String), padded)
 
 
 def _shortest(column: pl.Series) -> list[float | None]:
@@ -54,7 +67,7 @@ def _shortest(column: pl.Series) -> list[float | None]:
     return values
 
 
-def _text_ids(column: pl.Series) -> pl.Series:
+def _text_ids(column: pl.Series, padded: Padded | None = None) -> pl.Series:
     integers = _spelled_integers(column)
     if integers is not None:
         return integers
@@ -67,7 +80,7 @@ def _text_ids(column: pl.Series) -> pl.Series:
         integers = _spelled_integers(whole.replace("-0", "0"))
     if integers is not None:
         return integers
-    return _without_fractions(column)
+    return _without_fractions(column if padded is None else _stripped(column, bare, padded))
 
 
 def _without_fractions(column: pl.Series) -> pl.Series:
@@ -90,12 +103,16 @@ def _spelled_integers(column: pl.Series) -> pl.Series | None:
     return None if odd.any() else integers
 
 
-def strip_padding(ids: pl.Series, padded: frozenset[str]) -> tuple[pl.Series, int]:
-    """Take the blanks from the ends of text ids, but for those that are quoted with them.
+def _stripped(ids: pl.Series, bare: pl.Series, padded: Padded) -> pl.Series:
+    """Take the blanks from the ends of ids, but for those that are quoted with them."""
+    loose = (bare != ids).fill_null(False)
+    if not loose.any():
+        return ids
+    loose &= ~ids.is_in(list(padded())).fill_null(False)
+    return ids.zip_with(~loose, bare)
 
-    Returns the ids, and how many were stripped.
-    """
-    bare = ids.str.strip_chars()
-    loose = (bare != ids) & ~ids.is_in(list(padded)) if padded else bare != ids
-    count = int(loose.sum())
-    return (ids.zip_with(~loose.fill_null(False), bare), count) if count else (ids, 0)
+
+def padding_note(before: pl.Series, after: pl.Series, role: str) -> list[str]:
+    """Say how many ids lost the blanks at their ends."""
+    count = int((before.cast(pl.String) != after).sum())
+    return [f"took blanks from the ends of {count:,} {role} ids (those in quotes stay)"] if count else []

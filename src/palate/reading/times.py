@@ -29,9 +29,14 @@ _DATES = (
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d. %B %Y", "%Y%m%d",
 )  # fmt: skip
 _SHORT_DATES = ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%m-%d-%y", "%d-%m-%y", "%d-%b-%y", "%y/%m/%d")
-_CLOCKS = ("", " %H:%M", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %I:%M:%S %p")
+# Fractions of a known length are read four times as quickly as those of any.
+_CLOCKS = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%6f", " %H:%M:%S.%3f", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M",
+    ", %I:%M:%S %p",
+)  # fmt: skip
 _SENTENCES = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %z %Y")
 _SHORT_YEAR = r"^\d{1,2}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2}(\D|$)"
+_UTC = r"\s*(?:Z|UTC|GMT)$"
 _ZONE = r"\s*[+-]\d{2}:?\d{2}$"
 
 
@@ -160,7 +165,12 @@ def readable_times(text: pl.Series) -> pl.Series:
 
 def _plain(text: pl.Series) -> pl.Series:
     """Spell ISO times with a blank and without the mark of UTC."""
-    return text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt](\d)", "$1 $2").str.replace(r"\s*(?:Z|UTC|GMT)$", "")
+    head = text.drop_nulls().head(_SAMPLE)
+    if head.str.contains(r"^\d{4}-\d{2}-\d{2}[Tt]\d").any():
+        text = text.str.replace("T", " ", literal=True)
+    if head.str.contains(_UTC).any():
+        text = text.str.replace(_UTC, "")
+    return text
 
 
 def _swapped(form: str) -> str | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
 from palate.reading.columns import column_position
-from palate.reading.id_columns import as_ids, strip_padding
+from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.names import RATINGS, find_roles, is_index_name, plain_name
 from palate.reading.numbers import is_blank, is_number, to_numbers
 from palate.reading.raw import Part, RawTable, Wanted
@@ -159,8 +159,8 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     rated, ratings = _cells(cells, missing)
     user, item = np.divmod(np.flatnonzero(rated), len(positions))
     notes = [_note(raw, kind, labels, len(positions), missing), *part.notes]
-    users, note = _users(raw, kind, label_column, part, cells.height)
-    notes += [note] if note else []
+    users, padding = _users(raw, kind, label_column, part, cells.height)
+    notes += padding
     if kind == "counts" and label_column is not None:
         notes += _miscounts(label_column, rated, part)
     columns = {
@@ -211,19 +211,17 @@ def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:
 
 def _cells(cells: pl.DataFrame, missing: float | None) -> tuple[NDArray[np.bool_], pl.Series]:
     """Return which cells are rated (rows x columns), and their ratings, row after row."""
-    blank, numbers, is_text = [], [], False
-    for column, values in zip(cells, cells.select(pl.all().cast(pl.Float32, strict=False)), strict=True):
+    numbers = cells.select(pl.all().cast(pl.Float32, strict=False))
+    is_text = False
+    for name, column, values in zip(cells.columns, cells, numbers, strict=True):
         if values.null_count() > column.null_count():
             read, _ = to_numbers(_without_blanks(column.cast(pl.String)))
-            values = (read if read.dtype != pl.String else read.str.strip_chars()).cast(pl.Float32, strict=False)
             is_text |= read.dtype == pl.String
-            empty = read.is_null()
-        else:
-            empty = values.is_null()
-        blank.append((empty | values.is_nan().fill_null(False)).to_numpy())
-        numbers.append(values)
-    matrix = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(numbers)]).to_numpy(order="c")
-    rated = ~np.column_stack(blank) if blank else np.zeros((cells.height, 0), bool)
+            values = (read.str.strip_chars() if read.dtype == pl.String else read).cast(pl.Float32, strict=False)
+            cells, numbers = cells.with_columns(read.alias(name)), numbers.with_columns(values.alias(name))
+    matrix = numbers.to_numpy(order="c")
+    rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
+    rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
     if missing is not None:
         rated &= matrix != np.float32(missing)
     if not is_text:
@@ -238,15 +236,14 @@ def _without_blanks(text: pl.Series) -> pl.Series:
     return text.replace(nothing, [None] * len(nothing)) if nothing else text
 
 
-def _users(raw: RawTable, kind: str, labels: pl.Series | None, part: Part, height: int) -> tuple[pl.Series, str]:
+def _users(raw: RawTable, kind: str, labels: pl.Series | None, part: Part, height: int) -> tuple[pl.Series, list[str]]:
     if kind != "ids" or labels is None:
         first = 1 if kind == "counts" else raw.first
-        return pl.int_range(first, first + height, eager=True), ""
-    ids = as_ids(labels, raw.source)
+        return pl.int_range(first, first + height, eager=True), []
+    ids = as_ids(labels, raw.source, part.padded)
     if part.padded is None or ids.dtype != pl.String:
-        return ids, ""
-    ids, stripped = strip_padding(ids, part.padded())
-    return ids, f"took blanks from the ends of {stripped:,} user ids (those in quotes stay)" if stripped else ""
+        return ids, []
+    return ids, padding_note(labels, ids, "user")
 
 
 def _items(raw: RawTable, kind: str, positions: Sequence[int]) -> pl.Series:
