@@ -148,7 +148,8 @@ def filler(ratings: Ratings, values: NDArray[np.float32], counts: NDArray[np.int
     """Find a value that fills most of a table in which nearly every pair is rated, as wide tables without gaps are."""
     share = counts.max() / counts.sum()
     small = min(len(ratings.users), len(ratings.items)) < 3
-    if len(values) < 3 or small or share <= 0.5 or ratings.density < 0.95:
+    thumbs = set(values.tolist()) <= {-1.0, 0.0, 1.0}
+    if len(values) < 3 or thumbs or small or share <= 0.5 or ratings.density < 0.95:
         return
     value = shown(values[counts.argmax()])
     message = (

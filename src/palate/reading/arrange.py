@@ -77,7 +77,7 @@ def _times(column: pl.Series, chosen: Chosen, raw: RawTable) -> tuple[pl.Series 
     else:
         trouble = f"some, such as {_first_odd(times)!r}, cannot be read"
     name = raw.name(chosen.time or 0)
-    return None, f"the times in column '{name}' are left out: {trouble} (--time {name} insists on them)"
+    return None, f"the times in column {name!r} are left out: {trouble} (time={name!r}, --time, insists on them)"
 
 
 def _first_odd(times: pl.Series) -> str:

@@ -185,6 +185,7 @@ def _from_records(words: str, dialect: Dialect, columns: _Columns, quoted: bool,
         if fields is None or not columns.needed <= len(fields) <= dialect.width:
             count = 0 if fields is None else len(fields)
             fault = record.fault or f"has {count} column{'s' * (count != 1)}, {dialect.width} expected"
+            fault = restore(fault, dialect.separator)
             bad.append(f"line {record.line} {fault}: {_shown(restore(record.text.strip(), dialect.separator))}")
             continue
         ids.append(fields[columns.id].strip())

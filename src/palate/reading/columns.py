@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name
-from palate.reading.numbers import is_number, to_numbers
+from palate.reading.numbers import is_number, number_of, to_numbers
 from palate.reading.raw import Choice, Chosen, RawTable, Wanted
 from palate.reading.times import are_epochs, are_times
 
@@ -44,8 +45,9 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
             chosen[role] = position
     if "time" not in chosen:
         chosen["time"] = _find_time(raw, chosen)
+    denied = _find_time(raw, chosen) if wanted.time is False else None
     missing = [role for role in ("user", "item", "rating") if role not in chosen]
-    free = [position for position in range(raw.width) if position not in chosen.values()]
+    free = [position for position in range(raw.width) if position not in (denied, *chosen.values())]
     if len(free) > len(missing) or missing == ["rating"]:
         free = [position for position in free if not _is_ignorable(raw, position)]
     if len(missing) == len(free) + 1 and missing[-1:] == ["rating"]:
@@ -89,7 +91,7 @@ def column_position(raw: RawTable, column: Choice, role: str) -> int:
 
 def listed_names(names: Sequence[str]) -> str:
     """List the names of columns, the first few of many."""
-    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
+    return ", ".join(map(repr, names[:_SHOWN])) + ", …" * (len(names) > _SHOWN)
 
 
 def _find_time(raw: RawTable, chosen: dict[str, int | None]) -> int | None:
@@ -136,7 +138,8 @@ def _numbers_rows(values: Sequence[str]) -> bool:
 
 def _unclear(raw: RawTable, missing: list[str], chosen: dict[str, int | None], free: list[int]) -> str:
     columns = suggest(raw, chosen, free)
-    names = [raw.name(position) for position in columns]
+    plain = all(re.fullmatch(r"[\w .:-]+", raw.name(position)) for position in columns)
+    names = [raw.name(position) if plain else str(position) for position in columns]
     if missing == ["rating"] and not any(map(is_number, raw.values(columns[2]))):
         names.pop()
     line = f"--columns {','.join(names)}"
@@ -174,7 +177,7 @@ def _unlike_ratings(values: Sequence[str], position: int) -> tuple[int, bool, in
     numbers = [value for value in values if is_number(value)]
     if len(numbers) < 0.8 * len(values) or not values:
         return 4, position < 2, 0, position
-    distinct = {float(value.replace(",", ".")) for value in numbers}
+    distinct = {number_of(value) for value in numbers}
     largest = max(map(abs, distinct))
     kind = 3 if len(distinct) == 1 < len(numbers) else 2 if largest > 100 else int(largest > 10)
     return kind, position < 2, len(distinct), position
@@ -185,7 +188,7 @@ def _note(raw: RawTable, chosen: dict[str, int | None]) -> str:
     positions = [chosen[role] for role in roles]
     rest = raw.width - len(roles) - (raw.index is not None and raw.index not in positions)
     if raw.names is not None:
-        columns = "columns " + _and([f"'{raw.names[position or 0]}'" for position in positions])
+        columns = "columns " + _and([repr(raw.names[position or 0]) for position in positions])
     elif positions == list(range(len(positions))):
         columns = f"the {'first ' * (rest > 0)}{('two', 'three', 'four')[len(positions) - 2]} columns"
     else:

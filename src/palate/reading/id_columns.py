@@ -41,7 +41,7 @@ def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.S
     if kind == pl.Object:
         return as_ids(from_objects(column.to_list()), source)
     if kind.is_nested() or kind == pl.Binary:
-        raise ReadError(f"{source}: column '{column.name}' holds {kind} values, which cannot be ids")
+        raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be ids")
     if kind.is_float():
         numbers = column.cast(pl.Float64).fill_nan(None)
         if ((numbers == numbers.round()) & (numbers.abs() < _LARGEST_EXACT)).all():

@@ -201,6 +201,7 @@ def _bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: D
     for fault, text in faults:
         if isinstance(fault, int):
             fault = f"has {fault} column{'s' * (fault != 1)}, {dialect.width} expected"
+        fault = restore(fault, dialect.separator)
         shown = restore(text.strip("\r\n"), dialect.separator)
         shown = shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
         said.append(f"{fault}: {shown!r}")

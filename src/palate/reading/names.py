@@ -121,15 +121,15 @@ def is_index_name(name: str) -> bool:
 
 
 def find_column(names: Sequence[str], known: Sequence[str]) -> int | None:
-    """Return the position of the column whose name is known, the best-known first; of several, that of an id."""
+    """Return the position of the column whose name is known, ids before names and titles, the best-known first."""
     best: tuple[int, int, int] | None = None
     rank = {name: place for place, name in reversed(list(enumerate(known)))}
     for position, name in enumerate(names):
         letters = _letters(name)
         plain, distance = _plain(name)
         place = rank.get(letters, rank.get(plain))
-        if place is not None and (best is None or (place, distance, position) < best):
-            best = place, distance, position
+        if place is not None and (best is None or (distance, place, position) < best):
+            best = distance, place, position
     return None if best is None else best[2]
 
 

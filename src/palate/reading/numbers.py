@@ -10,7 +10,7 @@ from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.objects import from_objects
 
-__all__ = ["as_ratings", "is_blank", "is_number", "to_numbers"]
+__all__ = ["as_ratings", "is_blank", "is_number", "number_of", "to_numbers"]
 
 _DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 # What stands for nothing in tables of numbers.
@@ -22,10 +22,21 @@ _NO = ("false", "no", "dislike", "disliked", "dislikes", "down", "thumbs down", 
 def is_number(text: str) -> bool:
     """Whether a field spells a number, NaN and infinity included; also with a decimal comma."""
     try:
-        float(text.replace(",", ".", 1))
+        number_of(text)
     except ValueError:
         return False
     return "_" not in text
+
+
+def number_of(text: str) -> float:
+    """Return the number that a field spells, be it with a decimal point or a decimal comma.
+
+    Raises
+    ------
+    ValueError
+        If it spells none.
+    """
+    return float(text.replace(",", ".", 1))
 
 
 def is_blank(text: str) -> bool:
@@ -100,7 +111,7 @@ def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
     if kind == pl.Object:
         return as_ratings(from_objects(column.to_list()), source)
     if kind.is_nested() or kind == pl.Binary:
-        raise ReadError(f"{source}: column '{column.name}' holds {kind} values, which cannot be ratings")
+        raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be ratings")
     if kind in (pl.Float32, pl.Float64):
         return column, ""
     if kind.is_numeric() or kind in (pl.Boolean, pl.Null):

@@ -13,13 +13,16 @@ from palate.lazy import pl
 __all__ = ["from_array", "from_objects"]
 
 
+_DAYS = np.dtype("datetime64[D]")
+
+
 def from_array(array: Any) -> pl.Series:
     """Make a column of an array, as `from_objects` does of its elements."""
     array = np.asarray(array)
     if array.dtype.kind in "iuf":
         return pl.Series(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
     if array.dtype.kind == "M":
-        return pl.Series(array.astype("datetime64[us]"))
+        return pl.Series(array if array.dtype == _DAYS else array.astype("datetime64[us]"))
     return from_objects(array.tolist())
 
 
@@ -53,7 +56,9 @@ def _python(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else value.astype("datetime64[us]").item()
+        if np.isnat(value):
+            return None
+        return value.item() if value.dtype == _DAYS else value.astype("datetime64[us]").item()
     if isinstance(value, np.floating):
         return float(str(value))  # the shortest spelling, also of what a float32 rounds
     return value.item() if isinstance(value, np.generic) else value

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from palate.errors import ReadError
 from palate.reading.names import RATINGS, find_roles, plain_name
-from palate.reading.numbers import is_blank, is_number
+from palate.reading.numbers import is_blank, is_number, number_of
 from palate.reading.source import Bytes, decode
 
 __all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
@@ -195,11 +195,11 @@ def _are_pairs(tried: Sniffed, told: bool) -> bool:
 
 
 def _rows(lines: list[str], dialect: Dialect) -> list[list[str]]:
-    lines = [normalise(line, dialect.separator) for line in lines]
+    lines = [normalise(line, dialect.separator) + "\n" for line in lines]
     try:
         records = list(csv.reader(lines, delimiter=dialect.delimiter))
     except csv.Error:  # a field of more than 128 KiB: an open quote, most likely
-        records = [line.split(dialect.delimiter) for line in lines]
+        records = [line[:-1].split(dialect.delimiter) for line in lines]
     records = [[restore(field, dialect.separator) for field in fields] for fields in records]
     return [fields for fields in records if any(field.strip() for field in fields)] or [[""]]
 
@@ -234,7 +234,7 @@ def _has_header(rows: list[list[str]], known: Mapping[str, Sequence[str]]) -> bo
         return True
     # A header names columns of numbers: somewhere below a text stand numbers, almost without exception.
     for column, _ in enumerate(first):
-        below = [row[column] for row in rest if len(row) > column]
+        below = [row[column] for row in rest if len(row) > column and row[column].strip()]
         if below and sum(map(is_number, below)) > 0.8 * len(below):
             return True
     return _is_pivot_header(first, rest)
@@ -250,10 +250,10 @@ def _is_pivot_header(first: list[str], rest: list[list[str]]) -> bool:
     labels = [row[0].strip() for row in rows]
     if len(set(labels)) < len(labels) or not all(is_blank(cell) or is_number(cell) for cell in cells):
         return False
-    values = [float(cell.replace(",", ".")) for cell in cells if not is_blank(cell)]
+    values = [number_of(cell) for cell in cells if not is_blank(cell)]
     if plain_name(first[0]) in ("", "id", *RATINGS["user"]) or not values:
         return True
-    beyond = [name for name in names if not is_number(name) or not min(values) <= float(name) <= max(values)]
+    beyond = [name for name in names if not is_number(name) or not min(values) <= number_of(name) <= max(values)]
     gaps = any(map(is_blank, cells))
     return (
         len(beyond) > 0.5 * len(names) or (gaps and len(names) > 2) or (len(names) > 3 and all(map(is_number, labels)))

@@ -55,7 +55,7 @@ def as_times(column: pl.Series, source: str) -> pl.Series:
     if kind == pl.Object:
         return as_times(from_objects(column.to_list()), source)
     if kind.is_nested() or kind in (pl.Binary, pl.Boolean, pl.Duration, pl.Time):
-        raise ReadError(f"{source}: column '{column.name}' holds {kind} values, which cannot be times")
+        raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be times")
     if kind == pl.Date:
         return column.cast(pl.Int64) * 86_400
     if isinstance(kind, pl.Datetime):

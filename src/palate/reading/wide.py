@@ -16,7 +16,7 @@ from palate.lazy import pl
 from palate.reading.columns import column_position
 from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.names import RATINGS, find_roles, is_index_name, plain_name
-from palate.reading.numbers import is_blank, is_number, to_numbers
+from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.raw import Part, RawTable, Wanted
 from palate.reading.table import Table
 
@@ -85,7 +85,7 @@ def _labels(raw: RawTable) -> int:
 
 
 def _is_gap(cell: str, missing: float | None) -> bool:
-    return is_blank(cell) or (missing is not None and float(cell.replace(",", ".")) == missing)
+    return is_blank(cell) or (missing is not None and number_of(cell) == missing)
 
 
 def _alike(cells: Sequence[Sequence[str]], missing: float | None, gaps: bool) -> bool:
@@ -94,8 +94,7 @@ def _alike(cells: Sequence[Sequence[str]], missing: float | None, gaps: bool) ->
     A long table has no gaps in its columns of ids.
     """
     columns = [
-        [float(cell.replace(",", ".")) for cell in column if not _is_gap(cell, missing)]
-        for column in zip(*cells, strict=True)
+        [number_of(cell) for cell in column if not _is_gap(cell, missing)] for column in zip(*cells, strict=True)
     ]
     columns = [column for column in columns if column]
     values = {value for column in columns for value in column}
@@ -128,7 +127,7 @@ def _count_matches(row: Sequence[str], missing: float, fewest: int = _FEWEST_ITE
     cells = [cell for cell in row if cell.strip()]
     if len(row) <= fewest or not cells or not row[0].strip() or not all(map(is_number, cells)):
         return False
-    return float(row[0]) == sum(float(cell) != missing for cell in cells[1:])
+    return number_of(row[0]) == sum(number_of(cell) != missing for cell in cells[1:])
 
 
 def read_wide(raw: RawTable, wanted: Wanted) -> Table:
@@ -171,7 +170,7 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     names = None if raw.names is None else [raw.names[position] for position in positions]
 
     def locate(row: int) -> str:
-        column = f"column {positions[item[row]] + 1}" if names is None else f"column '{names[item[row]]}'"
+        column = f"column {positions[item[row]] + 1}" if names is None else f"column {names[item[row]]!r}"
         return f"{part.locate(int(user[row]))}, {column}"
 
     return Table(pl.DataFrame(columns), raw.source, tuple(notes), locate, part.bad)
@@ -196,8 +195,8 @@ def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:
     values = [row[0].strip() for row in raw.sample if row]
     if not all(map(is_number, values)):
         return ("none", None) if all(is_blank(value) or is_number(value) for value in values) else ("ids", 0)
-    rest = [float(cell) for row in raw.sample for cell in row[1:] if is_number(cell) and not is_blank(cell)]
-    numbers = [float(value) for value in values]
+    rest = [number_of(cell) for row in raw.sample for cell in row[1:] if is_number(cell) and not is_blank(cell)]
+    numbers = [number_of(value) for value in values]
     distinct = len(set(numbers)) == len(numbers) and all(value.is_integer() for value in numbers)
     if not distinct:
         return "none", None
@@ -257,7 +256,7 @@ def _note(raw: RawTable, kind: str, labels: int | None, items: int, missing: flo
     users = {
         "counts": "first the count of ratings",
         "none": "users are numbered",
-        "ids": f"user ids in column '{raw.name(labels or 0)}'",
+        "ids": f"user ids in column {raw.name(labels or 0)!r}",
     }[kind]
     absent = "blank cells are not rated" if missing is None else f"{missing:g} is not rated"
     return f"wide layout: a row a user, {users}, then {items} items, {absent} (say --layout long if it is not)"
