@@ -322,7 +322,7 @@ BROKEN = {
     "directory": (None, "directory"),
     "text in the rating column": (b"1,1,3\n1,2,good\n", "line 2"),
     "a fourth column": (b"user,item,rating\n1,1,3\n1,2,3,4\n", "line 3"),
-    "utf-16": ("1,1,3\n1,2,4\n".encode("utf-16"), "UTF-16"),
+    "utf-16": ("1,1,3\n1,2,4\n".encode("utf-16-le"), "UTF-16"),
     "nan": (b"1,1,3\n1,2,nan\n", "line 2"),
     "infinite": (b"1,1,3\n1,2,inf\n", "line 2"),
     "duplicates": (b"1,1,3\n1,1,4\n", "--duplicates"),

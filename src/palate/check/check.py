@@ -241,11 +241,13 @@ def _repeats(table: Table, examined: Examined, policy: str) -> Iterator[Finding]
 def _look(ratings: Ratings, values: NDArray[np.float32], counts: NDArray[np.int64]) -> _Look:
     """Look at encoded ratings, of which `values` are the distinct ones (or those of a sample)."""
     users, items = ratings.user_counts, ratings.item_counts
-    lone = list(lone_values(ratings, values))
+    strange = list(strange_ratings(values, counts))
+    # Counts have a few large values by nature.
+    odd = [] if any(finding.code == "counts" for finding in strange) else list(lone_values(ratings, values))
     findings = [
-        *lone,
-        *([] if lone else rare_values(ratings, values, counts)),
-        *strange_ratings(values, counts),
+        *odd,
+        *([] if odd else rare_values(ratings, values, counts)),
+        *strange,
         *filler(ratings, values, counts),
         *strange_times(ratings),
         *(finding for side in (ratings.users, ratings.items) for finding in strange_ids(side)),

@@ -205,7 +205,8 @@ def _are_counts(values: NDArray[np.float32], counts: NDArray[np.int64]) -> bool:
     """Whether whole numbers are spread as counts are: most are small, a few are large."""
     median = values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
     mode = values[counts.argmax()]
-    return bool(values[0] >= 0 and values[-1] > _LARGEST_SCALE and median <= values[-1] / 5 and mode <= max(3, median))
+    large = len(values) > 2 and values[-2] > _LARGEST_SCALE  # one alone may be a mistake
+    return bool(values[0] >= 0 and large and median <= values[-1] / 5 and mode <= max(3, median))
 
 
 def _wrong_column(what: str, count: int) -> Finding:
