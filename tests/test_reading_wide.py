@@ -127,6 +127,19 @@ def test_a_declared_value_is_not_rated(tmp_path):
     assert 99 in read_ratings(write(tmp_path, hundred), layout="wide").rating
 
 
+@pytest.mark.parametrize("first", ["movieId", "product", "Artikel"])
+@pytest.mark.parametrize("layout", ["auto", "wide"])
+def test_pivot_tables_whose_rows_are_items(tmp_path, first, layout):
+    ratings = read_ratings(write(tmp_path, f"{first},ann,bob,cy\n10,5,,3\n20,,4,\n30,1,,\n"), layout=layout)
+    assert triples(ratings) == [("ann", 10, 5.0), ("cy", 10, 3.0), ("bob", 20, 4.0), ("ann", 30, 1.0)]
+    assert "its rows are items" in ratings.notes[1]
+
+
+def test_matrices_that_r_writes(tmp_path):
+    path = write(tmp_path, '"10" "20"\n"ann" 5 NA\n"bob" NA 3\n')
+    assert triples(read_ratings(path)) == [("ann", 10, 5.0), ("bob", 20, 3.0)]
+
+
 def test_the_column_of_ids_can_be_told(tmp_path):
     path = write(tmp_path, "A,B,C,who\n5,1,3,ann\n2,4,2,bob\n")
     assert read_ratings(path, layout="wide", user="who").users.ids.tolist() == ["ann", "bob"]

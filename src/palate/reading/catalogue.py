@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from palate.catalogue import Catalogue, Entry
@@ -26,6 +28,8 @@ from palate.reading.source import Bytes, decode, open_text, source_name
 __all__ = ["read_catalogue"]
 
 _NUMBER = re.compile(r"^[ \t]*(\d+):[ \t\r]*$", re.MULTILINE)
+# Where the first numbered block begins at the latest, in characters.
+_HEAD = 1 << 20
 # A table has the same number of columns on most lines; prose with commas has not.
 _REGULAR = 0.6
 
@@ -94,7 +98,7 @@ def read_catalogue(
     if special is not None:
         return _collect(_from_raw(special(name), told), name, on_error)
     words, _ = decode(content.tobytes())
-    first = _NUMBER.search(words)
+    first = _NUMBER.search(words, 0, _HEAD)
     items = _from_table(content, words, told, separator, name) if first is None else _from_blocks(words, first, name)
     return _collect(items, name, on_error)
 
@@ -201,12 +205,15 @@ def _unquoted(text: str, delimiter: str) -> Iterator[Record]:
 
 def _collect(items: _Items, source: str, on_error: str) -> Catalogue:
     bad = list(items.bad)
-    entries: dict[int | str, Entry] = {}
-    for id, entry in zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True):
-        if id is None:
-            bad.append(f"the item called {entry.title!r} has no id")
-        elif entries.setdefault(id, entry) != entry:
-            bad.append(f"names item {id!r} twice: {_brief(entries[id])} and {_brief(entry)}")
+    with _no_collection():
+        entries = dict(zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True))
+    if len(entries) < len(items.ids) or None in entries:
+        entries = {}
+        for id, entry in zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True):
+            if id is None:
+                bad.append(f"the item called {entry.title!r} has no id")
+            elif entries.setdefault(id, entry) != entry:
+                bad.append(f"names item {id!r} twice: {_brief(entries[id])} and {_brief(entry)}")
     if bad and on_error == "error":
         which = f"{len(bad):,} rows" if len(bad) > 1 else "this row"
         raise ReadError(
@@ -217,6 +224,18 @@ def _collect(items: _Items, source: str, on_error: str) -> Catalogue:
     rows = len(items.ids) + len(items.bad)
     notes = (f"left out {len(bad):,} of {rows:,} items of {source}: {_listed(bad)}",) if bad else ()
     return Catalogue(entries, notes)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking through a million new entries again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _listed(bad: Sequence[str]) -> str:

@@ -145,6 +145,8 @@ def sniff(
     said = _commented_header(comments, dialect, known) if header is None else None
     if said is not None:
         return best._replace(dialect=replace(dialect, names=said, above=above))
+    if header is None and len(rows[0]) == dialect.width - 1 and _is_pivot_header(["", *rows[0]], rows[1:]):
+        rows = [["", *rows[0]], *rows[1:]]  # as R writes a matrix, with the names of its rows in front
     if not (header or (header is None and _has_header(rows, known))):
         return best._replace(dialect=replace(dialect, above=above))
     names = [name.strip() for name in rows[0]]

@@ -50,7 +50,7 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     labels = column_position(raw, wanted.user, "user") if wanted.user not in (None, False) else _labels(raw)
     names = [name for position, name in enumerate(raw.names) if position != labels]
     numbered = all(map(is_number, names)) and not is_number(raw.names[labels])
-    if not numbered and roles - {"user"}:
+    if not numbered and roles - ({"item"} if _is_turned(raw, labels) else {"user"}):
         return False
     ids = [row[labels].strip() for row in raw.sample if len(row) == raw.width]
     if len(set(ids)) < len(ids) or not all(ids):
@@ -167,6 +167,9 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
         "item": _items(raw, kind, positions).gather(item),
         "rating": ratings,
     }
+    if _is_turned(raw, labels):
+        notes.append(f"its rows are items, as the name {raw.name(labels or 0)!r} says, and its columns users")
+        columns["user"], columns["item"] = columns["item"], columns["user"]
     names = None if raw.names is None else [raw.names[position] for position in positions]
 
     def locate(row: int) -> str:
@@ -250,6 +253,11 @@ def _items(raw: RawTable, kind: str, positions: Sequence[int]) -> pl.Series:
         return as_ids(pl.Series([raw.names[position].strip() for position in positions]), raw.source)
     first = raw.first if kind == "none" else 1
     return pl.int_range(first, first + len(positions), eager=True)
+
+
+def _is_turned(raw: RawTable, labels: int | None) -> bool:
+    """Whether a column of labels has a name that items have: then the rows are items, and the columns users."""
+    return raw.names is not None and labels is not None and [*find_roles([raw.names[labels]])] == ["item"]
 
 
 def _note(raw: RawTable, kind: str, labels: int | None, items: int, missing: float | None) -> str:
