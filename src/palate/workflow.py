@@ -339,7 +339,7 @@ def describe_ratings(ratings: Ratings, catalogue: Catalogue | None = None) -> li
     DataError
         If nothing can be learnt from the table, because it has only one user or only one item.
     """
-    lines = [*ratings.notes, *check_ratings(ratings)]
+    lines = [*ratings.notes, *(catalogue.notes if catalogue else ()), *check_ratings(ratings)]
     if catalogue:
         listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
         lines.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")

@@ -74,7 +74,7 @@ def fit(
     if holdout is not None:
         require_ratings_predicted(solver, chosen.predicts)
     ratings, catalogue = reading.load(source)
-    catalogue = load_catalogue(items, catalogue)
+    catalogue = load_catalogue(items, catalogue, reading.on_error)
     notes = describe_ratings(ratings, catalogue)
     if not as_json:
         for line in notes:
