@@ -123,8 +123,9 @@ LAYERS = [
     ["model"],
     ["solvers", "storage"],
     ["evaluation"],
-    ["workflow", "refit"],
+    ["workflow"],
     ["client", "service"],
+    ["refit"],
     ["retraining"],
     ["cli"],
 ]

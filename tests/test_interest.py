@@ -9,9 +9,10 @@ from palate import ALS, BayesianMF, ImplicitALS, load, save
 from palate.errors import SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model.choice import FactorsHead, PopularityHead
-from palate.model.interest import InterestRule, like_chance
+from palate.model.interest import ChanceCalibration, Interest, chance_of_liking
 from palate.parallel import pool
-from palate.solvers.ease import EASE, fit_ease
+from palate.solvers.ease import EASE
+from palate.solvers.ease.weights import fit_ease
 from tables import random_table
 
 
@@ -33,7 +34,7 @@ def ratings():
 def model(request, ratings):
     fitted = BayesianMF(factors=4, sweeps=20, user_noise=True, item_noise=True, user_sets=False, item_sets=False)
     head = heads(ratings)[request.param]
-    rule = InterestRule(liked=3.5, power=0.5)
+    rule = Interest(ChanceCalibration(-1.0, 0.8, 0.2, 0.1), power=0.5, boundary=3.5)
     return dataclasses.replace(fitted.fit(ratings), choice=head, interest=rule)
 
 
@@ -44,7 +45,9 @@ def brute(model, user, hidden):
                            + model.user_factors[user] @ model.item_factors[i] for i in range(len(items))])  # fmt: skip
     deviation = np.sqrt(model.posterior.variance(user, np.arange(len(items))))
     choice = model.choice.user_scores(np.array([user], np.int32), model.seen)[0]
-    interest = np.maximum(choice, 1e-6) * like_chance(prediction, deviation, 3.5) ** 0.5
+    counts = np.log(model.item_counts + 1), np.log(len(model.seen[user][0]) + 1)
+    odds = np.exp(-1 + 0.8 * np.log(np.maximum(choice, 1e-3)) + 0.2 * counts[0] + 0.1 * counts[1])
+    interest = odds / (1 + odds) * chance_of_liking(prediction, deviation, 3.5) ** 0.5
     interest[hidden] = -1
     return interest
 

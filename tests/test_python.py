@@ -73,9 +73,15 @@ def test_what_is_no_table_is_an_error_that_says_what_to_do(ratings):
     ("table", "message"),
     [
         ([(1, 1, 3), (2, 1, 3), (2, 2, 3)], "all ratings are 3"),
-        ([(u, i, 881250949 + 7 * u + i) for u in range(9) for i in range(9)], "look like times"),
+        (
+            pl.DataFrame(
+                [(u, i, 881250949 + 7 * u + i) for u in range(9) for i in range(9)],
+                ["user", "item", "rating"],
+                orient="row",
+            ),
+            "look like times",
+        ),
         (pl.DataFrame({"a": [1, 2, 2], "b": [1, 1, 2], "c": [3, 4, 5]}), "columns 'a', 'b' and 'c' are user, item"),
-        ([(1, 1, 3, 9), (2, 1, 4, 9), (2, 2, 5, 9)], "the first three columns are user, item and rating"),
     ],
 )
 def test_fits_warn_of_what_looks_like_a_mistake(table, message):
@@ -194,10 +200,14 @@ def test_settings_are_read_and_changed_by_name():
 def test_a_new_item_is_folded_in_whatever_the_solver(name, ratings):
     model = SOLVERS[name].fit(ratings)
     users, values = ratings.by_item[7]
+    if name == "ease":  # it has no factors of users: only a fit finds the weights between a new item and the others
+        with pytest.raises(SettingsError, match="fit again to add an item"):
+            model.fold_in_item({1: 3.0})
+        return
     profile = model.fold_in_item(dict(zip(model.users.ids[users].tolist(), values.tolist(), strict=True)))
     folded, fitted = model.predict(model.users.ids, profile), model.predict(model.users.ids, model.items.ids[7])
     if model.predicts == "choice":
         assert np.corrcoef(folded, fitted)[0, 1] > 0.8
     else:
         error, fitted_error = (np.sqrt(np.mean((some[users] - values) ** 2)) for some in (folded, fitted))
-        assert error < 1.1 * fitted_error
+        assert error < 1.1 * fitted_error + 0.1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,10 +13,12 @@ from palate.model import Model
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.reading.join import join_ratings
+from palate.service.portable import exclusive_lock
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
+from palate.workflow import refit_choices
 
-__all__ = ["Refitted", "holding", "refit", "solver_of"]
+__all__ = ["Refitted", "lock_model", "refit", "solver_of"]
 
 
 class Refitted(NamedTuple):
@@ -73,7 +74,7 @@ def refit(
     (2002, True)
     """
     path, new = Path(path), ratings_of(new)
-    with holding(path):
+    with lock_model(path):
         model = load(path)
         base = model.ratings()
         if base is None:
@@ -84,7 +85,7 @@ def refit(
         fitted = solver_of(model, changes).fit(ratings, threads=threads, progress=progress)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
-        fitted = replace(fitted, catalogue=model.catalogue)
+        fitted = refit_choices(model, replace(fitted, catalogue=model.catalogue), threads=threads)
         save(fitted, path)
     return Refitted(fitted, len(ratings), len(new))
 
@@ -102,28 +103,27 @@ def _check_scale(model: Model, new: Ratings) -> None:
 
 
 @contextmanager
-def holding(path: Path) -> Iterator[None]:
-    """Let nobody else fit the same file anew.
+def lock_model(path: Path) -> Iterator[None]:
+    """Keep other processes from fitting the same file while the block runs.
 
     Raises
     ------
     StorageError
-        If somebody does, or the file cannot be read.
+        If another process fits it, or it cannot be read.
     """
     try:
         if path.exists() and not path.is_file():
             raise StorageError(f"model {path} is no regular file")
-        with open(path, "rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with exclusive_lock(path):
             yield
     except BlockingIOError as error:
-        raise StorageError(f"{path} is being fitted anew already") from error
+        raise StorageError(f"{path} is being fitted already: wait until that fit has ended") from error
     except OSError as error:
         raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
 
 
-def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
-    """Return the solver that fitted a model, with its settings but for others.
+def solver_of(model: Model, changes: Mapping[str, Any]) -> Solver:
+    """Return the solver that fitted a model, with the same settings except for changes.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
     """
     name = str(model.solver.get("name"))
     if name not in SOLVERS:
-        raise SettingsError(f"a model of the solver {name!r} cannot be fitted anew")
-    known = {one.name for one in settings(SOLVERS[name])}
-    chosen = {**model.solver, **other}
-    return replace(SOLVERS[name], **{key: chosen[key] for key in known & set(chosen)})
+        raise SettingsError(f"a model of the solver {name!r} cannot be fitted again: this palate has no such solver")
+    values = {**model.solver, **changes}
+    names = {setting.name for setting in settings(SOLVERS[name])} & set(values)
+    return replace(SOLVERS[name], **{name: values[name] for name in names})

@@ -15,7 +15,7 @@ from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
 from palate.model.choice import ChoiceHead, restore_head
-from palate.model.interest import InterestRule
+from palate.model.interest import ChanceCalibration, Interest
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -68,7 +68,10 @@ def save(model: Model, path: str | Path) -> None:
     if model.choice is not None:
         header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
     if model.interest is not None:
-        header["interest"] = model.interest.as_dict()
+        header["interest"] = {
+            **model.interest._asdict(),
+            "calibration": model.interest.calibration._asdict(),
+        }
     write_arrays(Path(path), arrays, header)
 
 
@@ -111,7 +114,7 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             solver=header["solver"],
             training=header["training"],
             choice=_unpack_choice(arrays, header.get("choice")),
-            interest=InterestRule(**header["interest"]) if "interest" in header else None,
+            interest=_unpack_interest(header.get("interest")),
             user_bias=arrays["user_bias"],
             item_bias=arrays["item_bias"],
             user_factors=arrays["user_factors"],
@@ -154,9 +157,10 @@ def _fits(model: Model, whole: bool) -> bool:
         return False
     if model.choice is not None and not model.choice.fits(users, items, whole):
         return False
-    rule = model.interest
-    if rule is not None and not (model.choice and np.isfinite([rule.liked, rule.power, rule.deviation]).all()):
-        return False
+    if model.interest is not None:
+        calibration, *rule = model.interest
+        if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
+            return False
     return model.seen is None or _fits_seen(model.seen, users, items, whole)
 
 
@@ -165,6 +169,12 @@ def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHe
         return None
     own = {name.removeprefix("choice."): array for name, array in arrays.items() if name.startswith("choice.")}
     return restore_head(header["kind"], header["settings"], own)
+
+
+def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:
+    if header is None:
+        return None
+    return Interest(**{**header, "calibration": ChanceCalibration(**header["calibration"])})
 
 
 def _ascending(ids: NDArray[Any]) -> bool:

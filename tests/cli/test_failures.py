@@ -48,7 +48,7 @@ FAILURES = [
     (
         "all by chance",
         ["recommend", "{model}", "--all", "--by", "chance", "-o", "x.parquet"],
-        "drawn for one user at a time",
+        "does not know how sure it is",
     ),
     ("all to a table", ["recommend", "{model}", "--all", "-o", "x.txt"], "must end in .parquet or .csv"),
     ("one to a file", ["recommend", "{model}", "--user", 1, "-o", "x.parquet"], "go with --all"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError
 from palate.model.choice import ChoiceHead, FactorsHead
-from palate.model.interest import InterestRule
+from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
@@ -50,7 +50,7 @@ class ModelArrays(Tabular):
     training: Mapping[str, Any] = field(default_factory=dict)
     predicts: Predicts = "rating"
     choice: ChoiceHead | None = None
-    interest: InterestRule | None = None
+    interest: Interest | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")

@@ -116,10 +116,8 @@ class ListModel(ModelArrays):
 
         Raises
         ------
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_batch(
             self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
@@ -176,10 +174,8 @@ class ListModel(ModelArrays):
         ------
         StorageError
             If the file cannot be written. An existing file is then left as it was, as it is after Ctrl-C.
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_all(
             self, path, n, users=users, titles=titles, intervals=intervals, lowest=lowest, seen=seen,

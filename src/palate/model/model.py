@@ -16,7 +16,7 @@ from palate.model.lists import ListModel
 from palate.model.lookup import find_ids
 from palate.model.predict import deviation_table, interval_table, predict, predict_table
 from palate.model.profile import Profile
-from palate.model.recommend import choice_scores, like_chances
+from palate.model.recommend import choice_chances, choice_scores, like_chances
 from palate.model.scored import ScoredList
 from palate.ratings import Ratings
 from palate.reading import ratings_of
@@ -212,6 +212,18 @@ class Model(ListModel):
             If the model has no choice head.
         """
         return choice_scores(self, user)
+
+    def choice_chances(self, user: Id | Profile) -> Floats:
+        """Return the probability that a user chooses each item next: float32, (items,), in the order of `items`.
+
+        It is calibrated on choices that were held out: see `palate.model.interest.ChanceCalibration`.
+
+        Raises
+        ------
+        UnknownIdError, SettingsError
+            As in `choice_scores`.
+        """
+        return choice_chances(self, user)
 
     def like_chances(self, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
         """Return the probability that a user likes items once the user has chosen them: float64, (items,).

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.interest import LEAST_CHOICE, like_chance
+from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
 from palate.model.profile import Profile
@@ -18,7 +18,7 @@ from palate.model.scored import ScoredList
 from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
-__all__ = ["RankBy", "check_rank_by", "choice_scores", "like_chances", "rank_items", "recommend"]
+__all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
 
 #: What lists are ordered by.
 RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
@@ -59,7 +59,7 @@ def recommend(
     return scored_list(model, model.items, items, values)
 
 
-def check_rank_by(model: ModelArrays, by: RankBy | None, lowest: bool, level: float, seed: int | None) -> RankBy:
+def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float, seed: int | None) -> RankBy:
     """Return what lists are ordered by: interest if nothing else is asked for and the model knows it.
 
     Raises
@@ -85,7 +85,7 @@ def check_rank_by(model: ModelArrays, by: RankBy | None, lowest: bool, level: fl
         model.require_posterior().width(level)
     if seed is not None and (not isinstance(seed, int) or seed < 0):
         raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
-    return by
+    return cast(RankBy, by)
 
 
 def rank_items(
@@ -132,34 +132,45 @@ def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
     return row
 
 
+def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
+    """Return the probability that a user chooses each item next: float32, (items,)."""
+    interest, scores = _require_interest(model), choice_scores(model, user)
+    count = len(profile_of(model, user).items)
+    if not count:
+        return scores  # the share of users who chose each item
+    return interest.calibration.chances(scores, model.item_counts, count)
+
+
+def _require_interest(model: ModelArrays) -> Interest:
+    if model.interest is None:
+        raise SettingsError("this model has no choice head, so it knows no interest and no chances of choices")
+    return model.interest
+
+
 def _rank_by_interest(
     model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], Floats]:
-    if model.interest is None:
-        raise SettingsError("this model knows no interest")
-    choice, count = choice_scores(model, user), _CANDIDATES + _PER_ITEM * n
+    chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
     while True:
-        candidates = best(choice, count, allowed, hidden)
-        interest = model.interest.combine(choice[candidates], like_chances(model, user, candidates))
+        candidates = best(chances, count, allowed, hidden)
+        interest = chances[candidates] * like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
-        # Liking is at most 1, so the interest in an item that is no candidate is at most its choice.
-        limit = max(float(choice[candidates[-1]]), LEAST_CHOICE) if len(candidates) == count else -1.0
-        if limit < 0 or interest[order[-1]] > limit:
+        # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
+        if len(candidates) < count or interest[order[-1]] > chances[candidates[-1]]:
             return candidates[order], interest[order]
         count *= 4
 
 
 def like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return how likely a user likes items, by index, once the user has chosen them: float64, (items,)."""
-    if model.interest is None:
-        raise SettingsError("this model knows no interest")
-    profile, index = profile_of(model, user), items.astype(np.int32)
+    """Return the probability that a user likes items, by index, once the user has chosen them: float64, (items,)."""
+    interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
-    deviation = np.full(len(index), model.interest.deviation)
+    deviation: float | NDArray[np.float64] = interest.deviation
     if model.posterior is not None:
         deviation = np.sqrt(_variance(model, user, index)[0])
-    return like_chance(prediction, deviation, model.interest.liked)
+    return chance_of_liking(prediction, deviation, interest.boundary)
 
 
 def _variance(

@@ -51,7 +51,9 @@ def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Rat
     item = np.concatenate([move[table.item] for move, table in zip(item_moves, tables, strict=True)])
     rating = np.concatenate([table.rating for table in tables])
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
-    joined = Ratings(users, items, user, item, rating, _scale(tables), notes)
+    times = [table.time for table in tables if table.time is not None]
+    time = np.concatenate(times) if len(times) == len(tables) else None  # known of all, or of no use
+    joined = Ratings(users, items, user, item, rating, _scale(tables), notes, time)
     pair = user.astype(np.int64) * len(items) + item
     _, last, which, counts = np.unique(pair[::-1], return_index=True, return_inverse=True, return_counts=True)
     if len(counts) == len(pair):

@@ -134,7 +134,7 @@ class Solver:
                 warnings.warn(suspicion, PalateWarning, stacklevel=2)
         shows = is_watched() if progress is None else progress is True
         with (
-            progress_bar() if shows else nullcontext(progress or None) as report,
+            progress_bar() if shows else nullcontext(progress if callable(progress) else None) as report,
             open_session(self, ratings, threads, report, checkpoint) as session,
         ):
             return replace(self.runner(session).go(resume), solver=self.record())

@@ -1,8 +1,10 @@
-"""EASE: choices by weights between items."""
+"""Weights between items in closed form (EASE)."""
 
 from __future__ import annotations
 
 from palate.solvers.ease.settings import EASE
-from palate.solvers.ease.weights import fit_ease
+from palate.solvers.registry import register
 
-__all__ = ["EASE", "fit_ease"]
+__all__ = ["EASE"]
+
+register(EASE())

@@ -30,13 +30,10 @@ class EASE(Solver):
 
     Examples
     --------
-    >>> from palate.solvers.ease import EASE, fit_ease
     >>> from palate.datasets import make_ratings
-    >>> from palate.parallel import pool
-    >>> with pool() as run:
-    ...     head = fit_ease(make_ratings(users=200, items=50, ratings=4000, seed=1), EASE(regularization=50), run)
-    >>> head.size
-    50
+    >>> model = EASE(regularization=50).fit(make_ratings(users=200, items=50, ratings=4000, seed=1))
+    >>> len(model.recommend(1, 3))
+    3
     """
 
     name = "ease"
@@ -44,9 +41,15 @@ class EASE(Solver):
     runs = "palate.solvers.ease.fit:EASEFit"
     predicts = "choice"
 
-    regularization: float | None = setting(None, "pull of all weights towards zero", above=0, none="chosen by NDCG@10")
-    dropout: float = setting(0.5, "share of choices whose loss the weights must withstand", least=0, below=1)
-    exponent: float = setting(0.5, "power of a user's number of choices that the user's weight falls with", least=0)
+    regularization: float | None = setting(
+        None, "pull of all weights towards zero", above=0, none="chosen by NDCG@10", search=(20, 3000, "log")
+    )
+    dropout: float = setting(
+        0.5, "share of choices whose loss the weights must withstand", least=0, below=1, search=(0, 0.9)
+    )
+    exponent: float = setting(
+        0.5, "power of a user's number of choices that the user's weight falls with", least=0, search=(0, 1)
+    )
     liked: float | None = setting(None, "rating from which a pair is a choice", none="every rated pair is one")
     weights: int = setting(300, "weights that are kept of each item, on average", least=1)
     seed: int = setting(0, "of the choices held out to choose the regularization", least=0, below=2**63)
