@@ -284,11 +284,14 @@ class Model(ListModel):
         """
         return fold_in_item(self, ratings)
 
-    def ask(self, user: Id | Profile | None = None, n: int = 10, *, exclude: Iterable[Id] = ()) -> ScoredList:
-        """Return the n items whose rating would tell most about a user, the most informative first.
+    def ask(
+        self, user: Id | Profile | None = None, n: int = 10, *, exclude: Iterable[Id] = (), least: int = 0
+    ) -> ScoredList:
+        """Return the n items to ask a user about: those whose rating would tell most and that the user can rate.
 
         The score is the share by which the rating would reduce the variance of all predictions for the user, where each
-        item counts as often as it was rated: see `palate.model.ask.information_gain`.
+        item counts as often as it was rated (`palate.model.ask.information_gain`), times the chance that the user can
+        rate the item (`palate.model.ask.answer_chances`).
 
         Parameters
         ----------
@@ -298,6 +301,8 @@ class Model(ListModel):
             How many.
         exclude
             Item ids to leave out, such as those that the user does not know.
+        least
+            The number of ratings that an item must have at least.
 
         Raises
         ------
@@ -308,4 +313,4 @@ class Model(ListModel):
         DataError
             If the model keeps no ratings and `user` is an id.
         """
-        return ask(self, user, n, exclude)
+        return ask(self, user, n, exclude, least)
