@@ -168,7 +168,7 @@ class RatingScale:
 
     @classmethod
     def of(cls, ratings: NDArray[np.float32]) -> Self:
-        """Return the observed range, each end moved outwards to the next integer if that is near.
+        """Return the observed range, both ends moved outwards to the next integers if both are near.
 
         Raters of a continuous scale rarely use its last hundredth: ratings from -9.95 to 9.90 were given on a scale
         from -10 to 10. Near means less than 2% of the range away.
@@ -176,7 +176,10 @@ class RatingScale:
         low, high = float(ratings.min()), float(ratings.max())
         near = 0.02 * (high - low)
         down, up = float(np.floor(low)), float(np.ceil(high))
-        return cls(down if low - down < near else _shortest(low), up if up - high < near else _shortest(high))
+        if low - down < near and up - high < near:
+            return cls(down, up)
+        # A scale that is round at one end only was never declared by anybody.
+        return cls(_shortest(low), _shortest(high))
 
 
 def is_single(value: float) -> bool:

@@ -95,8 +95,12 @@ class ModelArrays(Tabular):
     @property
     def size(self) -> dict[str, int]:
         """How many numbers the full matrix has, and how many factors and biases the model keeps instead."""
-        rows = len(self.users) + len(self.items)
-        return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
+        sides = (len(self.users), self.user_bias), (len(self.items), self.item_bias)
+        return {
+            "matrix": len(self.users) * len(self.items),
+            "factors": sum(rows for rows, _ in sides) * self.factors,
+            "biases": sum(rows for rows, bias in sides if bias.any()),  # a solver without biases leaves zeros
+        }
 
     @property
     def positive_ratings(self) -> bool:

@@ -185,7 +185,7 @@ class ListModel(ModelArrays):
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:
         """Build an index with which `recommend` need not look at all items; useful from some 100,000 items on.
 
-        It needs the package faiss-cpu (``pip install 'palate[ann]'``) and takes minutes for a million items. Its
+        It needs the package faiss-cpu (``pip install '.[ann]'`` in a clone) and takes minutes for a million items. Its
         attribute `recall` is the share of the best items that it finds, measured on a sample of the users. An index
         that several threads build is not the same each time.
 

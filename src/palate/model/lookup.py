@@ -102,7 +102,7 @@ def allowed_items(
 
 
 def scored_list(model: ModelArrays, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> ScoredList:
-    """Return users or items by index with their scores; items with their titles."""
-    title = model.catalogue.title if vocabulary is model.items else str
+    """Return users or items by index with their scores; items with their titles, users without."""
+    title = model.catalogue.title if vocabulary is model.items else lambda id: ""
     rows = zip(vocabulary.ids[index].tolist(), scores.tolist(), strict=True)
     return ScoredList(Scored(id, score, title(id)) for id, score in rows)

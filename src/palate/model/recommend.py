@@ -111,7 +111,8 @@ def rank_items(
     if by != "prediction":
         values = _uncertain_scores(model, user, values, by, level, seed, lowest)
     chosen = best(values, n, allowed, hidden, lowest)
-    return chosen, np.asarray(model.scale.clip(values[chosen]), np.float32)
+    # A draw says how the items are ordered: two of them beyond the scale are not alike.
+    return chosen, values[chosen] if by == "chance" else np.asarray(model.scale.clip(values[chosen]), np.float32)
 
 
 def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:

@@ -34,6 +34,13 @@ class ScoredList(list[Scored], Tabular):
         """Return the ids, the scores and the titles."""
         return {name: [getattr(one, name) for one in self] for name in Scored._fields}
 
+    def shown_columns(self) -> dict[str, list[Any]]:
+        """Return the columns without titles that say nothing beside the ids."""
+        columns = self.columns()
+        if all(title in ("", str(id)) for id, title in zip(columns["id"], columns["title"], strict=True)):
+            del columns["title"]
+        return columns
+
     def heading(self) -> str:
         """Say so if the list is empty."""
         return "" if self else "no items"
