@@ -337,9 +337,10 @@ def test_a_fit_that_fails_by_itself_is_told_and_one_that_is_asked_for_begins_all
     key = add_key(store, "admin", "test")
     store.close()
     with Served(tmp_path, "--retrain-every", "1") as served:
-        ask = lambda method, path: httpx.request(
-            method, served.url + path, headers=bearer(key), json={"rating": 3}, timeout=PATIENCE
-        )
+
+        def ask(method, path):
+            return httpx.request(method, served.url + path, headers=bearer(key), json={"rating": 3}, timeout=PATIENCE)
+
         assert ask("PUT", "/v1/users/5/ratings/3").status_code == 204
         state = lambda: ask("GET", "/v1/admin/state").json()  # noqa: E731
         until(lambda: state()["paused"])

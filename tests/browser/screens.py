@@ -1,4 +1,4 @@
-"""Write every screen, wide, on a phone and in the dark, to a folder: python tests/browser/screens.py FOLDER [MODEL]."""
+"""Write every screen, wide, on a phone and in the dark, to a folder: python tests/browser/screens.py FOLDER [MODEL [FLAGS]]."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def shoot(page, path):
 
 def every_screen(page, folder, look):
     shoot(page, folder / f"{look}-newcomer.png")
-    for value in (8, -3, 5):
-        rate(page, value)
+    for place in (4, 1, 3):
+        rate(page, place if page.locator(".question .stars").count() else 4 * place - 8)
     for screen in SCREENS:
         go(page, screen)
         if screen == "map":
@@ -60,12 +60,12 @@ def unlucky(page, folder, look):
     shoot(page, folder / f"{look}-away.png")
 
 
-def main(folder, model=None):
+def main(folder, model=None, *flags):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "model.palate"
         shutil.copy(model, path) if model else sample_model(path)
-        with Served(place) as server, browser() as found:
+        with Served(place, *flags) as server, browser() as found:
             for look, context in LOOKS.items():
                 with opened(found, server.url, **context) as page:
                     page.locator(".question").wait_for()
@@ -74,4 +74,4 @@ def main(folder, model=None):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -77,10 +77,19 @@ def rest(page):
 
 def rate(page, value):
     """Rate the item that is asked about, and wait for the next question."""
-    before = page.locator(".question .rater input").get_attribute("aria-label")
-    page.locator(".question .rater input").fill(str(value))
-    page.locator(".question .strong").click()
-    page.wait_for_function("was => document.querySelector('.question .rater input')?.ariaLabel !== was", arg=before)
+    chooser = page.locator(".question .rater [aria-label^='Your rating of']")
+    before = chooser.get_attribute("aria-label")
+    if page.locator(".question .values").count():
+        page.locator(".question .values label").nth(page.evaluate(PLACE, value)).click()
+    else:
+        chooser.fill(str(value))
+        page.locator(".question .strong").click()
+    page.wait_for_function(
+        "was => document.querySelector('.question .rater [aria-label^=\"Your rating of\"]')?.ariaLabel !== was", arg=before
+    )
+
+
+PLACE = "value => [...document.querySelectorAll('.question .values input')].findIndex(one => Number(one.value) === value)"
 
 
 def picks(page):

@@ -76,6 +76,9 @@ def _key_store(settings: Settings, *, make: bool = False) -> Store:
 @click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let pages of this origin call the API.")
 @click.option("--proxies", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed.")
 @click.option("--rate", type=click.FloatRange(min=0), help="Requests a second of one address. [20; any on loopback]")
+@click.option("--title", metavar="TEXT", help="The name of the page. [palate]")
+@click.option("--noun", metavar="ONE/MANY", help="What the items are: joke/jokes. [item/items]")
+@click.option("--intro", metavar="TEXT", help="What the page says first.")
 @click.option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged. [info]")
 def serve(
     model: str | None, config: Path | None, hosts: tuple[str, ...], origins: tuple[str, ...], **flags: Any

@@ -11,12 +11,12 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 import palate
@@ -25,15 +25,14 @@ from palate.service import logs, problems
 from palate.service.app_state import AppState
 from palate.service.metrics import EXCHANGES, LOADED
 from palate.service.middleware import ServiceMiddleware
+from palate.service.openapi import complete_openapi, operation_id
 from palate.service.routes import ROUTERS
-from palate.service.schemas import Problem
 from palate.service.settings import Settings
 
 __all__ = ["app_from_environment", "make_app"]
 
 _log = logging.getLogger("palate.service")
 _LOOK_EVERY, _DAY = 0.5, 86_400
-_PROTECTED = ("/v1/users", "/v1/recommendations", "/v1/predictions", "/v1/admin", "/metrics")
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -67,13 +66,15 @@ def make_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     app.state.palate = state
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    _complete_openapi(app)
+    complete_openapi(app)
     if settings.page.is_dir():
+        app.add_route("/docs", lambda request: FileResponse(settings.page / "docs.html"), include_in_schema=False)
         app.mount("/", StaticFiles(directory=settings.page, html=True))
     app.add_middleware(ServiceMiddleware, settings=settings, authenticator=state.authenticator, stopping=state.stopping)
     if (
@@ -117,25 +118,3 @@ async def _watch(state: AppState) -> None:
         except Exception:
             _log.exception("looking for a new model failed")
         await asyncio.sleep(_LOOK_EVERY)
-
-
-def _complete_openapi(app: FastAPI) -> None:
-    """Add to the OpenAPI document what the middleware does: problem documents and API keys."""
-    describe_endpoints = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = describe_endpoints()
-            components = document.setdefault("components", {})
-            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
-            for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    if path.startswith(_PROTECTED):
-                        operation["security"] = [{"key": []}] if path.startswith("/v1/admin") else [{}, {"key": []}]
-            for unused in ("HTTPValidationError", "ValidationError"):
-                components["schemas"].pop(unused, None)
-        assert app.openapi_schema is not None
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -65,7 +65,7 @@ class AppState:
             on_failure.pop_all()
         authenticator = Authenticator(settings, store)
         cookies = VisitorCookies(store, settings.secret.get_secret_value())
-        return cls(settings, holder, store, ProfileFinder(store), authenticator, cookies, folder)
+        return cls(settings, holder, store, ProfileFinder(), authenticator, cookies, folder)
 
     @property
     def loaded(self) -> LoadedModel:

@@ -101,6 +101,8 @@ class Authenticator:
         self._is_exposed = settings.is_exposed
         self._keys: dict[str, ApiKey] = {}
         self._read_at = float("-inf")
+        #: Whether the keys were read once. While the store is away, those that were read last count.
+        self.is_known = False
         #: Whether a Host header names this service; a page elsewhere may have made its own name point here.
         self.allows_host = lru_cache(_HOSTS)(self._names_this_service)
 
@@ -111,8 +113,9 @@ class Authenticator:
 
     def refresh(self) -> None:
         """Read the keys."""
+        self._read_at = time.monotonic()  # also where this fails: the next attempt is a second later
         self._keys = {key.id: key for key in list_keys(self.store)}
-        self._read_at = time.monotonic()
+        self.is_known = True
 
     @property
     def is_protected(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,24 @@ from palate.errors import MissingExtraError, SettingsError, StoreError
 from palate.service.portable import make_private
 from palate.service.tables import migrate
 
-__all__ = ["Database"]
+__all__ = ["Database", "DatabaseError"]
+
+#: With less room on the disk a database counts as full.
+_LEAST_ROOM = 1 << 20
+
+
+class DatabaseError(StoreError):
+    """The database of a store does not answer.
+
+    Attributes
+    ----------
+    public
+        The message without the path or the host of the database, for clients.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"the store {where} {reason}: try again later")
+        self.public = f"the store {reason}: try again later"
 
 
 class Database:
@@ -74,6 +92,14 @@ class Database:
             with self.engine().connect() as connection:
                 rows = connection.exec_driver_sql(query.replace("?", "%s"), tuple(parameters))
                 return [tuple(row) for row in rows]
+
+    def check_room(self) -> None:
+        """Raise a `DatabaseError` if the disk of an SQLite file is full."""
+        if self.is_sqlite:
+            with self._errors_translated():
+                room = shutil.disk_usage(Path(str(self.url.database)).parent).free
+            if room < _LEAST_ROOM:
+                raise DatabaseError(self.where, "has no room left")
 
     def open(self) -> None:
         """Open the database. A file that does not exist is created."""
@@ -134,7 +160,7 @@ class Database:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"the store {self.where} {_reason(error)}: try again later") from error
+            raise DatabaseError(self.where, _reason(error)) from error
 
     def close(self) -> None:
         """Close all connections; SQLite first writes everything into its one file. The next call opens them again."""

@@ -14,7 +14,7 @@ from palate.service.loaded_model import LoadedModel
 
 __all__ = ["item_map"]
 
-_GROUPS, _ITERATIONS, _SNIPPET = 6, 20, 200
+_GROUPS, _ITERATIONS, _SNIPPET, _NAMES = 6, 20, 200, 3
 _maps: WeakKeyDictionary[LoadedModel, LRUCache[int, dict[str, Any]]] = WeakKeyDictionary()
 
 
@@ -32,6 +32,7 @@ def _make(loaded: LoadedModel, n: int) -> dict[str, Any]:
     chosen = np.sort(np.argsort(-model.item_counts, kind="stable")[:n])
     factors = model.item_factors[chosen].astype(np.float64)
     places, explained = _components(factors)
+    places = _spread_evenly(places)
     groups = _groups(factors)
     items = []
     for index, (x, y), group in zip(chosen.tolist(), places.tolist(), groups.tolist(), strict=True):
@@ -41,7 +42,15 @@ def _make(loaded: LoadedModel, n: int) -> dict[str, Any]:
         mean = float(loaded.means[index]) if count else None
         item = {"item": id, "title": loaded.titles[index], "text": snippet, "x": x, "y": y}
         items.append({**item, "ratings": count, "mean": mean, "group": group})
-    return {"explained": explained, "groups": int(groups.max(initial=-1)) + 1, "items": items}
+    count = int(groups.max(initial=-1)) + 1
+    kinds = [_names([row for row in items if row["group"] == group]) for group in range(count)]
+    return {"explained": explained, "groups": count, "kinds": kinds, "items": items}
+
+
+def _names(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the titles of the items of a group that were rated most: most people know what they are."""
+    known = sorted(rows, key=lambda row: -row["ratings"])[:_NAMES]
+    return [str(row["title"]) for row in known]
 
 
 def _components(factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[float]]:
@@ -57,6 +66,12 @@ def _components(factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], list
     total = float((lengths**2).sum()) or 1.0
     shares = [float(length) ** 2 / total for length in [*lengths, 0.0, 0.0][:2]]
     return places / (np.abs(places).max(axis=0) + 1e-12), shares
+
+
+def _spread_evenly(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each coordinate by its rank, from -1 to 1: a few items far off would leave most of a map empty."""
+    ranks = np.argsort(np.argsort(places, axis=0, kind="stable"), axis=0)
+    return 2 * ranks / max(1, len(places) - 1) - 1
 
 
 def _groups(factors: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -101,7 +101,10 @@ class LoadedModel:
     def spell_user(self, user: str) -> Id:
         """Return a user's id as responses have it: an integer where the ids of the model are integers."""
         index = self.model.users.find(user)
-        return self.model.users[index] if index >= 0 else user
+        if index >= 0:
+            return self.model.users[index]
+        number = None if self.model.users.is_text else integer_of(user)
+        return user if number is None else number
 
     def _catalogue_id(self, id: Id) -> Id:
         # A file keeps the ids of the catalogue as texts. Where the ids of the model are integers, so are these.

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 import time
+from contextlib import suppress
 from secrets import token_hex
 from urllib.parse import quote
 
@@ -140,20 +141,21 @@ class ServiceMiddleware:
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the response to a request that is refused, None if it may go on."""
         method, path, host = scope["method"], scope["path"], headers.get("host", "")
+        if len(headers.getlist("host")) > 1:
+            return problem(400, "a request has one Host header")
         if not self.authenticator.allows_host(host):
             return problem(421, f"this service is not {host[:100]!r}: name it with --allow-host", "Misdirected request")
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.settings.largest_body:
             return problem(413, _BodyTooLarge(self.settings.largest_body).detail)
         if self.authenticator.is_stale:
-            try:
+            with suppress(StoreError):
                 if self.authenticator.store.is_local:
                     self.authenticator.refresh()
                 else:
                     await asyncio.to_thread(self.authenticator.refresh)
-            except StoreError as error:
-                if required_scope(method, path) is not None:
-                    return problem(503, str(error), "The store does not answer")
+        if not self.authenticator.is_known and required_scope(method, path) is not None:
+            return problem(503, "the API keys cannot be read: try again later", "The store does not answer")
         authorization = headers.get("authorization", "")
         key = self.authenticator.key_of(authorization) if authorization else None
         if authorization and key is None:

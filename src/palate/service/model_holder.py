@@ -61,7 +61,7 @@ class ModelHolder:
     current
         The model that new requests use.
     refused
-        Why the newest file is not served, None if it is.
+        Why the file is not served (it is missing or no model), None if it is.
 
     Raises
     ------
@@ -78,12 +78,14 @@ class ModelHolder:
 
     def has_changed(self) -> bool:
         """Whether the file is another one than at the last look. This costs one system call."""
-        version = _FileVersion.of(self.path)
-        return version is not None and version != self._version
+        return _FileVersion.of(self.path) != self._version
 
     def refresh(self) -> bool:
         """Serve the new content of the file unless it is no valid model; return whether the model was replaced."""
         with self._lock:
+            if _FileVersion.of(self.path) is None:
+                self._report_missing()
+                return False
             if not self.has_changed():
                 return False
             self._version = _FileVersion.of(self.path)
@@ -102,6 +104,12 @@ class ModelHolder:
                 self._copy(old.digest).unlink(missing_ok=True)
             _log.info("a new model is served", extra={"model": loaded.tag})
             return True
+
+    def _report_missing(self) -> None:
+        if self._version is not None:
+            self._version = None
+            self.refused = f"the file {self.path.name} is missing: the model that was read last is served"
+            _log.error("the model file is missing, the old model stays", extra={"model": self.current.tag})
 
     def _copy(self, digest: str) -> Path:
         return self.folder / f"{digest}.palate"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,16 +12,19 @@ from cachetools import cached
 
 from palate.model import Model
 from palate.service.loaded_model import LoadedModel
+from palate.service.settings import Settings
 
-__all__ = ["quality", "summary"]
+__all__ = ["lattice", "quality", "summary"]
 
 _LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _PERCENTILES = (0, 10, 25, 50, 75, 90, 100)
 _BINS = 20
+#: The largest number of values that a person chooses among by a press each.
+_FEW = 11
 
 
-def summary(loaded: LoadedModel) -> dict[str, Any]:
-    """Return what the model is made of."""
+def summary(loaded: LoadedModel, settings: Settings) -> dict[str, Any]:
+    """Return what the model is made of, and how the page names it."""
     model, sizes = loaded.model, loaded.model.size
     stored = sizes["factors"] + sizes["biases"]
     return {
@@ -32,8 +36,11 @@ def summary(loaded: LoadedModel) -> dict[str, Any]:
         "catalogue": len(model.catalogue),
         "predicts": model.predicts,
         "scale": [model.scale.low, model.scale.high],
+        "values": lattice(loaded),
         "mean": model.mean,
         "certain": model.posterior is not None,
+        "interest": model.interest is not None,
+        **_names(model, settings),
         "bytes": loaded.size,
         "numbers": {**sizes, "kept": stored, "share": stored / max(1, sizes["matrix"])},
         "solver": dict(model.solver),
@@ -41,12 +48,41 @@ def summary(loaded: LoadedModel) -> dict[str, Any]:
     }
 
 
+def _names(model: Model, settings: Settings) -> dict[str, Any]:
+    """Return the title, noun and intro of the page: from the settings, else from the model's file.
+
+    A file has them in `Model.training` under "page": {"title": …, "noun": "joke/jokes", "intro": …}.
+    """
+    named = model.training.get("page")
+    named = named if isinstance(named, Mapping) else {}
+    title, noun, intro = (getattr(settings, name) or str(named.get(name, "")) for name in ("title", "noun", "intro"))
+    nouns = noun.split("/") if noun.count("/") == 1 else ["item", "items"]
+    return {"title": title or "palate", "noun": [one.strip() for one in nouns], "intro": intro}
+
+
+@cached(WeakKeyDictionary[LoadedModel, list[float]](), key=lambda loaded: loaded)
+def lattice(loaded: LoadedModel) -> list[float]:
+    """Return the values that ratings can have where they are few and evenly spaced, else an empty list."""
+    model = loaded.model
+    if model.seen is None or model.predicts != "rating" or not len(model.seen.values):
+        return []
+    values = np.unique(model.seen.values).astype(np.float64)
+    if not 2 <= len(values) <= _FEW:
+        return []
+    step = float(np.diff(values).min())
+    places = (values - model.scale.low) / step
+    count = round((model.scale.high - model.scale.low) / step) + 1
+    if count > _FEW or np.abs(places - np.round(places)).max() > 1e-3:
+        return []
+    return [round(model.scale.low + step * place, 6) for place in range(count)]
+
+
 @cached(WeakKeyDictionary[LoadedModel, dict[str, Any]](), key=lambda loaded: loaded)
 def quality(loaded: LoadedModel) -> dict[str, Any]:
     """Return how the fit went and how sure the model is."""
     training = dict(loaded.model.training)
     history = training.pop("history", [])
-    calibration, spread = _calibration(loaded.model), _spread(loaded.model)
+    calibration, spread = _calibration(loaded.model), _spread(loaded.model, lattice(loaded))
     return {"history": history, "training": training, "calibration": calibration, "spread": spread}
 
 
@@ -67,14 +103,21 @@ def _calibration(model: Model) -> dict[str, Any] | None:
     return {"levels": list(_LEVELS), "plain": plain, "usual": usual, "width": width}
 
 
-def _spread(model: Model) -> dict[str, Any]:
-    """Return the distribution of ratings, of ratings per user and of ratings per item."""
+def _spread(model: Model, values: list[float]) -> dict[str, Any]:
+    """Return the distribution of ratings, of ratings per user and of ratings per item.
+
+    Where ratings have few values, each value is in the middle of a bin of its own.
+    """
     if model.seen is None:
         return {}
     low, high = model.scale.low, model.scale.high
     if model.predicts == "choice":
         low, high = float(model.seen.values.min(initial=0)), float(model.seen.values.max(initial=1))
-    counts, edges = np.histogram(model.seen.values, bins=_BINS, range=(low, max(high, low + 1e-6)))
+    bins = _BINS
+    if values:
+        half = (values[1] - values[0]) / 2
+        low, high, bins = low - half, high + half, len(values)
+    counts, edges = np.histogram(model.seen.values, bins=bins, range=(low, max(high, low + 1e-6)))
     return {
         "ratings": {"edges": edges.tolist(), "counts": counts.tolist()},
         "percents": list(_PERCENTILES),

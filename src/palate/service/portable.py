@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 __all__ = [
+    "allow_open_files",
     "exclusive_lock",
     "make_private",
     "open_at_once",
@@ -110,6 +111,17 @@ def make_private(path: Path) -> None:
         state = os.stat(path)
         if state.st_uid == os.geteuid() and state.st_mode & 0o077:
             os.chmod(path, 0o600)
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process and those that it starts have so many open files, as far as the system allows that."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def start_in_background(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -44,7 +44,9 @@ def problem(status: int, detail: str, title: str = "", headers: dict[str, str] |
 async def _palate_error(request: Request, error: Exception) -> Response:
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
-            return problem(status, str(error), title)
+            if status == 503:
+                _log.warning(title, extra={"reason": str(error)})
+            return problem(status, getattr(error, "public", str(error)), title)
     _log.error("an error without a status", exc_info=error)
     return await _unexpected_error(request, error)
 

@@ -13,7 +13,7 @@ from palate.errors import DataError, UnknownIdError
 from palate.model import Model, Profile
 from palate.ratings import is_single
 from palate.service.loaded_model import LoadedModel
-from palate.service.store import Store, user_owner
+from palate.service.store import user_owner
 
 __all__ = ["ProfileFinder", "check_ratings", "usable_ratings"]
 
@@ -33,12 +33,11 @@ class ProfileFinder:
     Profiles are cached. A cached one is used only with the same model and exactly the same ratings.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self) -> None:
         self._profiles: LRUCache[str, _CachedProfile] = LRUCache(_PROFILES)
         self._lock = threading.Lock()
 
-    def user(self, loaded: LoadedModel, user: str, stored: Mapping[str, float | None] | None = None) -> Id | Profile:
+    def user(self, loaded: LoadedModel, user: str, stored: Mapping[str, float | None]) -> Id | Profile:
         """Return a named user as `Model` takes it: an id, or a profile where the stored ratings add something.
 
         Parameters
@@ -48,15 +47,13 @@ class ProfileFinder:
         user
             The user's id.
         stored
-            The user's stored ratings, if they were read already.
+            The user's stored ratings.
 
         Raises
         ------
         UnknownIdError
             If neither the model nor the store has a rating of the user.
         """
-        if stored is None:
-            stored = self.store.ratings(user_owner(user))
         index = loaded.model.users.find(user)
         if stored:
             training = loaded.training_ratings(user)

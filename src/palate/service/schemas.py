@@ -31,6 +31,7 @@ __all__ = [
     "RetrainResponse",
     "SimilarResponse",
     "StateResponse",
+    "UserOptions",
     "VisitorResponse",
 ]
 
@@ -49,8 +50,17 @@ class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _open_example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 def _example(**values: Any) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+
+
+_ITEM = {"item": 5, "title": "Why did…", "text": "Why did… To…", "ratings": 4991, "mean": 0.2, "has_score": True}
+_PLACE = {"item": 5, "title": "Why did…", "text": "", "x": 0.1, "y": -0.3, "ratings": 4991, "mean": 0.2, "group": 0}
+_REASON = {"item": 8, "title": "A man…", "rating": 4.5, "contribution": 0.31}
 
 
 class Problem(BaseModel):
@@ -89,6 +99,7 @@ class RatingsRequest(_Schema):
 class RatingResponse(_Schema):
     """One rating of a user."""
 
+    model_config = _example(item=5, title="Why did…", rating=3.5)
     item: int | str
     title: str
     rating: float
@@ -97,6 +108,7 @@ class RatingResponse(_Schema):
 class RatingsResponse(_Schema):
     """All ratings of a user."""
 
+    model_config = _example(user=12, ratings=[{"item": 5, "title": "Why did…", "rating": 3.5}])
     user: int | str | None
     ratings: list[RatingResponse]
 
@@ -110,6 +122,14 @@ class VisitorResponse(_Schema):
 
 
 # Items
+
+
+class _Marked(_Schema):
+    """An answer that may say that the store was away (`degraded`) or that nothing is known of the user (`fallback`)."""
+
+    degraded: bool | None = None
+    fallback: Literal["prior"] | None = None
+    unknown: list[int | str] | None = None
 
 
 class ItemResponse(_Schema):
@@ -127,6 +147,7 @@ class ItemResponse(_Schema):
 class ItemsResponse(_Schema):
     """One page of the items that match a search."""
 
+    model_config = _example(total=1, offset=0, items=[_ITEM])
     total: int
     offset: int
     items: list[ItemResponse]
@@ -135,14 +156,16 @@ class ItemsResponse(_Schema):
 class SimilarEntry(_Schema):
     """An item or a user, and its similarity."""
 
+    model_config = _example(id=8, title="A man…", similarity=0.83)
     id: int | str
     title: str
     similarity: float
 
 
-class SimilarResponse(_Schema):
+class SimilarResponse(_Marked):
     """The most similar items or users."""
 
+    model_config = _example(id=5, by="cosine", similar=[{"id": 8, "title": "A man…", "similarity": 0.83}])
     id: int | str
     by: Literal["cosine", "dot"]
     similar: list[SimilarEntry]
@@ -151,6 +174,7 @@ class SimilarResponse(_Schema):
 class MapEntry(_Schema):
     """An item on the map."""
 
+    model_config = _example(**_PLACE)
     item: int | str
     title: str
     text: str
@@ -164,8 +188,10 @@ class MapEntry(_Schema):
 class MapResponse(_Schema):
     """Items in two dimensions: items near each other are liked by the same people."""
 
+    model_config = _example(explained=[0.3, 0.2], groups=1, kinds=[["Why did…"]], items=[_PLACE])
     explained: list[float]
     groups: int
+    kinds: list[list[str]]
     items: list[MapEntry]
 
 
@@ -175,21 +201,36 @@ class MapResponse(_Schema):
 class RecommendationOptions(_Schema):
     """How to recommend."""
 
-    n: Count = 10
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
-    lowest: bool = False
-    seen: bool = False
-    only: Annotated[list[Id], Field(max_length=10_000)] | None = None
-    exclude: Annotated[list[Id], Field(max_length=10_000)] = []
-    least: Annotated[int, Field(ge=0, le=1 << 40)] = 0
-    by: Literal["interest", "choice", "prediction", "lower bound", "chance"] | None = None
-    level: Level | None = None
-    seed: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
-    texts: bool = False
-    reasons: Annotated[int, Field(ge=0, le=20)] = 0
+    model_config = _example(n=5)
+    n: Annotated[Count, Field(description="How many items.")] = 10
+    offset: Annotated[int, Field(ge=0, le=10_000, description="How many of the best items to leave out.")] = 0
+    lowest: Annotated[bool, Field(description="Return the lowest predictions instead of the highest.")] = False
+    seen: Annotated[bool, Field(description="Return items that the user has rated, too.")] = False
+    only: Annotated[list[Id] | None, Field(max_length=10_000, description="Choose among these items only.")] = None
+    exclude: Annotated[list[Id], Field(max_length=10_000, description="Leave these items out.")] = []
+    least: Annotated[int, Field(ge=0, le=1 << 40, description="Leave out items with fewer ratings.")] = 0
+    by: Annotated[
+        Literal["interest", "choice", "prediction", "lower bound", "chance"] | None,
+        Field(description="What the list is ordered by; by default interest where the model knows it."),
+    ] = None
+    level: Annotated[
+        Level | None, Field(description="Add the interval that contains the rating with this probability.")
+    ] = None
+    seed: Annotated[int | None, Field(ge=0, le=1 << 62, description="Seed of the draws if ordered by chance.")] = None
+    texts: Annotated[bool, Field(description="Add the texts of the items.")] = False
+    reasons: Annotated[int, Field(ge=0, le=20, description="Add as many rated items that speak for each row.")] = 0
 
 
-class BatchRequest(RecommendationOptions):
+class UserOptions(RecommendationOptions):
+    """How to recommend to a named user."""
+
+    model_config = _example(n=5)
+    fallback: Annotated[
+        bool, Field(description="Whether an unknown user is one of whom nothing is known, instead of an error.")
+    ] = False
+
+
+class BatchRequest(UserOptions):
     """The users to recommend to, and how."""
 
     model_config = _example(users=[1, 2], n=5)
@@ -226,6 +267,7 @@ class AnonymousRequest(_Schema):
 class ContributionEntry(_Schema):
     """A rated item, and how many points it adds to a prediction."""
 
+    model_config = _example(**_REASON)
     item: int | str
     title: str
     rating: float
@@ -235,6 +277,7 @@ class ContributionEntry(_Schema):
 class RecommendationEntry(_Schema):
     """An item with its predicted rating, and with what else the request asked for."""
 
+    model_config = _example(item=89, title="A radio…", prediction=5.81, because=[_REASON])
     item: int | str
     title: str
     prediction: float
@@ -247,7 +290,7 @@ class RecommendationEntry(_Schema):
     choices: list[ContributionEntry] | None = None
 
 
-class RecommendationsResponse(_Schema):
+class RecommendationsResponse(_Marked):
     """Recommendations for one user, the best first."""
 
     model_config = _example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
@@ -256,9 +299,10 @@ class RecommendationsResponse(_Schema):
     recommendations: list[RecommendationEntry]
 
 
-class BatchEntry(_Schema):
+class BatchEntry(_Marked):
     """Recommendations for one user of a batch."""
 
+    model_config = _example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
     user: int | str
     recommendations: list[RecommendationEntry]
 
@@ -266,21 +310,26 @@ class BatchEntry(_Schema):
 class BatchResponse(_Schema):
     """Recommendations for several users, in the order of the request."""
 
+    model_config = _example(
+        answers=[{"user": 12, "recommendations": [{"item": 89, "title": "A radio…", "prediction": 5.81}]}]
+    )
     answers: list[BatchEntry]
 
 
 class QuestionEntry(_Schema):
     """An item, and the share of the uncertainty about the user that its rating would remove."""
 
+    model_config = _example(item=8, title="A man…", text="A man… A…", tells=0.09)
     item: int | str
     title: str
     text: str
     tells: float
 
 
-class QuestionsResponse(_Schema):
+class QuestionsResponse(_Marked):
     """The items to ask about next, the most informative first."""
 
+    model_config = _example(user=12, questions=[{"item": 8, "title": "A man…", "text": "A man… A…", "tells": 0.09}])
     user: int | str | None
     questions: list[QuestionEntry]
 
@@ -291,6 +340,7 @@ class QuestionsResponse(_Schema):
 class PairEntry(_Schema):
     """A user and an item."""
 
+    model_config = _example(user=1, item=5)
     user: Id
     item: Id
 
@@ -301,9 +351,10 @@ class PredictionsRequest(_Schema):
     model_config = _example(pairs=[{"user": 1, "item": 5}, {"user": 2, "item": 8}], level=0.9)
     pairs: Annotated[list[PairEntry], Field(max_length=10_000)]
     level: Level | None = None
+    fallback: bool = False
 
 
-class PredictionResponse(_Schema):
+class PredictionResponse(_Marked):
     """A predicted rating."""
 
     model_config = _example(user=12, item=5, prediction=3.21, low=-1.2, high=7.4, level=0.9)
@@ -318,12 +369,16 @@ class PredictionResponse(_Schema):
 class PredictionsResponse(_Schema):
     """Predicted ratings in the order of the request."""
 
+    model_config = _example(predictions=[{"user": 1, "item": 5, "prediction": 3.21}])
     predictions: list[PredictionResponse]
 
 
-class ExplanationResponse(_Schema):
+class ExplanationResponse(_Marked):
     """The parts of a prediction: intercept + contributions + remainder, before clipping to the scale."""
 
+    model_config = _example(
+        user=12, item=5, title="Why did…", prediction=3.21, intercept=1.1, remainder=0.1, contributions=[_REASON]
+    )
     user: int | str | None
     item: int | str
     title: str
@@ -331,6 +386,7 @@ class ExplanationResponse(_Schema):
     intercept: float
     remainder: float
     contributions: list[ContributionEntry]
+    choices: list[ContributionEntry] = []
 
 
 # The model
@@ -339,6 +395,28 @@ class ExplanationResponse(_Schema):
 class ModelResponse(BaseModel):
     """What the model is made of."""
 
+    model_config = _open_example(
+        model="1f2e3d4c5b6a7988",
+        users=5000,
+        items=100,
+        ratings=363209,
+        factors=28,
+        catalogue=150,
+        predicts="rating",
+        scale=[-10.0, 10.0],
+        values=[],
+        mean=0.7,
+        certain=True,
+        interest=True,
+        title="Jokes",
+        noun=["joke", "jokes"],
+        intro="",
+        bytes=5000000,
+        numbers={"kept": 150000, "matrix": 500000, "share": 0.3},
+        solver={"name": "bayes"},
+        loaded=1764360000.0,
+        refused=None,
+    )
     model: str
     users: int
     items: int
@@ -347,8 +425,13 @@ class ModelResponse(BaseModel):
     catalogue: int
     predicts: Literal["rating", "choice"]
     scale: list[float]
+    values: list[float]
     mean: float
     certain: bool
+    interest: bool
+    title: str
+    noun: list[str]
+    intro: str
     bytes: int
     numbers: dict[str, float]
     solver: dict[str, Any]
@@ -359,6 +442,7 @@ class ModelResponse(BaseModel):
 class QualityResponse(BaseModel):
     """How good the model is, as far as its training record says."""
 
+    model_config = _open_example(history=[], training={}, calibration=None, spread={})
     history: list[dict[str, Any]]
     training: dict[str, Any]
     calibration: dict[str, Any] | None

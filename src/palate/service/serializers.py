@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from palate.model import Model, Profile, Scored
 from palate.model.recommend import check_rank_by
@@ -11,10 +11,9 @@ from palate.service.loaded_model import LoadedModel
 from palate.service.reasons import contribution, reasons
 from palate.service.schemas import RecommendationOptions
 
-__all__ = ["SimilarityMeasure", "explain", "predict", "questions", "ratings", "recommend", "similar"]
+__all__ = ["explain", "predict", "questions", "ratings", "recommend", "similar"]
 
 Id = int | str
-SimilarityMeasure = Literal["cosine", "dot"]
 _DEFAULT_LEVEL = 0.8
 
 
@@ -89,6 +88,7 @@ def explain(model: Model, user: Id | Profile, item: str, n: int) -> dict[str, An
         "intercept": explanation.intercept,
         "remainder": explanation.remainder + smaller,
         "contributions": [contribution(part) for part in explanation.contributions[:n]],
+        "choices": [contribution(part) for part in explanation.choices[:n]],
     }
 
 

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from palate.errors import SettingsError
 from palate.service import logs
+from palate.service.connections import HttpProtocol
+from palate.service.portable import allow_open_files
 from palate.service.schedule import RetrainingSchedule
 from palate.service.settings import Settings
 from palate.service.store import Store
@@ -42,6 +44,7 @@ def run(settings: Settings, announce: Callable[[str], None] = lambda address: No
     sys.setswitchinterval(1e-3)
     # uvicorn raises a signal again after it has stopped. The folder must be removed all the same.
     signal.signal(signal.SIGTERM, _exit)
+    allow_open_files(2 * _CONNECTIONS)
     with _listen(settings) as listener, _runtime_folder() as folder:
         settings = settings.model_copy(update={"runtime": folder})
         (_run_single if settings.workers == 1 else _run_workers)(settings, listener, announce)
@@ -113,6 +116,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
         "limit_concurrency": _CONNECTIONS,
+        "http": HttpProtocol,
         "ws": "none",
     }
 

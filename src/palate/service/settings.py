@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from palate.errors import SettingsError
@@ -14,6 +15,7 @@ from palate.errors import SettingsError
 __all__ = ["Settings", "is_loopback"]
 
 _RATE = 20.0
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PAGE = Path(__file__).with_name("page")
 
 
@@ -54,12 +56,40 @@ class Settings(BaseSettings):
     timeout: float = Field(30.0, gt=0, description="Seconds that a request may take.")
     threads: int = Field(4, ge=1, le=256, description="Threads of each process that compute answers.")
     busy: float = Field(2.0, ge=0, description="Seconds to wait for a locked database.")
+    degrade: bool = Field(True, description="Answer from the model alone while the store does not answer.")
     visitor_days: int = Field(365, ge=1, description="Days without a new rating after which a visitor is forgotten.")
     retrain_every: str = Field("", description="Fit again after a number of ratings (500) or a time (6h, 30m).")
+    title: str = Field("", max_length=60, description="The name of the page. [that of the model file, else palate]")
+    noun: str = Field(
+        "",
+        max_length=60,
+        description="What the items are: one and many, joke/jokes. [that of the model file, else item/items]",
+    )
+    intro: str = Field("", max_length=600, description="What the page says first. [that of the model file]")
     log: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that are logged; info includes requests."
     )
     runtime: str = Field("", description="Folder for files that workers share while they run. [a temporary one]")
+
+    @field_validator("noun")
+    @classmethod
+    def _check_noun(cls, noun: str) -> str:
+        parts = noun.split("/")
+        if noun and (len(parts) != 2 or not all(part.strip() for part in parts)):
+            raise ValueError(f"a noun is one and many, such as joke/jokes, not {noun!r}")
+        return noun
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin == "*":
+                raise ValueError(
+                    "'*' would let every page on the web rate and read as its visitor: name each origin that may"
+                )
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"an origin is a scheme and a host, such as https://shop.example, not {origin[:60]!r}")
+        return origins
 
     @classmethod
     def settings_customise_sources(
@@ -93,7 +123,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"setting {name}: {first['msg']}") from error
+            raise SettingsError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from error
         except (OSError, ValueError) as error:
             raise SettingsError(f"settings from {config} cannot be read: {error}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,12 +13,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from palate.errors import StoreError
 from palate.service.database import Database
 from palate.service.read_cache import ReadCache, Rows
 from palate.service.tables import counters, events, facts
 
 __all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
 
+_log = logging.getLogger("palate.service")
+#: After a failure the store is left alone for so long: each attempt may take seconds.
+_AWAY_SECONDS = 1.0
 #: What the names of owners begin with.
 USER, VISITOR = "u:", "v:"
 
@@ -50,6 +56,7 @@ class Store:
         # One writer at a time in this process: threads then wait in a queue instead of polling SQLite's lock.
         self._write_lock = threading.Lock()
         self._cache: ReadCache | None = None
+        self._away_until = float("-inf")
 
     @property
     def is_local(self) -> bool:
@@ -58,7 +65,10 @@ class Store:
 
     @contextmanager
     def writing(self, owner: str | None = None) -> Iterator[sa.Connection]:
-        """Open a transaction. After the block it is on the disk, and all processes read this owner's rows again."""
+        """Open a transaction. After the block it is on the disk, and all processes read this owner's rows again.
+
+        Without an owner they read all rows again; "" is nobody's name.
+        """
         try:
             with self._write_lock, self.database.transaction() as connection:
                 yield connection
@@ -69,6 +79,17 @@ class Store:
     def ratings(self, owner: str) -> Rows:
         """Return the ratings of an owner, in the order of item ids; None stands for a withdrawn rating."""
         return self._cache.read(owner, self._ratings) if self._cache is not None else self._ratings(owner)
+
+    def try_ratings(self, owner: str) -> Rows | None:
+        """Return the ratings of an owner; None if the store does not answer or has not answered a second ago."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            return self.ratings(owner)
+        except StoreError as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            _log.warning("the store does not answer, the model answers alone", extra={"reason": str(error)})
+            return None
 
     def _ratings(self, owner: str) -> Rows:
         return dict(self.database.rows("select item, rating from events where owner = ? order by item", (owner,)))
@@ -152,7 +173,7 @@ class Store:
             insert = insert.on_conflict_do_nothing()
         else:
             insert = insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
-        with self.writing() as connection:
+        with self.writing("") as connection:
             connection.execute(insert.values(name=name, value=value))
             return str(connection.scalar(sa.select(facts.c.value).where(facts.c.name == name)))
 
@@ -165,8 +186,10 @@ class Store:
             self._cache.invalidate(None)  # a process that was killed may not have told the others of its last commit
 
     def check(self) -> None:
-        """Raise `StoreError` if the database does not answer."""
+        """Raise `StoreError` if the database cannot be read, or if nothing can be written into it."""
         self.database.rows("select owner from events limit 1")
+        self.database.check_room()
+        self.set_fact("checked", secrets.token_hex(8))
 
     def close(self) -> None:
         """Close all connections."""

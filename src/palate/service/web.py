@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 import orjson
 from fastapi import Path, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
 from palate.errors import DataError
-from palate.service.problems import MEDIA_TYPE
-from palate.service.schemas import Problem, RecommendationOptions
+from palate.service.schemas import RecommendationOptions
 
 __all__ = [
-    "RECOMMENDATION_PARAMETERS",
+    "UNCHANGED",
     "Count",
+    "ExcludeQuery",
+    "FallbackQuery",
     "ItemId",
     "LevelQuery",
     "Offset",
+    "SimilarityQuery",
+    "StrictRoute",
     "UserId",
     "cacheable_response",
     "check_user_id",
     "json_response",
-    "problem_responses",
+    "query_parameters",
     "recommendation_options",
 ]
 
 _LONGEST_ID = 512
+#: Describes the response to who knows the present version already.
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Unchanged."}}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -54,16 +60,19 @@ UserId = Annotated[str, Path(description="A user's id.", max_length=_LONGEST_ID,
 ItemId = Annotated[str, Path(description="An item's id.", max_length=_LONGEST_ID, examples=["5"])]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many.")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to skip at the beginning.")]
+FallbackQuery = Annotated[
+    bool, Query(description="Whether an unknown user is one of whom nothing is known, instead of an error.")
+]
+ExcludeQuery = Annotated[
+    list[str] | None,
+    Query(max_length=1000, description="Items that are not asked about; repeat it.", examples=[["5", "8"]]),
+]
+SimilarityQuery = Annotated[
+    Literal["cosine", "dot"], Query(description="The measure: the angle of the factors, or their product.")
+]
 LevelQuery = Annotated[
     float | None, Query(gt=0, lt=1, description="Add the interval that contains the rating with this probability.")
 ]
-
-
-def problem_responses() -> dict[int | str, dict[str, Any]]:
-    """Describe, for the OpenAPI document, the problem documents that an endpoint may respond with."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    statuses = (400, 401, 403, 404, 413, 415, 421, 422, 429, 500, 503)
-    return {status: {"description": "A problem.", "content": content} for status in statuses}
 
 
 def json_response(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
@@ -81,7 +90,11 @@ def cacheable_response(request: Request, tag: str, body: Callable[[], Any], *, a
     return json_response(body(), headers)
 
 
-def recommendation_options(request: Request) -> RecommendationOptions:
+Options = TypeVar("Options", bound=RecommendationOptions)
+_LISTS = frozenset({"only", "exclude"})
+
+
+def recommendation_options(request: Request, schema: type[Options]) -> Options:
     """Read how to recommend from the query. FastAPI does the same in 350 µs; this takes 10.
 
     Raises
@@ -89,42 +102,56 @@ def recommendation_options(request: Request) -> RecommendationOptions:
     RequestValidationError
         As FastAPI does.
     """
-    if not request.scope["query_string"]:
-        return _DEFAULT_OPTIONS
     values: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in request.query_params.multi_items() if request.scope["query_string"] else ():
         if name in _LISTS:
             values.setdefault(name, []).append(value)
         else:
             values[name] = value
     try:
-        return RecommendationOptions.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
         errors = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
         raise RequestValidationError(errors) from error
 
 
-_DEFAULT_OPTIONS = RecommendationOptions()
-_LISTS = frozenset({"only", "exclude"})
-
-
-def _recommendation_parameters() -> list[dict[str, Any]]:
+def query_parameters(schema: type[RecommendationOptions]) -> dict[str, Any]:
+    """Describe, for the OpenAPI document, the options that `recommendation_options` reads."""
     parameters = []
-    for name, schema in RecommendationOptions.model_json_schema()["properties"].items():
-        alternatives = schema.pop("anyOf", None)  # a query cannot contain null
+    for name, described in schema.model_json_schema()["properties"].items():
+        alternatives = described.pop("anyOf", None)  # a query cannot contain null
         if alternatives:
-            schema = {**schema, **next(one for one in alternatives if one.get("type") != "null")}
-        schema.pop("title", None)
-        if schema.get("default", 0) is None:
-            del schema["default"]
+            described = {**described, **next(one for one in alternatives if one.get("type") != "null")}
+        described.pop("title", None)
+        description = described.pop("description")
+        if described.get("default", 0) is None:
+            del described["default"]
         if name in _LISTS:
-            schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID}}
-        parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
-    return parameters
+            described = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID}}
+        one = {"name": name, "in": "query", "required": False, "description": description, "schema": described}
+        parameters.append(one)
+    return {"parameters": parameters}
 
 
-#: Describes, for the OpenAPI document, what `recommendation_options` reads.
-RECOMMENDATION_PARAMETERS = {"parameters": _recommendation_parameters()}
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters that it does not have: most of them are misspelt."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, behind a look at the names of parameters."""
+        handle = super().get_route_handler()
+        extra = (self.openapi_extra or {}).get("parameters", [])
+        names = {field.alias for field in self.dependant.query_params} | {one["name"] for one in extra}
+
+        async def handle_strictly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                for name in request.query_params:
+                    if name not in names:
+                        allowed = f"it has {', '.join(sorted(names))}" if names else "it has none"
+                        what = f"this has no such parameter: {allowed}"
+                        raise RequestValidationError([{"loc": ("query", name[:60]), "msg": what, "type": "extra"}])
+            return await handle(request)
+
+        return handle_strictly
 
 
 def check_user_id(user: str) -> str:

@@ -15,12 +15,12 @@ const told = (value) => (Math.abs(value) >= 1000 ? `${value / 1000}k` : String(v
 const text = (kind, x, y, words) => s(`text.${kind}`, { x, y }, words);
 
 /** The frame of a chart; `draw` gets functions from values to places in it. */
-function frame({ x: [left, right], y: [low, high], labelX, labelY, label, say = told }, draw) {
+function frame({ x: [left, right], y: [low, high], labelX, labelY, label, names, say = told }, draw) {
   const px = (value) => LEFT + ((WIDE - LEFT - RIGHT) * (value - left)) / (right - left || 1);
   const py = (value) => HIGH - LOW - ((HIGH - LOW - TOP) * (value - low)) / (high - low || 1);
   return s("svg.chart", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": label },
     steps(low, high, 4).map((one) => [s("path.grid", { d: `M${LEFT} ${py(one)}H${WIDE - RIGHT}` }), text("end", LEFT - 8, py(one) + 5, say(one))]),
-    steps(left, right, 5).map((one) => text("middle", px(one), HIGH - LOW + 20, say(one))),
+    (names ?? steps(left, right, 5)).map((one, at) => text("middle", px(names ? left + ((at + 0.5) * (right - left)) / names.length : one), HIGH - LOW + 20, names ? one : say(one))),
     text("end", WIDE - RIGHT, HIGH - 4, labelX), text("start", 0, 12, labelY), draw(px, py));
 }
 
@@ -40,12 +40,13 @@ export function histogram(edges, counts, options, heads, rows) {
   return [frame({ ...options, x: [edges[0], edges.at(-1)], y: [0, Math.max(...counts, 1)] }, bar), table(heads, rows)];
 }
 
-/** Bars with a name and a number each; the first one is ours. */
-export function bars(rows, say) {
-  const most = Math.max(...rows.map(([, value]) => value));
+/** Bars with a name and a number each, the smallest first. The first row given is ours, and is marked. */
+export function bars([ours, ...others], say) {
+  const rows = [ours, ...others].sort(([, one], [, other]) => one - other);
+  const most = rows.at(-1)[1];
   return h("ul.bars", rows.map(([name, value]) => {
     const bar = h("i");
     bar.style.width = `${(100 * value) / most}%`;
-    return h("li", h("span", name), h("span.track", bar), h("span.number", say(value)));
+    return h(name === ours[0] ? "li.ours" : "li", h("span", name), h("span.track", bar), h("span.number", say(value)));
   }));
 }

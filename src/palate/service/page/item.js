@@ -1,9 +1,10 @@
 // One item: its text, what is predicted and why, the visitor's rating, and what similar people like.
 import { get } from "./api.js";
 import { h, heading, say, toItem } from "./dom.js";
+import { facts } from "./facts.js";
 import { rater } from "./rate.js";
 import { axis, ruler, Scale } from "./scale.js";
-import { fixed, many, percent, quoted, wording } from "./words.js";
+import { count, fixed, many, named, percent, quoted, wording } from "./words.js";
 
 function predicted(scale, row, own) {
   if (!row) return h("p", "The model has no rating of this yet, so nothing can be predicted.");
@@ -24,23 +25,44 @@ function reasons(scale, told) {
   const most = Math.max(...parts.map((one) => Math.abs(one.contribution)));
   const row = ({ contribution, ...one }) =>
     h("li",
-      h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.say(one.rating)}`),
+      h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.sayRating(one.rating)}`),
       h("span.pull", bar(Math.abs(contribution) / most, contribution < 0 ? "i.against" : "i")),
       h("span.number", `${contribution < 0 ? "" : "+"}${fixed(contribution)}`));
   const from = scale.choices ? "" : ` The prediction starts from ${scale.say(told.intercept)}.`;
-  return h("section", h("h2", "Why"), h("p.soft", `How much each of your ratings speaks for it or against it.${from}`), h("ul.rows", parts.map(row)));
+  return h("section", h("h2", scale.choices ? "Why it may be chosen" : "Why this prediction"), h("p.soft", `How much each of your ratings speaks for it (to the right) or against it.${from}`), h("ul.rows", parts.map(row)));
+}
+
+/** What the visitor chose that people choose together with this, whatever they say of it. */
+function choices(told) {
+  const parts = (told?.choices ?? []).filter((one) => one.contribution > 0);
+  if (!parts.length) return "";
+  const most = parts[0].contribution;
+  const row = (one) => h("li.two", h("span.clamp", toItem(one.item, quoted(one))), h("span.alike", bar(one.contribution / most)));
+  return h("section", h("h2", "Why you may choose it"), h("p.soft", `People who chose these ${named.many} of yours choose this one, too.`), h("ul.rows", parts.map(row)));
 }
 
 function similar(told) {
   if (!told?.similar.length) return "";
-  const row = (one) => h("li", h("span.clamp", { dir: "auto" }, toItem(one.id, wording(one).name)), h("span.alike", bar(one.similarity)), h("span.number", h("span.unseen", "Similarity "), fixed(one.similarity)));
-  return h("section", h("h2", "The same people like"), h("p.soft", "Alike in who rates them high, whatever they say."), h("ul.rows", told.similar.map(row)));
+  const row = (one) => h("li", h("span.clamp", { dir: "auto" }, toItem(one.id, wording({ item: one.id, title: one.title }).name)), h("span.alike", bar(one.similarity)), h("span.number", h("span.unseen", "Similarity "), fixed(one.similarity)));
+  return h("section.similar", h("h2", "The same people like"), h("p.soft", "Alike in who rates them high, from 0 to 1."), h("ul.rows", told.similar.map(row)));
+}
+
+/** The item itself. A text that begins with the title stands alone: the title would say it twice. */
+function about(scale, row) {
+  const { title, text, name } = wording(row);
+  const head = heading(title || name);
+  head.dir = "auto";
+  head.dataset.title = name;
+  if (!title) head.className = "unseen";
+  const mean = row.mean === null || scale.choices ? "" : ` · ${scale.say(row.mean)} on average`;
+  const rated = row.ratings ? `${many(row.ratings, "rating")}${mean}` : "never rated";
+  return [h("p.eyebrow", `${named.one} ${count(row.item) === String(row.item) ? row.item : ""} · ${rated}`.replace("  ", " ")), head, text && h("p.text", { dir: "auto" }, text)];
 }
 
 export async function item({ id }, signal) {
   const own = encodeURIComponent(id);
-  const [facts, row] = await Promise.all([get("model", signal), get(`items/${own}`, signal)]);
-  const scale = new Scale(facts);
+  const [model, row] = await Promise.all([facts(signal), get(`items/${own}`, signal)]);
+  const scale = new Scale(model);
   const guess = async () => {
     const level = scale.certain ? 0.8 : null;
     const known = row.has_score ? [get(`me/predictions/${own}`, signal, { level }), get(`me/explanations/${own}`, signal, { n: 6 })] : [];
@@ -50,7 +72,7 @@ export async function item({ id }, signal) {
   const [first, alike] = await Promise.all([guess(), row.has_score ? get(`items/${own}/similar`, signal, { n: 8 }) : null]);
 
   const box = h("div.box");
-  const why = h("div");
+  const why = h("div.why");
   const done = async (rating) => {
     const told = await guess();
     const had = box.contains(document.activeElement);
@@ -61,17 +83,10 @@ export async function item({ id }, signal) {
   function fill([prediction, explained, given]) {
     const guessed = given == null || scale.choices ? "Predicted for you" : "What the model says, knowing your rating";
     const later = !row.has_score && h("p.soft", "Nothing was learned of it yet: your rating counts from the next fit on.");
-    const rating = h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.say(given)}`), later, rater(scale, row, { own: given, done, signal }));
+    const rating = h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.sayRating(given)}`), later, rater(scale, row, { own: given, done, signal }));
     box.replaceChildren(h("section.card", h("h2", guessed), predicted(scale, prediction, given)), rating);
-    why.replaceChildren(reasons(scale, explained));
+    why.replaceChildren(...[reasons(scale, explained), choices(explained)].filter(Boolean));
   }
   fill(first);
-
-  const { title, text, name } = wording(row);
-  const head = heading(title || `Item ${row.item}`);
-  head.dir = "auto";
-  head.dataset.title = name;
-  const mean = row.mean === null || scale.choices ? "" : `, ${scale.say(row.mean)} on average`;
-  const rated = h("p.soft", row.ratings ? `${many(row.ratings, "rating")}${mean}` : "Never rated");
-  return h("div.item.split", h("article", head, rated, text && h("p.text", { dir: "auto" }, text)), box, h("div.below", why, similar(alike)));
+  return h("div.item.split", h("article", about(scale, row), why, similar(alike)), box);
 }

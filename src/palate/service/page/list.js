@@ -1,28 +1,29 @@
 // The list of recommendations: rows that keep their identity, so that one sees them move.
 import { calm, h, toItem } from "./dom.js";
 import { axis, ruler } from "./scale.js";
-import { quoted, wording } from "./words.js";
-
-function because(scale, [first] = []) {
-  if (!first) return null;
-  const liked = scale.choices || first.rating >= scale.mean;
-  return h("p.because", liked ? "because you liked " : "because you did not care for ", toItem(first.item, quoted(first, 44)), scale.choices ? "" : ` (${scale.say(first.rating)})`);
-}
+import { because, chosen, telling } from "./why.js";
+import { percent, wording } from "./words.js";
 
 function moved(before, rank) {
   if (before === rank) return null;
   return h("span.moved", before === undefined ? "new" : before > rank ? `↑ ${before - rank}` : `↓ ${rank - before}`);
 }
 
-function content(scale, row, rank, order) {
+function content(scale, row, rank, order, reasons) {
   const { title, text } = wording(row);
+  const chance = row.choice_chance == null ? null : h("span.fine", `${percent(row.choice_chance)} choose it`);
   return [
     h("span.rank", { "aria-hidden": "true" }, rank + 1, order && moved(order.get(row.item), rank)),
-    h("div", h("h3.clamp", { dir: "auto" }, toItem(row.item, title || text)), title && text && h("p.text.clamp", { dir: "auto" }, text), because(scale, row.because)),
+    h("div",
+      h("h3.clamp", { dir: "auto" }, toItem(row.item, title || text)),
+      title && text && h("p.text.clamp", { dir: "auto" }, text),
+      reasons.rating && because(scale, reasons.rating),
+      reasons.choice && chosen(reasons.choice)),
     h("div.guess",
-      h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
+      !scale.choices && h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
       !scale.choices && ruler(scale, row),
-      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`)),
+      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`),
+      chance),
   ].filter(Boolean);
 }
 
@@ -41,8 +42,9 @@ export function recommendations(scale) {
 
   function update({ recommendations: told, level }) {
     const tops = new Map([...rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
+    const [ratings, choices] = [telling(told, "because"), telling(told, "choices")];
     rows = new Map(told.map((one) => [one.item, rows.get(one.item) ?? h("li")]));
-    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order)));
+    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order, { rating: ratings[rank], choice: choices[rank] })));
     list.replaceChildren(...rows.values());
     order = new Map(told.map((one, rank) => [one.item, rank]));
     if (!calm() && list.isConnected) for (const [id, row] of rows) slide(row, tops.get(id));

@@ -1,7 +1,8 @@
 // All that is kept of the visitor, to be changed and deleted.
 import { forget, get, rate, withdraw } from "./api.js";
 import { h, heading, say, toItem } from "./dom.js";
-import { Scale, slider } from "./scale.js";
+import { facts } from "./facts.js";
+import { control, Scale } from "./scale.js";
 import { empty, keeper } from "./states.js";
 import { many, wording } from "./words.js";
 
@@ -16,19 +17,22 @@ const PRIVACY = [
 function line(scale, row, signal, gone) {
   const [told, keep] = keeper(signal);
   const { name } = wording(row);
-  const settled = (value) => keep(() => rate(row.item, value), () => (say(`Saved: ${scale.say(value)}`), told.replaceChildren("Saved.")));
+  let last = row.rating;
+  const settled = (value) => value !== last && ((last = value), keep(() => rate(row.item, value), () => (say(`Saved: ${scale.say(value)}`), told.replaceChildren("Saved."))));
+  // The arrow keys choose a button at once: there is nothing else to press.
+  const chosen = (value) => scale.values.length && settled(value);
   const away = () => keep(() => withdraw(row.item), () => gone(element));
   const element = h("li",
     h("p.clamp", { dir: "auto" }, toItem(row.item, name)),
-    !scale.choices && slider(scale, { value: row.rating, label: `Your rating of: ${name}`, settled }),
+    !scale.choices && control(scale, { value: row.rating, label: `Your rating of: ${name}`, settled, chosen }),
     h("button.small", { "aria-label": `Delete my rating of ${name}`, onclick: away }, "Delete"),
     told);
   return element;
 }
 
 export async function mine(route, signal) {
-  const [facts, me, { ratings }] = await Promise.all([get("model", signal), get("me", signal), get("me/ratings", signal)]);
-  const scale = new Scale(facts);
+  const [about, me, { ratings }] = await Promise.all([facts(signal), get("me", signal), get("me/ratings", signal)]);
+  const scale = new Scale(about);
   const head = heading("My ratings");
   const body = h("div");
   const [told, keep] = keeper(signal);

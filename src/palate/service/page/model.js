@@ -1,28 +1,29 @@
 // The model: how large, how good, how it was fitted, and whether its intervals keep their word.
 import { get } from "./api.js";
+import { facts } from "./facts.js";
 import { bars, histogram, lines } from "./charts.js";
 import { h, heading } from "./dom.js";
 import { Scale } from "./scale.js";
 import { bytes, count, fixed, many, percent } from "./words.js";
 
-const SOLVERS = { bayes: "Bayesian matrix factorization", als: "Alternating least squares", sgd: "Stochastic gradient descent", implicit: "Least squares on choices", article: "The article of 2018" };
+const SOLVERS = { bayes: "Bayesian matrix factorization", als: "Alternating least squares", sgd: "Stochastic gradient descent", implicit: "Least squares on choices", ease: "Weights between items, from choices alone", article: "The article of 2018" };
 const HOLDOUT = h("code", "palate fit --holdout 0.1");
 
 const part = (title, about, ...content) => h("section.card", h("h2", title), h("p.soft", about), content);
 const sum = (values) => values.reduce((total, one) => total + one, 0);
 const isKnown = (value) => typeof value === "number";
 
-function sizes(facts, scale) {
-  const { matrix, kept, share } = facts.numbers;
+function sizes(about, scale) {
+  const { matrix, kept, share } = about.numbers;
   const rows = {
-    Users: count(facts.users),
-    Items: count(facts.items),
-    Ratings: isKnown(facts.ratings) ? count(facts.ratings) : "not kept",
+    Users: count(about.users),
+    Items: count(about.items),
+    Ratings: isKnown(about.ratings) ? count(about.ratings) : "not kept",
     Scale: scale.choices ? "chosen or not" : `${scale.say(scale.low)} to ${scale.say(scale.high)}`,
-    "Factors each": count(facts.factors),
+    "Factors each": count(about.factors),
     "Numbers kept": `${count(kept)}: ${percent(share, 1)} of ${count(matrix)}`,
-    File: bytes(facts.bytes),
-    Loaded: new Date(1000 * facts.loaded).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+    File: bytes(about.bytes),
+    Loaded: new Date(1000 * about.loaded).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
   };
   return h("dl.facts", Object.entries(rows).map(([name, value]) => h("div", h("dt", name), h("dd", value))));
 }
@@ -55,15 +56,18 @@ function learning({ history, training }) {
   const hasOwn = main.some((one) => isKnown(one.validation_rmse));
   const points = (rows, what) => rows.filter((one) => isKnown(one[what])).map((one) => [one.number, one[what]]);
   const series = [
-    { name: "on the ratings fitted", kind: "kind0", points: points(main, "training_rmse") },
-    { name: `on validation ratings${hasOwn ? "" : ", in a trial fit"}`, kind: "kind1", points: points(hasOwn ? main : trial, "validation_rmse") },
+    { name: "on the ratings fitted", kind: "other", points: points(main, "training_rmse") },
+    { name: `on validation ratings${hasOwn ? "" : ", in a trial fit"}`, kind: "ours", points: points(hasOwn ? main : trial, "validation_rmse") },
   ].filter((one) => one.points.length > 1);
+  // The first passes fall so steeply that nothing else could be seen beside them.
+  const skipped = Math.floor(main.length / 20);
+  for (const one of series) one.points = one.points.filter(([pass]) => pass > skipped);
   const [xs, ys] = [0, 1].map((at) => series.flatMap((one) => one.points.map((point) => point[at])));
   const every = Math.ceil(main.length / 20);
   const rows = main.filter((_, at) => at % every === 0 || at === main.length - 1).map((one) => [one.number, fixed(one.training_rmse, 3), isKnown(one.validation_rmse) ? fixed(one.validation_rmse, 3) : "–"]);
   const label = `The error on the ratings fitted goes from ${fixed(main[0].training_rmse)} to ${fixed(last.training_rmse)} in ${main.length} steps.`;
   const how = [training.rank && `rank ${training.rank}`, training.parts && `with ${training.parts}`].filter(Boolean).join(", ");
-  return part("Learning curve", `Error after each pass over the ratings${how && ` (${how})`}.`, lines(series, { x: [1, Math.max(...xs)], y: [Math.min(...ys), Math.max(...ys)], labelX: "passes", labelY: "RMSE", label }, ["Pass", "Fitted", "Validation"], rows));
+  return part("Learning curve", `Error after each pass over the ratings${how && ` (${how})`}${skipped ? `, from pass ${skipped + 1} on` : ""}.`, lines(series, { x: [skipped + 1, Math.max(...xs)], y: [Math.min(...ys), Math.max(...ys)], labelX: "passes", labelY: "RMSE", label }, ["Pass", "Fitted", "Validation"], rows));
 }
 
 function calibration({ calibration: told }, scale) {
@@ -71,35 +75,36 @@ function calibration({ calibration: told }, scale) {
   const { levels, plain, usual, width } = told;
   const worst = Math.max(...levels.map((one, at) => Math.abs(one - plain[at])));
   const series = [
-    { name: "as first computed", kind: "kind1", points: [[0, 0], ...levels.map((one, at) => [one, plain[at]]), [1, 1]] },
-    { name: "as it should be, and is after correction", kind: "kind0.dashed", points: [[0, 0], [1, 1]] },
+    { name: "as first computed", kind: "ours", points: [[0, 0], ...levels.map((one, at) => [one, plain[at]]), [1, 1]] },
+    { name: "as it should be, and is after correction", kind: "other.dashed", points: [[0, 0], [1, 1]] },
   ];
   const label = `Intervals as first computed miss the stated chance by at most ${percent(worst, 1)}; this is then corrected.`;
   const rows = levels.map((one, at) => [percent(one), percent(plain[at], 1), fixed(width[at] / usual[at])]);
   return part("Calibration", "How many held-out ratings fell into the interval that should hold them. Intervals are then made wider or narrower by what is missing.", lines(series, { x: [0, 1], y: [0, 1], say: (one) => percent(one), labelX: "stated chance", labelY: "share held", label }, ["Stated", "Held", "Width ×"], rows));
 }
 
-function data({ spread }) {
+function data({ spread }, scale) {
   if (!spread.ratings?.counts.length) return null;
   const { edges, counts } = spread.ratings;
-  const rows = counts.map((one, at) => [`${fixed(edges[at], 1)} to ${fixed(edges[at + 1], 1)}`, count(one)]);
+  const names = scale.values.length ? scale.values.map((one) => scale.say(one)) : null;
+  const rows = counts.map((one, at) => [names?.[at] ?? `${fixed(edges[at], 1)} to ${fixed(edges[at + 1], 1)}`, count(one)]);
   const middle = (of) => count(Math.round(of[3] ?? 0));
-  const label = `Histogram; most ratings lie from ${rows[counts.indexOf(Math.max(...counts))][0]}.`;
-  return part("Ratings", `Half of the users gave ${middle(spread.ratings_of_a_user)} or more; half of the items got ${middle(spread.ratings_of_an_item)} or more.`, histogram(edges, counts, { labelX: "rating", labelY: "how many", label }, ["Ratings", "How many"], rows));
+  const label = `Histogram; the most frequent: ${rows[counts.indexOf(Math.max(...counts))][0]}.`;
+  return part("Ratings", `Half of the users gave ${middle(spread.ratings_of_a_user)} or more; half of the items got ${middle(spread.ratings_of_an_item)} or more.`, histogram(edges, counts, { labelX: "rating", labelY: "how many", label, names }, ["Ratings", "How many"], rows));
 }
 
 export async function model(route, signal) {
-  const [facts, quality] = await Promise.all([get("model", signal), get("model/quality", signal)]);
-  const scale = new Scale(facts);
+  const [about, quality] = await Promise.all([facts(signal), get("model/quality", signal)]);
+  const scale = new Scale(about);
   const { choices = [], warnings = [], notes = [] } = quality.training;
   return h("div",
     heading("The model"),
-    h("p.lead", SOLVERS[facts.solver.name] ?? facts.solver.name, isKnown(facts.ratings) && `, learned from ${many(facts.ratings, "rating")}`, "."),
-    facts.refused && h("p.card.danger", h("strong", "A newer model file was refused: "), facts.refused),
-    sizes(facts, scale),
+    h("p.lead", SOLVERS[about.solver.name] ?? about.solver.name, isKnown(about.ratings) && `, learned from ${many(about.ratings, "rating")}`, "."),
+    about.refused && h("p.card.danger", h("strong", "The model file cannot be used: "), about.refused),
+    sizes(about, scale),
     !scale.choices && errors(quality),
-    h("div.charts", learning(quality), calibration(quality, scale), data(quality)),
+    h("div.charts", learning(quality), calibration(quality, scale), data(quality, scale)),
     h("h2", "Notes of the fit"),
     h("ul.notes", [...choices, ...warnings, ...notes].map((one) => h("li", one))),
-    h("p.soft", "All that this page knows, programs can ask too: the API is described in ", h("a", { href: "v1/openapi.json" }, "its document"), "."));
+    h("p.soft", "All that this page knows, programs can ask too: the API is described in ", h("a", { href: "docs" }, "its reference"), "."));
 }

@@ -1,7 +1,7 @@
-// Rating one item: a slider and its buttons, or for a model of choices one button.
+// Rating one item: a slider or stars and its buttons, or for a model of choices one button.
 import { rate, withdraw } from "./api.js";
 import { h } from "./dom.js";
-import { slider } from "./scale.js";
+import { control } from "./scale.js";
 import { keeper } from "./states.js";
 import { wording } from "./words.js";
 
@@ -16,7 +16,8 @@ export function rater(scale, row, { own, done, skip, signal }) {
   const isReady = () => value != null && value !== own;
   const word = () => {
     if (scale.choices) put.textContent = own == null ? "I like it" : "You like it";
-    else put.textContent = value == null ? "Move the slider to rate" : `${own == null ? "Rate" : "Change to"} ${scale.say(value)}`;
+    else if (value == null) put.textContent = scale.values.length ? "Choose a rating" : "Move the slider to rate";
+    else put.textContent = `${own == null ? "Rate" : "Change to"} ${scale.sayRating(value)}`;
     put.ariaDisabled = String(!isReady());
   };
   const change = async (what, rating) => {
@@ -25,8 +26,10 @@ export function rater(scale, row, { own, done, skip, signal }) {
     await keep(what, () => done(rating));
     form.classList.remove("busy");
   };
-  const control = scale.choices ? null : slider(scale, { value: own, label: `Your rating of: ${wording(row).name}`, chosen: (one) => ((value = one), word()) });
-  const form = h("form.rater", { "aria-label": "Your rating" }, control,
+  const chosen = (one) => ((value = one), word());
+  const settled = (one) => scale.values.length && (chosen(one), form.requestSubmit());
+  const chooser = scale.choices ? null : control(scale, { value: own, label: `Your rating of: ${wording(row).name}`, chosen, settled });
+  const form = h("form.rater", { "aria-label": "Your rating" }, chooser,
     h("div.buttons", put,
       skip && h("button", { type: "button", onclick: skip }, "I don’t know it, skip"),
       own != null && h("button", { type: "button", onclick: () => change(() => withdraw(row.item), null) }, "Delete my rating")),
@@ -36,7 +39,7 @@ export function rater(scale, row, { own, done, skip, signal }) {
     if (isReady()) change(() => rate(row.item, value), value);
     else form.querySelector("input")?.focus();
   });
-  control?.addEventListener("keydown", (event) => event.key === "Enter" && form.requestSubmit());
+  if (!scale.values.length) chooser?.addEventListener("keydown", (event) => event.key === "Enter" && form.requestSubmit());
   word();
   return form;
 }

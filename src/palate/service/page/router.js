@@ -1,4 +1,5 @@
 // Which screen is shown: told by the part of the address after '#/', so that it survives a reload.
+import { named } from "./words.js";
 import { failed, lost, patiently, skeleton } from "./states.js";
 
 let left = new AbortController();
@@ -40,7 +41,7 @@ async function show(main, screens, focus) {
   if (signal.aborted) return;
   main.replaceChildren(page);
   const head = main.querySelector("h1");
-  document.title = head && route.name ? `${head.dataset.title ?? head.textContent} · palate` : "palate";
+  document.title = head && route.name ? `${head.dataset.title ?? head.textContent} · ${named.page}` : named.page;
   scrollTo(0, height);
   if (focus) (head ?? main).focus({ preventScroll: true });
 }

@@ -1,9 +1,10 @@
 // Finding items by their words, page by page.
 import { get } from "./api.js";
 import { h, heading, say, toItem } from "./dom.js";
+import { facts } from "./facts.js";
 import { Scale } from "./scale.js";
 import { empty, failed, patiently } from "./states.js";
-import { count, many, wording } from "./words.js";
+import { count, items, many, wording } from "./words.js";
 
 const PAGE = 20;
 const REST = 250;
@@ -26,18 +27,18 @@ function pager(words, page, total) {
 }
 
 export async function search({ parameters }, signal) {
-  const scale = new Scale(await get("model", signal));
+  const scale = new Scale(await facts(signal));
   const results = h("div");
   const field = h("input", { type: "search", id: "words", value: parameters.get("q"), maxlength: 200, autocomplete: "off", spellcheck: "false" });
   let turn = 0;
 
   const ask = (words, page) => get("items", signal, { q: words, n: PAGE, offset: PAGE * (page - 1) });
 
-  function tell(words, page, { total, items }) {
-    const head = `${many(total, "item")}${words ? " with these words" : ", those rated most first"}`;
+  function tell(words, page, { total, items: rows }) {
+    const head = `${items(total)}${words ? " with these words" : ", those rated most first"}`;
     say(head);
-    if (!items.length) return results.replaceChildren(empty(words ? "Nothing holds all these words" : "There is nothing here", h("p", "Fewer or shorter words find more; parts of words count too.")));
-    return results.replaceChildren(h("p.soft", head), h("ol.hits", items.map((row) => found(scale, row))), total > PAGE ? pager(words, page, total) : "");
+    if (!rows.length) return results.replaceChildren(empty(words ? "Nothing holds all these words" : "There is nothing here", h("p", "Fewer or shorter words find more; parts of words count too.")));
+    return results.replaceChildren(h("p.soft", head), h("ol.hits", rows.map((row) => found(scale, row))), total > PAGE ? pager(words, page, total) : "");
   }
 
   async function look() {

@@ -1,5 +1,6 @@
 // What is shown while there is nothing to show yet, or no more, or something went wrong.
 import { h, heading, say } from "./dom.js";
+import { named } from "./words.js";
 
 const LONGEST = 15;
 
@@ -41,7 +42,7 @@ export function failed(failure, seconds, now) {
   if (seconds) say(`${failure.title}. Trying again.`);
   const unknown = failure.status === 404;
   return h("div.state.failed",
-    heading(unknown ? "There is no such item" : failure.title ?? "This page broke"),
+    heading(unknown ? `There is no such ${named.one}` : failure.title ?? "This page broke"),
     h("p", failure.message),
     seconds && h("p.soft", `Trying again in ${Math.round(seconds)} s. Nothing that you rated is lost.`),
     now ? h("button", { onclick: now }, "Try again now") : h("a.button", { href: "#/" }, "To the first page"));

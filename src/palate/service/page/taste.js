@@ -3,13 +3,16 @@ import { get, withdraw } from "./api.js";
 import { h, heading, say, toItem } from "./dom.js";
 import { recommendations } from "./list.js";
 import { rater } from "./rate.js";
+import { facts } from "./facts.js";
 import { Scale } from "./scale.js";
 import { empty, failed, patiently } from "./states.js";
-import { many, percent, quoted, wording } from "./words.js";
+import { many, named, percent, quoted, wording } from "./words.js";
 
 const SHOWN = 10;
+const REASONS = 12; // among which each row shows the one that tells it from the others
 const SKIPPED = "palate-skipped";
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const skipped = () => JSON.parse(sessionStorage.getItem(SKIPPED) ?? "[]");
 const skip = (id) => sessionStorage.setItem(SKIPPED, JSON.stringify([...skipped(), id].slice(-200)));
 
@@ -32,9 +35,9 @@ async function question(scale, signal) {
 
 export async function taste(route, signal) {
   let shown = SHOWN;
-  const wanted = () => get("me/recommendations", signal, { n: shown });
-  const [facts, me, first] = await Promise.all([get("model", signal), get("me", signal), wanted()]);
-  const scale = new Scale(facts);
+  const wanted = () => get("me/recommendations", signal, { n: shown, reasons: REASONS });
+  const [about, me, first] = await Promise.all([facts(signal), get("me", signal), wanted()]);
+  const scale = new Scale(about);
   const asking = h("div.asking");
   const list = recommendations(scale);
   const head = h("h2");
@@ -48,10 +51,11 @@ export async function taste(route, signal) {
 
   function show(answer) {
     list.update(answer);
-    const bands = answer.level ? `Each band holds the true rating with ${percent(answer.level)} chance.` : "";
-    head.textContent = rated ? "You may like" : "What most people like";
+    const bands = answer.level ? `The dot is the rating you would give; the band holds it with ${percent(answer.level)} chance.` : "";
+    head.textContent = rated ? `${capital(named.many)} you may like` : `${capital(named.many)} that most people like`;
     note.textContent = `${rated ? `From ${many(rated, "rating")} of yours.` : "Until you have rated something."} ${bands}`;
-    lead.textContent = rated ? "Each rating sharpens the list." : "Rate a few of these. After each one the list is worked out anew: what you may like, how sure that is, and why.";
+    if (answer.degraded) note.textContent = "The server cannot read your ratings at the moment: this is the list for everybody.";
+    lead.textContent = rated ? "Each rating sharpens the list." : about.intro || `Rate a few ${named.many}. After each one the list is worked out anew: which ${named.many} you may like, how sure that is, and why.`;
     more.hidden = answer.recommendations.length < shown;
     if (!answer.recommendations.length) note.textContent = "Nothing is left: you have rated everything.";
   }
@@ -89,6 +93,7 @@ export async function taste(route, signal) {
     const { title, text } = wording(row);
     const dontKnow = () => (skip(row.item), ask());
     return h("article.card.question",
+      h("p.eyebrow", `Do you know this ${named.one}?`),
       title && h("h2", { dir: "auto" }, title),
       text && h("p.text", { dir: "auto", tabindex: 0 }, text),
       rater(scale, row, { done: (rating) => anew(1, undoing(row, rating)), skip: dontKnow, signal }),
@@ -100,7 +105,7 @@ export async function taste(route, signal) {
       await trying(() => withdraw(row.item));
       await anew(-1);
     };
-    return h("p.undo", h("span.clamp", scale.choices ? "You liked " : `You gave ${scale.say(rating)} to `, toItem(row.item, quoted(row))), h("button.small", { onclick: back }, "Undo"));
+    return h("p.undo", h("span.clamp", scale.choices ? "You liked " : `You gave ${scale.sayRating(rating)} to `, toItem(row.item, quoted(row))), h("button.small", { onclick: back }, "Undo"));
   }
 
   const finished = () =>
@@ -108,5 +113,5 @@ export async function taste(route, signal) {
 
   show(first);
   await ask();
-  return h("div.taste.split", h("section", heading("What is your taste?"), lead, asking), h("section.right", { "aria-label": "Recommendations" }, head, note, list.element, more));
+  return h("div.taste.split", h("section", heading(rated ? "What is your taste?" : `Which ${named.many} will you like?`), lead, asking), h("section.right", { "aria-label": "Recommendations" }, head, note, list.element, more));
 }

@@ -14,32 +14,36 @@ from palate.service.schemas import (
     QuestionsResponse,
     RecommendationsResponse,
 )
-from palate.service.web import ItemId, json_response, problem_responses
+from palate.service.subjects import anonymous_user
+from palate.service.web import ItemId, StrictRoute, json_response
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/anonymous", tags=["anonymous"], responses=problem_responses())
+router = APIRouter(route_class=StrictRoute, prefix="/v1/anonymous", tags=["anonymous"])
 
 
 @router.post("/recommendations", response_model=RecommendationsResponse)
-def recommendations(request: Request, body: AnonymousRecommendationsRequest) -> Response:
+def recommend_anonymous(request: Request, body: AnonymousRecommendationsRequest) -> Response:
     """Recommend items to an anonymous user with these ratings."""
     loaded = app_state(request).loaded
-    rows = serializers.recommend(loaded, loaded.model.fold_in(dict(body.ratings.items())), body)
-    return json_response({"user": None, "level": body.level, "recommendations": rows})
+    subject = anonymous_user(loaded, body.ratings)
+    rows = serializers.recommend(loaded, subject.user, body)
+    return json_response({"user": None, "level": body.level, "recommendations": rows, **subject.marks})
 
 
 @router.post("/questions", response_model=QuestionsResponse)
-def questions(request: Request, body: AnonymousRequest) -> Response:
+def ask_anonymous(request: Request, body: AnonymousRequest) -> Response:
     """List the items whose rating would tell most about an anonymous user with these ratings."""
     loaded = app_state(request).loaded
-    rows = serializers.questions(loaded, loaded.model.fold_in(dict(body.ratings.items())), body.n, [])
-    return json_response({"user": None, "questions": rows})
+    subject = anonymous_user(loaded, body.ratings)
+    rows = serializers.questions(loaded, subject.user, body.n, [])
+    return json_response({"user": None, "questions": rows, **subject.marks})
 
 
 @router.post("/explanations/{item:id}", response_model=ExplanationResponse)
-def explanation(request: Request, item: ItemId, body: AnonymousRequest) -> Response:
+def explain_anonymous(request: Request, item: ItemId, body: AnonymousRequest) -> Response:
     """List which of these ratings raise and lower a prediction, and by how much."""
-    model = app_state(request).loaded.model
-    profile = model.fold_in(dict(body.ratings.items()))
-    return json_response({"user": None, **serializers.explain(model, profile, item, body.n)})
+    loaded = app_state(request).loaded
+    subject = anonymous_user(loaded, body.ratings)
+    explained = serializers.explain(loaded.model, subject.user, item, body.n)
+    return json_response({"user": None, **explained, **subject.marks})

@@ -7,41 +7,42 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from palate.model import Profile
 from palate.service import serializers
 from palate.service.app_state import app_state
 from palate.service.deadline import until_deadline
 from palate.service.schemas import BatchRequest, BatchResponse, PredictionsRequest, PredictionsResponse
-from palate.service.web import json_response, problem_responses
+from palate.service.subjects import Subject, named_user
+from palate.service.web import StrictRoute, json_response
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["batches"], responses=problem_responses())
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["batches"])
 
 
 @router.post("/recommendations", response_model=BatchResponse)
-def recommendations(request: Request, body: BatchRequest) -> Response:
+def recommend_batch(request: Request, body: BatchRequest) -> Response:
     """Recommend items to several users."""
     state = app_state(request)
     loaded = state.loaded
     answers = []
     for user in until_deadline(map(str, body.users)):
-        rows = serializers.recommend(loaded, state.profiles.user(loaded, user), body)
-        answers.append({"user": loaded.spell_user(user), "recommendations": rows})
+        subject = named_user(state, loaded, user, fallback=body.fallback)
+        rows = serializers.recommend(loaded, subject.user, body)
+        answers.append({"user": loaded.spell_user(user), "recommendations": rows, **subject.marks})
     return json_response({"answers": answers})
 
 
 @router.post("/predictions", response_model=PredictionsResponse)
-def predictions(request: Request, body: PredictionsRequest) -> Response:
+def predict_batch(request: Request, body: PredictionsRequest) -> Response:
     """Predict the ratings of pairs of users and items."""
     state = app_state(request)
     loaded = state.loaded
-    profiles: dict[str, int | str | Profile] = {}
+    subjects: dict[str, Subject] = {}
     rows: list[dict[str, Any]] = []
     for pair in until_deadline(body.pairs):
         user = str(pair.user)
-        if user not in profiles:
-            profiles[user] = state.profiles.user(loaded, user)
-        prediction = serializers.predict(loaded.model, profiles[user], str(pair.item), body.level)
-        rows.append({"user": loaded.spell_user(user), **prediction})
+        if user not in subjects:
+            subjects[user] = named_user(state, loaded, user, fallback=body.fallback)
+        prediction = serializers.predict(loaded.model, subjects[user].user, str(pair.item), body.level)
+        rows.append({"user": loaded.spell_user(user), **prediction, **subjects[user].marks})
     return json_response({"predictions": rows})

@@ -11,18 +11,26 @@ from palate.service import search, serializers
 from palate.service.app_state import app_state
 from palate.service.item_map import item_map
 from palate.service.schemas import ItemResponse, ItemsResponse, MapResponse, SimilarResponse
-from palate.service.web import Count, ItemId, Offset, cacheable_response, problem_responses
+from palate.service.web import (
+    UNCHANGED,
+    Count,
+    ItemId,
+    Offset,
+    SimilarityQuery,
+    StrictRoute,
+    cacheable_response,
+)
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["items"], responses={304: {"description": "Unchanged."}, **problem_responses()})
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["items"], responses=UNCHANGED)
 
 
 @router.get("/items", response_model=ItemsResponse)
-def items(
+def search_items(
     request: Request,
     q: Annotated[str, Query(max_length=200, description="Words that the title or the text must contain.")] = "",
-    n: Annotated[int, Query(ge=1, le=100)] = 20,
+    n: Annotated[int, Query(ge=1, le=100, description="How many items.")] = 20,
     offset: Offset = 0,
 ) -> Response:
     """List items, the most rated first."""
@@ -39,11 +47,11 @@ def item(request: Request, item: ItemId) -> Response:
 
 
 @router.get("/items/{item:id}/similar", response_model=SimilarResponse)
-def similar(
+def similar_items(
     request: Request,
     item: ItemId,
     n: Count = 10,
-    by: Annotated[serializers.SimilarityMeasure, Query()] = "cosine",
+    by: SimilarityQuery = "cosine",
 ) -> Response:
     """List the items that are most similar: the same users like them."""
     loaded = app_state(request).loaded
@@ -57,7 +65,7 @@ def similar(
 
 
 @router.get("/map", response_model=MapResponse)
-def places(
+def map_items(
     request: Request, n: Annotated[int, Query(ge=1, le=5000, description="The number of items.")] = 2000
 ) -> Response:
     """Place the most rated items in two dimensions, the principal components of their factors, in groups."""

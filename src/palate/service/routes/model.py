@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from palate.service import model_report
 from palate.service.app_state import app_state
 from palate.service.schemas import ModelResponse, QualityResponse
-from palate.service.web import cacheable_response, problem_responses
+from palate.service.web import UNCHANGED, StrictRoute, cacheable_response
 
 __all__ = ["router"]
 
-router = APIRouter(
-    prefix="/v1/model", tags=["model"], responses={304: {"description": "Unchanged."}, **problem_responses()}
-)
+router = APIRouter(route_class=StrictRoute, prefix="/v1/model", tags=["model"], responses=UNCHANGED)
 
 
 @router.get("", response_model=ModelResponse)
-def summary(request: Request) -> Response:
+def model(request: Request) -> Response:
     """Return what the model is made of."""
     state = app_state(request)
-    loaded, refused = state.loaded, state.holder.refused
-    tag = f"{loaded.tag}-refused" if refused else loaded.tag
-    return cacheable_response(request, tag, lambda: {**model_report.summary(loaded), "refused": refused}, age=5)
+    body = {**model_report.summary(state.loaded, state.settings), "refused": state.holder.refused}
+    tag = f"{crc32(repr(body).encode()):08x}-{state.loaded.tag}"
+    return cacheable_response(request, tag, lambda: body, age=5)
 
 
 @router.get("/quality", response_model=QualityResponse)

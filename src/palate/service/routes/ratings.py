@@ -13,11 +13,11 @@ from palate.service.metrics import EVENTS
 from palate.service.profiles import check_ratings
 from palate.service.schemas import RatingRequest, RatingResponse, RatingsRequest, RatingsResponse
 from palate.service.store import user_owner
-from palate.service.web import ItemId, UserId, check_user_id, json_response, problem_responses
+from palate.service.web import ItemId, StrictRoute, UserId, check_user_id, json_response
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/users/{user:id}/ratings", tags=["ratings"], responses=problem_responses())
+router = APIRouter(route_class=StrictRoute, prefix="/v1/users/{user:id}/ratings", tags=["ratings"])
 
 
 def _owner(loaded: LoadedModel, user: str) -> str:
@@ -33,7 +33,7 @@ def _writable_owner(loaded: LoadedModel, user: str) -> str:
 
 
 @router.get("", response_model=RatingsResponse)
-def all_ratings(request: Request, user: UserId) -> Response:
+def ratings(request: Request, user: UserId) -> Response:
     """Return all ratings of a user; the list of an unknown user is empty."""
     state = app_state(request)
     loaded = state.loaded
@@ -43,7 +43,7 @@ def all_ratings(request: Request, user: UserId) -> Response:
 
 
 @router.patch("", status_code=204, response_class=Response)
-def put_many(request: Request, user: UserId, body: RatingsRequest) -> Response:
+def rate_many(request: Request, user: UserId, body: RatingsRequest) -> Response:
     """Rate several items, or withdraw ratings with null. Either all of this happens or nothing."""
     state = app_state(request)
     loaded = state.loaded
@@ -56,7 +56,7 @@ def put_many(request: Request, user: UserId, body: RatingsRequest) -> Response:
 
 
 @router.delete("", status_code=204, response_class=Response)
-def delete_all(request: Request, user: UserId) -> Response:
+def delete_ratings(request: Request, user: UserId) -> Response:
     """Delete all ratings of a user. Those of the model are withdrawn, and the next fit removes them from it."""
     state = app_state(request)
     loaded = state.loaded
@@ -66,7 +66,7 @@ def delete_all(request: Request, user: UserId) -> Response:
 
 
 @router.get("/{item:id}", response_model=RatingResponse)
-def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
+def rating(request: Request, user: UserId, item: ItemId) -> Response:
     """Return one rating."""
     state = app_state(request)
     loaded = state.loaded
@@ -78,7 +78,7 @@ def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
 
 
 @router.put("/{item:id}", status_code=204, response_class=Response)
-def put(request: Request, user: UserId, item: ItemId, body: RatingRequest) -> Response:
+def rate(request: Request, user: UserId, item: ItemId, body: RatingRequest) -> Response:
     """Rate an item. When the response comes, the rating is on the disk, and the next recommendation uses it."""
     state = app_state(request)
     loaded = state.loaded
@@ -89,7 +89,7 @@ def put(request: Request, user: UserId, item: ItemId, body: RatingRequest) -> Re
 
 
 @router.delete("/{item:id}", status_code=204, response_class=Response)
-def delete(request: Request, user: UserId, item: ItemId) -> Response:
+def delete_rating(request: Request, user: UserId, item: ItemId) -> Response:
     """Delete a rating. It is no error if there is none."""
     state = app_state(request)
     loaded = state.loaded

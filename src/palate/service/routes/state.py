@@ -13,12 +13,12 @@ from palate.service.metrics import exposition
 from palate.service.retrains import Retrains
 from palate.service.schedule import PAUSED
 from palate.service.schemas import RetrainResponse, StateResponse
-from palate.service.web import json_response, problem_responses
+from palate.service.web import StrictRoute, json_response
 
 __all__ = ["router"]
 
 RetrainNumber = Annotated[int, Path(ge=1, le=1 << 31, description="The number of a fit.", examples=[3])]
-router = APIRouter(tags=["state"], responses=problem_responses())
+router = APIRouter(route_class=StrictRoute, tags=["state"])
 
 
 @router.get("/healthz", response_model=dict[str, str])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -16,96 +14,107 @@ from palate.service.schemas import (
     ExplanationResponse,
     PredictionResponse,
     QuestionsResponse,
-    RecommendationOptions,
     RecommendationsResponse,
     SimilarResponse,
+    UserOptions,
 )
 from palate.service.store import user_owner
+from palate.service.subjects import named_user, stored_ratings
 from palate.service.web import (
-    RECOMMENDATION_PARAMETERS,
     Count,
+    ExcludeQuery,
+    FallbackQuery,
     ItemId,
     LevelQuery,
+    SimilarityQuery,
+    StrictRoute,
     UserId,
     json_response,
-    problem_responses,
+    query_parameters,
     recommendation_options,
 )
 
 __all__ = ["router"]
 
 _LONGEST_CACHED_QUERY = 200
-router = APIRouter(prefix="/v1/users/{user:id}", tags=["users"], responses=problem_responses())
+router = APIRouter(route_class=StrictRoute, prefix="/v1/users/{user:id}", tags=["users"])
 
 
-def _stored(state: AppState, user: str) -> Rows:
-    return state.store.ratings(user_owner(user))
+def _stored(state: AppState, user: str) -> Rows | None:
+    return stored_ratings(state, user_owner(user))
 
 
-@router.get("/recommendations", response_model=RecommendationsResponse, openapi_extra=RECOMMENDATION_PARAMETERS)
-async def recommendations(request: Request, user: UserId) -> Response:
+@router.get("/recommendations", response_model=RecommendationsResponse, openapi_extra=query_parameters(UserOptions))
+async def recommend(request: Request, user: UserId) -> Response:
     """Recommend items that the user has not rated; ratings stored a moment ago count, too."""
     state, query = app_state(request), request.scope["query_string"]
     loaded = state.loaded
     stored = _stored(state, user) if state.store.is_local else await run_in_threadpool(_stored, state, user)
-    body = loaded.answers.get((user, query), stored)
+    body = None if stored is None else loaded.answers.get((user, query), stored)
     if body is not None:
         return json_response(body)
-    options = recommendation_options(request)
+    options = recommendation_options(request, UserOptions)
     if loaded.is_quick and not options.reasons:
         return _recommend(state, loaded, user, stored, options, query)  # handing this to a thread would take longer
     return await run_in_threadpool(_recommend, state, loaded, user, stored, options, query)
 
 
 def _recommend(
-    state: AppState, loaded: LoadedModel, user: str, stored: Rows, options: RecommendationOptions, query: bytes
+    state: AppState, loaded: LoadedModel, user: str, stored: Rows | None, options: UserOptions, query: bytes
 ) -> Response:
-    rows = serializers.recommend(loaded, state.profiles.user(loaded, user, stored), options)
-    body = {"user": loaded.spell_user(user), "recommendations": rows}
+    subject = named_user(state, loaded, user, fallback=options.fallback, stored=stored)
+    rows = serializers.recommend(loaded, subject.user, options)
+    body = {"user": loaded.spell_user(user), "recommendations": rows, **subject.marks}
     response = json_response(body if options.level is None else {**body, "level": options.level})
-    if options.by != "chance" and len(query) < _LONGEST_CACHED_QUERY:
+    if stored is not None and options.by != "chance" and len(query) < _LONGEST_CACHED_QUERY:
         loaded.answers.put((user, query), stored, bytes(response.body))
     return response
 
 
 @router.get("/predictions/{item:id}", response_model=PredictionResponse)
-def prediction(request: Request, user: UserId, item: ItemId, level: LevelQuery = None) -> Response:
+def predict(
+    request: Request, user: UserId, item: ItemId, level: LevelQuery = None, fallback: FallbackQuery = False
+) -> Response:
     """Predict one rating."""
     state = app_state(request)
     loaded = state.loaded
-    predicted = serializers.predict(loaded.model, state.profiles.user(loaded, user), item, level)
-    return json_response({"user": loaded.spell_user(user), **predicted})
+    subject = named_user(state, loaded, user, fallback=fallback)
+    predicted = serializers.predict(loaded.model, subject.user, item, level)
+    return json_response({"user": loaded.spell_user(user), **predicted, **subject.marks})
 
 
 @router.get("/explanations/{item:id}", response_model=ExplanationResponse)
-def explanation(request: Request, user: UserId, item: ItemId, n: Count = 10) -> Response:
+def explain(request: Request, user: UserId, item: ItemId, n: Count = 10) -> Response:
     """List which ratings raise and lower a prediction, and by how much."""
     state = app_state(request)
     loaded = state.loaded
-    explained = serializers.explain(loaded.model, state.profiles.user(loaded, user), item, n)
-    return json_response({"user": loaded.spell_user(user), **explained})
+    subject = named_user(state, loaded, user)
+    explained = serializers.explain(loaded.model, subject.user, item, n)
+    return json_response({"user": loaded.spell_user(user), **explained, **subject.marks})
 
 
 @router.get("/questions", response_model=QuestionsResponse)
-def questions(
-    request: Request, user: UserId, n: Count = 10, exclude: Annotated[list[str] | None, Query(max_length=1000)] = None
+def ask(
+    request: Request, user: UserId, n: Count = 10, exclude: ExcludeQuery = None, fallback: FallbackQuery = False
 ) -> Response:
     """List the items whose rating would tell most about the user."""
     state = app_state(request)
     loaded = state.loaded
-    rows = serializers.questions(loaded, state.profiles.user(loaded, user), n, exclude or [])
-    return json_response({"user": loaded.spell_user(user), "questions": rows})
+    subject = named_user(state, loaded, user, fallback=fallback)
+    rows = serializers.questions(loaded, subject.user, n, exclude or [])
+    return json_response({"user": loaded.spell_user(user), "questions": rows, **subject.marks})
 
 
 @router.get("/similar", response_model=SimilarResponse)
-def similar(
+def similar_users(
     request: Request,
     user: UserId,
     n: Count = 10,
-    by: Annotated[serializers.SimilarityMeasure, Query()] = "cosine",
+    by: SimilarityQuery = "cosine",
 ) -> Response:
     """List the users with the most similar taste."""
     state = app_state(request)
     loaded = state.loaded
-    neighbours = loaded.model.similar_users(state.profiles.user(loaded, user), n, by=by)
-    return json_response({"id": loaded.spell_user(user), "by": by, "similar": serializers.similar(neighbours)})
+    subject = named_user(state, loaded, user)
+    rows = serializers.similar(loaded.model.similar_users(subject.user, n, by=by))
+    return json_response({"id": loaded.spell_user(user), "by": by, "similar": rows, **subject.marks})
