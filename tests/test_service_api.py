@@ -176,7 +176,7 @@ def test_ratings_of_the_model_can_be_withdrawn_and_given_again(fresh):
 
 def test_a_new_user_begins_with_a_rating(fresh):
     assert is_problem(fresh.get("/v1/users/500/recommendations"), 404, "neither the model nor the store")
-    assert fresh.get("/v1/users/500/ratings").json() == {"user": "500", "ratings": []}
+    assert fresh.get("/v1/users/500/ratings").json() == {"user": 500, "ratings": []}
     assert fresh.put("/v1/users/500/ratings/1", json={"rating": 5}).status_code == 204
     body = fresh.get("/v1/users/500/recommendations?n=2").json()
     wanted = fitted().recommend(fitted().fold_in({1: 5}), 2)

@@ -49,20 +49,38 @@ def test_every_operation_is_described(tmp_path):
     with client(tmp_path) as served:
         told = served.get("/v1/openapi.json").json()
     assert told["openapi"].startswith("3.1")
+    names = []
     for path, operations in told["paths"].items():
         for method, operation in operations.items():
+            names.append(operation["operationId"])
             assert operation["description"], (method, path)
             assert "application/problem+json" in operation["responses"]["422"]["content"], (method, path)
-    examples = [name for name, shape in told["components"]["schemas"].items() if "examples" in shape]
-    assert {
-        "Problem",
-        "RatingRequest",
-        "AnonymousRecommendationsRequest",
-        "BatchRequest",
-        "PredictionsRequest",
-        "RecommendationsResponse",
-    } <= set(examples)
+            for parameter in operation.get("parameters", []):
+                assert parameter["description"], (method, path, parameter["name"])
+    assert len(set(names)) == len(names)
+    assert {"recommend", "predict", "explain", "ask", "rate", "recommend_batch", "retrain"} <= set(names)
+    assert all(len(name) <= 20 for name in names), names
+    without = [name for name, shape in told["components"]["schemas"].items() if "examples" not in shape]
+    assert without == []
     [only] = [
         one for one in told["paths"]["/v1/users/{user}/recommendations"]["get"]["parameters"] if one["name"] == "only"
     ]
     assert only["schema"]["type"] == "array"
+
+
+def test_only_statuses_that_can_occur_are_described(tmp_path):
+    with client(tmp_path) as served:
+        paths = served.get("/v1/openapi.json").json()["paths"]
+    statuses = lambda method, path: set(paths[path][method]["responses"])  # noqa: E731
+    assert statuses("get", "/healthz") == {"200", "400", "401", "421", "422", "429"}
+    assert {"403", "404", "413", "415", "500"}.isdisjoint(statuses("get", "/v1/model"))
+    assert {"403", "404", "413", "415", "503"} <= statuses("put", "/v1/users/{user}/ratings/{item}")
+    assert {"413", "415"}.isdisjoint(statuses("get", "/v1/users/{user}/recommendations"))
+
+
+def test_the_reference_is_a_page_of_the_service_itself(tmp_path):
+    with client(tmp_path) as served:
+        page = served.get("/docs")
+        assert page.status_code == 200
+        assert "http" not in page.text.replace("<!doctype html>", "")
+        assert served.get("/docs.js").status_code == served.get("/docs.css").status_code == 200

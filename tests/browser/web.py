@@ -85,11 +85,14 @@ def rate(page, value):
         chooser.fill(str(value))
         page.locator(".question .strong").click()
     page.wait_for_function(
-        "was => document.querySelector('.question .rater [aria-label^=\"Your rating of\"]')?.ariaLabel !== was", arg=before
+        "was => document.querySelector('.question .rater [aria-label^=\"Your rating of\"]')?.ariaLabel !== was",
+        arg=before,
     )
 
 
-PLACE = "value => [...document.querySelectorAll('.question .values input')].findIndex(one => Number(one.value) === value)"
+PLACE = (
+    "value => [...document.querySelectorAll('.question .values input')].findIndex(one => Number(one.value) === value)"
+)
 
 
 def picks(page):

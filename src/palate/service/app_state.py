@@ -62,8 +62,9 @@ class AppState:
             store = Store(settings.store_url, settings.busy)
             on_failure.callback(store.close)
             store.open()
+            authenticator = Authenticator(settings, store)
+            authenticator.refresh()  # from now on keys are known, also if the store goes away
             on_failure.pop_all()
-        authenticator = Authenticator(settings, store)
         cookies = VisitorCookies(store, settings.secret.get_secret_value())
         return cls(settings, holder, store, ProfileFinder(), authenticator, cookies, folder)
 

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     noun: str = Field(
         "",
         max_length=60,
-        description="What the items are: one and many, joke/jokes. [that of the model file, else item/items]",
+        description="What the items are, one/many: joke/jokes. [that of the model file, else item/items]",
     )
     intro: str = Field("", max_length=600, description="What the page says first. [that of the model file]")
     log: Literal["debug", "info", "warning", "error"] = Field(

@@ -1,7 +1,7 @@
 // Small charts as SVG that CSS colours. Each has its numbers as a table too.
 import { h, s } from "./dom.js";
 
-const [WIDE, HIGH, LEFT, RIGHT, LOW, TOP] = [400, 250, 46, 24, 42, 26];
+const [WIDE, HIGH, LEFT, RIGHT, LOW, TOP] = [400, 250, 58, 24, 42, 26];
 
 /** Round values between two, about so many. */
 function steps(low, high, about) {

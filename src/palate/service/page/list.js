@@ -11,14 +11,14 @@ function moved(before, rank) {
 
 function content(scale, row, rank, order, reasons) {
   const { title, text } = wording(row);
-  const chance = row.choice_chance == null ? null : h("span.fine", `${percent(row.choice_chance)} choose it`);
+  const chance = row.choice_chance >= 0.01 ? h("span.fine", `chance of choice ${percent(row.choice_chance, row.choice_chance < 0.1 ? 1 : 0)}`) : null;
   return [
     h("span.rank", { "aria-hidden": "true" }, rank + 1, order && moved(order.get(row.item), rank)),
     h("div",
       h("h3.clamp", { dir: "auto" }, toItem(row.item, title || text)),
       title && text && h("p.text.clamp", { dir: "auto" }, text),
       reasons.rating && because(scale, reasons.rating),
-      reasons.choice && chosen(reasons.choice)),
+      reasons.choice && reasons.choice.item !== reasons.rating?.item && chosen(reasons.choice)),
     h("div.guess",
       !scale.choices && h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
       !scale.choices && ruler(scale, row),

@@ -10,7 +10,7 @@ import { zoomable } from "./zoom.js";
 // Kinds differ by shape as well as by colour.
 const SHAPES = ["M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0", "M-.9-.9H.9V.9H-.9Z", "M0-1.25 1.25 0 0 1.25-1.25 0Z", "M0-1.2 1.15.9H-1.15Z", "M-.35-1.1h.7v.75h.75v.7h-.75v.75h-.7v-.75h-.75v-.7h.75Z", "M0 1.2-1.15-.9H1.15Z"];
 const REACH = 6;
-const [WIDE, HIGH] = [300, 200];
+const [WIDE, HIGH] = [300, 240];
 const LABEL = 26; // Letters of a name on the map.
 
 const shape = (kind) => s("path", { d: SHAPES[kind % SHAPES.length] });

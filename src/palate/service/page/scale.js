@@ -30,7 +30,7 @@ export class Scale {
 
   /** A rating that somebody gave: "4 ★", or the plain number. */
   sayRating(value) {
-    return this.say(value) + (this.stars ? " ★" : "");
+    return this.say(value) + (this.stars ? "\u00a0★" : "");
   }
 
   part(share) {
@@ -107,7 +107,8 @@ function buttons(scale, { value, label, chosen = () => {}, settled = () => {} })
     const face = scale.stars ? star(scale, place) : h("span", scale.say(one));
     const made = h("label", input, face);
     input.addEventListener("change", () => show(place, one));
-    made.addEventListener("click", (event) => event.target !== input && event.detail && queueMicrotask(() => settled(one)));
+    // The arrow keys make clicks, too, but not by a pointer.
+    input.addEventListener("click", (event) => event.detail && queueMicrotask(() => settled(one)));
     return made;
   });
   const fill = (last) => labels.forEach((one, place) => one.classList.toggle("full", scale.stars ? place <= last : place === last));

@@ -97,7 +97,7 @@ export async function taste(route, signal) {
       title && h("h2", { dir: "auto" }, title),
       text && h("p.text", { dir: "auto", tabindex: 0 }, text),
       rater(scale, row, { done: (rating) => anew(1, undoing(row, rating)), skip: dontKnow, signal }),
-      row.tells && h("p.soft", `Your answer takes away about ${percent(row.tells)} of what is uncertain about your taste.`));
+      row.tells >= 0.01 && h("p.soft", `Your answer takes away about ${percent(row.tells)} of what is uncertain about your taste.`));
   }
 
   function undoing(row, rating) {
