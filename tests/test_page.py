@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
 import palate
 from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, rest, sample_model
 from palate.catalogue import Entry
-from serving import Served
+from serving import Served, environment
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium, or PALATE_CHROMIUM")
@@ -61,7 +63,7 @@ def serious(page):
 
 
 def test_five_ratings_change_the_list_and_can_be_deleted(page):
-    assert page.locator(".right h2").inner_text() == "What most people like"
+    assert page.locator(".right h2").inner_text() == "Items that most people like"
     before = picks(page)
     for value in (9, -8, 7, -6, 8):
         rate(page, value)
@@ -95,7 +97,7 @@ def test_what_is_not_known_is_skipped_and_a_rating_undone(page):
     assert page.locator(".question h2").inner_text() != asked
     rate(page, 5)
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("What most people like").wait_for()
+    page.get_by_text("Items that most people like").wait_for()
     assert page.request.get(page.base + "/v1/me").json()["ratings"] == 0
 
 
@@ -107,7 +109,8 @@ def test_an_item_is_read_rated_and_explained(page):
     assert page.locator("h1").inner_text() == title
     assert page.title() == f"{title} · palate"
     assert "With 80 % chance between" in page.locator(".box").inner_text()
-    assert page.locator(".below li").count() >= 8
+    assert page.locator(".similar li").count() == 8
+    assert page.locator(".why li").count() >= 1
     page.locator(".box input").fill("-7")
     page.locator(".box .strong").click()
     page.get_by_text("You rated it −7").wait_for()
@@ -305,8 +308,15 @@ def test_the_model_is_shown_beside_baselines_and_the_api_is_named(chrome, tmp_pa
         expected = {"this model": errors["rmse"]} | {name: one["rmse"] for name, one in errors["baselines"].items()}
         assert {name: value for name, _, value in named} == {name: f"{value:.3f}" for name, value in expected.items()}
         assert len(named) > 2
-        link = page.get_by_role("link", name="its document").get_attribute("href")
-        assert page.request.get(f"{page.base}/{link}").json()["openapi"]
+        values = [float(value) for _, _, value in named]
+        assert values == sorted(values)
+        page.get_by_role("link", name="its reference").click()
+        page.locator("#recommend").wait_for()
+        document = page.request.get(f"{page.base}/v1/openapi.json").json()
+        assert page.locator(".operation").count() == sum(map(len, document["paths"].values()))
+        page.locator("#recommend summary").click()
+        assert "fallback" in page.locator("#recommend").inner_text()
+        assert serious(page) == []
         assert page.errors == []
 
 
@@ -326,3 +336,78 @@ def test_a_busy_server_is_waited_for(page, status, title):
     page.get_by_role("heading", name=title).wait_for()
     page.locator(".facts").wait_for()
     page.errors.clear()  # the browser reports both answers
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """A service of films that are rated from 1 to 5, and lists of which know choices, too."""
+    import numpy as np
+
+    folder, rng = tmp_path_factory.mktemp("films"), np.random.default_rng(1)
+    rows, halves = [], np.repeat([1.0, -1.0], 20)
+    for user in range(150):
+        weights = np.exp(rng.choice([0.75, -0.75]) * halves)
+        chosen = rng.choice(40, 15, replace=False, p=weights / weights.sum())
+        noise = rng.normal(scale=0.5, size=15)
+        values = np.clip(np.round(3 + 1.5 * np.sign(weights[0] - 1) * halves[chosen] + noise), 1, 5)
+        rows += [(user, item, value) for item, value in zip(chosen.tolist(), values.tolist(), strict=True)]
+    path = folder / "films.csv"
+    path.write_text("".join(f"{user},{item},{rating}\n" for user, item, rating in rows))
+    (folder / "titles.csv").write_text("item,title\n" + "".join(f"{item},Film of {item}\n" for item in range(40)))
+    command = [sys.executable, "-m", "palate", "fit", path, "-o", folder / "model.palate", "--choices", "ease"]
+    command += ["--items", folder / "titles.csv", "--sweeps", "40", "--scale", "1", "5", "-q"]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
+    with Served(folder, "--title", "Film night", "--noun", "film/films", "--intro", "Tell us what you saw.") as served:
+        yield served
+
+
+def test_few_values_are_stars_and_the_owner_names_the_page(chrome, films):
+    with opened(chrome, films.url) as page:
+        page.locator(".question").wait_for()
+        assert page.locator("h1").inner_text().replace("\n", " ") == "Which films will you like?"
+        assert page.locator(".mark").inner_text() == "Film night"
+        assert "Tell us what you saw." in page.locator(".lead").inner_text()
+        assert page.locator(".question .stars label").count() == 5
+        assert page.locator("input[type=range]").count() == 0
+        for value in (5, 1, 4, 2):
+            rate(page, value)
+        assert page.request.get(f"{page.base}/v1/me/ratings").json()["ratings"][0]["rating"] in (1, 2, 4, 5)
+        assert "4 ratings" in page.locator(".right > p").first.inner_text()
+        reasons = page.locator(".because").all_inner_texts()
+        assert all(reasons.count(one) <= 3 for one in reasons)
+        assert any(one.startswith("people who chose") for one in reasons)
+        go(page, "mine")
+        assert page.locator(".own .stars").count() == 4
+        page.locator(".own .stars").first.locator("label").nth(2).click()
+        page.get_by_text("Saved.").wait_for()
+        assert serious(page) == []
+        assert page.errors == []
+
+
+def test_stars_are_chosen_by_the_arrow_keys_and_sent_by_enter(chrome, films):
+    with opened(chrome, films.url) as page:
+        page.locator(".question").wait_for()
+        before = page.locator(".question .stars").get_attribute("aria-label")
+        page.locator(".question .stars input").first.focus()
+        page.keyboard.press("Space")
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        assert page.locator(".question .strong").inner_text() == "Rate 4\u00a0★"
+        assert page.request.get(f"{page.base}/v1/me").json()["ratings"] == 0
+        page.keyboard.press("Enter")
+        page.wait_for_function("was => document.querySelector('.question .stars')?.ariaLabel !== was", arg=before)
+        assert page.request.get(f"{page.base}/v1/me/ratings").json()["ratings"][0]["rating"] == 4
+
+
+def test_kinds_are_named_by_titles_on_the_map_and_the_map_is_zoomed(chrome, films):
+    with opened(chrome, films.url) as page:
+        go(page, "map")
+        assert page.locator(".map .label").count() > 1
+        assert all(one.startswith("Film of ") for one in page.locator(".map .label").all_text_contents())
+        whole = page.locator(".map").get_attribute("viewBox")
+        page.get_by_role("button", name="Zoom in").click()
+        assert page.locator(".map").get_attribute("viewBox") != whole
+        page.get_by_role("button", name="Show the whole map").click()
+        assert page.locator(".map").get_attribute("viewBox") == whole
+        xs = [one["x"] for one in page.request.get(f"{page.base}/v1/map").json()["items"]]
+        assert sum(x < 0 for x in xs) == len(xs) // 2  # no half is empty
