@@ -12,6 +12,7 @@ const SHAPES = ["M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0", "M-.9-.9H.9V.9H-.9Z", "M0-1
 const REACH = 6;
 const [WIDE, HIGH] = [300, 240];
 const LABEL = 26; // Letters of a name on the map.
+const letters = () => (innerWidth < 700 ? 11 : 6.2); // Their height in units of the map, which is small on a phone.
 
 const shape = (kind) => s("path", { d: SHAPES[kind % SHAPES.length] });
 const sign = (kind) => s(`svg.sign.kind${kind % SHAPES.length}`, { viewBox: "-1.4 -1.4 2.8 2.8", "aria-hidden": "true" }, shape(kind));
@@ -44,8 +45,8 @@ function labels(items, kinds) {
     const members = items.filter((one) => one.group === group).sort((one, other) => other.ratings - one.ratings);
     if (!members.length) return null;
     const middle = (axis) => members.map((one) => place(one)[axis]).sort((a, b) => a - b)[members.length >> 1];
-    let [x, y] = [Math.min(WIDE - 40, Math.max(40, middle(0))), middle(1)];
-    while (taken.some(([tx, ty]) => Math.abs(tx - x) < 80 && Math.abs(ty - y) < 9)) y = y > HIGH - 12 ? 8 : y + 9;
+    let [x, y] = [Math.min(WIDE - 7 * letters(), Math.max(7 * letters(), middle(0))), middle(1)];
+    while (taken.some(([tx, ty]) => Math.abs(tx - x) < 13 * letters() && Math.abs(ty - y) < 1.4 * letters())) y = y > HIGH - 12 ? 8 : y + 1.4 * letters();
     taken.push([x, y]);
     return s(`text.label.kind${group % SHAPES.length}`, { x, y }, shortened(kindName(names.slice(0, 1), members[0].item, LABEL), LABEL));
   });
@@ -66,7 +67,7 @@ export async function map(route, signal) {
   const zoom = zoomable(plot, [-8, -8, WIDE + 16, HIGH + 16], (factor) => {
     for (const one of marks) one.firstChild.setAttribute("transform", `scale(${(one.dataset.size / factor ** 0.7).toFixed(3)})`);
     ring.setAttribute("r", 5 / factor ** 0.8);
-    for (const one of names) if (one) one.style.fontSize = `${6.2 / factor}px`;
+    for (const one of names) if (one) one.style.fontSize = `${letters() / factor}px`;
   });
 
   function read(index) {
