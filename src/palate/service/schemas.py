@@ -15,12 +15,10 @@ __all__ = [
     "ItemResponse",
     "ItemsResponse",
     "MapResponse",
-    "ModelResponse",
     "PredictionResponse",
     "PredictionsRequest",
     "PredictionsResponse",
     "Problem",
-    "QualityResponse",
     "QuestionsResponse",
     "RatingRequest",
     "RatingResponse",
@@ -28,11 +26,11 @@ __all__ = [
     "RatingsResponse",
     "RecommendationOptions",
     "RecommendationsResponse",
-    "RetrainResponse",
+    "Schema",
     "SimilarResponse",
-    "StateResponse",
     "UserOptions",
     "VisitorResponse",
+    "example",
 ]
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=512)]
@@ -46,15 +44,14 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 LARGEST_ANSWER = 100_000
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
+    """Refuses fields that it does not have."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-def _open_example(**values: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [values]})
-
-
-def _example(**values: Any) -> ConfigDict:
+def example(**values: Any) -> ConfigDict:
+    """Return the configuration of a `Schema` with an example."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
 
 
@@ -82,41 +79,41 @@ class Problem(BaseModel):
 # Ratings
 
 
-class RatingRequest(_Schema):
+class RatingRequest(Schema):
     """A rating."""
 
-    model_config = _example(rating=3.5)
+    model_config = example(rating=3.5)
     rating: Rating
 
 
-class RatingsRequest(_Schema):
+class RatingsRequest(Schema):
     """Item id → rating; null withdraws a rating."""
 
-    model_config = _example(ratings={"5": 3.5, "8": None})
+    model_config = example(ratings={"5": 3.5, "8": None})
     ratings: Annotated[dict[Text, Rating | None], Field(max_length=10_000)]
 
 
-class RatingResponse(_Schema):
+class RatingResponse(Schema):
     """One rating of a user."""
 
-    model_config = _example(item=5, title="Why did…", rating=3.5)
+    model_config = example(item=5, title="Why did…", rating=3.5)
     item: int | str
     title: str
     rating: float
 
 
-class RatingsResponse(_Schema):
+class RatingsResponse(Schema):
     """All ratings of a user."""
 
-    model_config = _example(user=12, ratings=[{"item": 5, "title": "Why did…", "rating": 3.5}])
+    model_config = example(user=12, ratings=[{"item": 5, "title": "Why did…", "rating": 3.5}])
     user: int | str | None
     ratings: list[RatingResponse]
 
 
-class VisitorResponse(_Schema):
+class VisitorResponse(Schema):
     """Whether an anonymous visitor has a cookie, and how many ratings are stored."""
 
-    model_config = _example(known=True, ratings=5)
+    model_config = example(known=True, ratings=5)
     known: bool
     ratings: int
 
@@ -124,7 +121,7 @@ class VisitorResponse(_Schema):
 # Items
 
 
-class _Marked(_Schema):
+class _Marked(Schema):
     """An answer that may say that the store was away (`degraded`) or that nothing is known of the user (`fallback`)."""
 
     degraded: bool | None = None
@@ -132,10 +129,10 @@ class _Marked(_Schema):
     unknown: list[int | str] | None = None
 
 
-class ItemResponse(_Schema):
+class ItemResponse(Schema):
     """An item. Without a score it is in the catalogue but was never rated."""
 
-    model_config = _example(item=5, title="Why did…", text="Why did… To…", ratings=4991, mean=0.2, has_score=True)
+    model_config = example(item=5, title="Why did…", text="Why did… To…", ratings=4991, mean=0.2, has_score=True)
     item: int | str
     title: str
     text: str
@@ -144,19 +141,19 @@ class ItemResponse(_Schema):
     has_score: bool
 
 
-class ItemsResponse(_Schema):
+class ItemsResponse(Schema):
     """One page of the items that match a search."""
 
-    model_config = _example(total=1, offset=0, items=[_ITEM])
+    model_config = example(total=1, offset=0, items=[_ITEM])
     total: int
     offset: int
     items: list[ItemResponse]
 
 
-class SimilarEntry(_Schema):
+class SimilarEntry(Schema):
     """An item or a user, and its similarity."""
 
-    model_config = _example(id=8, title="A man…", similarity=0.83)
+    model_config = example(id=8, title="A man…", similarity=0.83)
     id: int | str
     title: str
     similarity: float
@@ -165,16 +162,16 @@ class SimilarEntry(_Schema):
 class SimilarResponse(_Marked):
     """The most similar items or users."""
 
-    model_config = _example(id=5, by="cosine", similar=[{"id": 8, "title": "A man…", "similarity": 0.83}])
+    model_config = example(id=5, by="cosine", similar=[{"id": 8, "title": "A man…", "similarity": 0.83}])
     id: int | str
     by: Literal["cosine", "dot"]
     similar: list[SimilarEntry]
 
 
-class MapEntry(_Schema):
+class MapEntry(Schema):
     """An item on the map."""
 
-    model_config = _example(**_PLACE)
+    model_config = example(**_PLACE)
     item: int | str
     title: str
     text: str
@@ -185,10 +182,10 @@ class MapEntry(_Schema):
     group: int
 
 
-class MapResponse(_Schema):
+class MapResponse(Schema):
     """Items in two dimensions: items near each other are liked by the same people."""
 
-    model_config = _example(explained=[0.3, 0.2], groups=1, kinds=[["Why did…"]], items=[_PLACE])
+    model_config = example(explained=[0.3, 0.2], groups=1, kinds=[["Why did…"]], items=[_PLACE])
     explained: list[float]
     groups: int
     kinds: list[list[str]]
@@ -198,10 +195,10 @@ class MapResponse(_Schema):
 # Recommendations and questions
 
 
-class RecommendationOptions(_Schema):
+class RecommendationOptions(Schema):
     """How to recommend."""
 
-    model_config = _example(n=5)
+    model_config = example(n=5)
     n: Annotated[Count, Field(description="How many items.")] = 10
     offset: Annotated[int, Field(ge=0, le=10_000, description="How many of the best items to leave out.")] = 0
     lowest: Annotated[bool, Field(description="Return the lowest predictions instead of the highest.")] = False
@@ -224,7 +221,7 @@ class RecommendationOptions(_Schema):
 class UserOptions(RecommendationOptions):
     """How to recommend to a named user."""
 
-    model_config = _example(n=5)
+    model_config = example(n=5)
     fallback: Annotated[
         bool, Field(description="Whether an unknown user is one of whom nothing is known, instead of an error.")
     ] = False
@@ -233,7 +230,7 @@ class UserOptions(RecommendationOptions):
 class BatchRequest(UserOptions):
     """The users to recommend to, and how."""
 
-    model_config = _example(users=[1, 2], n=5)
+    model_config = example(users=[1, 2], n=5)
     users: Annotated[list[Id], Field(max_length=1000)]
 
     @model_validator(mode="after")
@@ -252,32 +249,32 @@ AnonymousRatings = Annotated[dict[Text, Rating], Field(max_length=10_000)]
 class AnonymousRecommendationsRequest(RecommendationOptions):
     """The ratings of an anonymous user, which are not stored, and how to recommend."""
 
-    model_config = _example(ratings={"5": 3.5, "8": -2.0}, n=5, level=0.9)
+    model_config = example(ratings={"5": 3.5, "8": -2.0}, n=5, level=0.9)
     ratings: AnonymousRatings
 
 
-class AnonymousRequest(_Schema):
+class AnonymousRequest(Schema):
     """The ratings of an anonymous user, which are not stored."""
 
-    model_config = _example(ratings={"5": 3.5, "8": -2.0})
+    model_config = example(ratings={"5": 3.5, "8": -2.0})
     ratings: AnonymousRatings
     n: Count = 10
 
 
-class ContributionEntry(_Schema):
+class ContributionEntry(Schema):
     """A rated item, and how many points it adds to a prediction."""
 
-    model_config = _example(**_REASON)
+    model_config = example(**_REASON)
     item: int | str
     title: str
     rating: float
     contribution: float
 
 
-class RecommendationEntry(_Schema):
+class RecommendationEntry(Schema):
     """An item with its predicted rating, and with what else the request asked for."""
 
-    model_config = _example(item=89, title="A radio…", prediction=5.81, because=[_REASON])
+    model_config = example(item=89, title="A radio…", prediction=5.81, because=[_REASON])
     item: int | str
     title: str
     prediction: float
@@ -293,7 +290,7 @@ class RecommendationEntry(_Schema):
 class RecommendationsResponse(_Marked):
     """Recommendations for one user, the best first."""
 
-    model_config = _example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
+    model_config = example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
     user: int | str | None
     level: float | None = None
     recommendations: list[RecommendationEntry]
@@ -302,24 +299,24 @@ class RecommendationsResponse(_Marked):
 class BatchEntry(_Marked):
     """Recommendations for one user of a batch."""
 
-    model_config = _example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
+    model_config = example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
     user: int | str
     recommendations: list[RecommendationEntry]
 
 
-class BatchResponse(_Schema):
+class BatchResponse(Schema):
     """Recommendations for several users, in the order of the request."""
 
-    model_config = _example(
+    model_config = example(
         answers=[{"user": 12, "recommendations": [{"item": 89, "title": "A radio…", "prediction": 5.81}]}]
     )
     answers: list[BatchEntry]
 
 
-class QuestionEntry(_Schema):
+class QuestionEntry(Schema):
     """An item, and the share of the uncertainty about the user that its rating would remove."""
 
-    model_config = _example(item=8, title="A man…", text="A man… A…", tells=0.09)
+    model_config = example(item=8, title="A man…", text="A man… A…", tells=0.09)
     item: int | str
     title: str
     text: str
@@ -329,7 +326,7 @@ class QuestionEntry(_Schema):
 class QuestionsResponse(_Marked):
     """The items to ask about next, the most informative first."""
 
-    model_config = _example(user=12, questions=[{"item": 8, "title": "A man…", "text": "A man… A…", "tells": 0.09}])
+    model_config = example(user=12, questions=[{"item": 8, "title": "A man…", "text": "A man… A…", "tells": 0.09}])
     user: int | str | None
     questions: list[QuestionEntry]
 
@@ -337,18 +334,18 @@ class QuestionsResponse(_Marked):
 # Predictions
 
 
-class PairEntry(_Schema):
+class PairEntry(Schema):
     """A user and an item."""
 
-    model_config = _example(user=1, item=5)
+    model_config = example(user=1, item=5)
     user: Id
     item: Id
 
 
-class PredictionsRequest(_Schema):
+class PredictionsRequest(Schema):
     """The pairs to predict."""
 
-    model_config = _example(pairs=[{"user": 1, "item": 5}, {"user": 2, "item": 8}], level=0.9)
+    model_config = example(pairs=[{"user": 1, "item": 5}, {"user": 2, "item": 8}], level=0.9)
     pairs: Annotated[list[PairEntry], Field(max_length=10_000)]
     level: Level | None = None
     fallback: bool = False
@@ -357,7 +354,7 @@ class PredictionsRequest(_Schema):
 class PredictionResponse(_Marked):
     """A predicted rating."""
 
-    model_config = _example(user=12, item=5, prediction=3.21, low=-1.2, high=7.4, level=0.9)
+    model_config = example(user=12, item=5, prediction=3.21, low=-1.2, high=7.4, level=0.9)
     user: int | str | None
     item: int | str
     prediction: float
@@ -366,17 +363,17 @@ class PredictionResponse(_Marked):
     level: float | None = None
 
 
-class PredictionsResponse(_Schema):
+class PredictionsResponse(Schema):
     """Predicted ratings in the order of the request."""
 
-    model_config = _example(predictions=[{"user": 1, "item": 5, "prediction": 3.21}])
+    model_config = example(predictions=[{"user": 1, "item": 5, "prediction": 3.21}])
     predictions: list[PredictionResponse]
 
 
 class ExplanationResponse(_Marked):
     """The parts of a prediction: intercept + contributions + remainder, before clipping to the scale."""
 
-    model_config = _example(
+    model_config = example(
         user=12, item=5, title="Why did…", prediction=3.21, intercept=1.1, remainder=0.1, contributions=[_REASON]
     )
     user: int | str | None
@@ -387,107 +384,3 @@ class ExplanationResponse(_Marked):
     remainder: float
     contributions: list[ContributionEntry]
     choices: list[ContributionEntry] = []
-
-
-# The model
-
-
-class ModelResponse(BaseModel):
-    """What the model is made of."""
-
-    model_config = _open_example(
-        model="1f2e3d4c5b6a7988",
-        users=5000,
-        items=100,
-        ratings=363209,
-        factors=28,
-        catalogue=150,
-        predicts="rating",
-        scale=[-10.0, 10.0],
-        values=[],
-        mean=0.7,
-        certain=True,
-        interest=True,
-        title="Jokes",
-        noun=["joke", "jokes"],
-        intro="",
-        bytes=5000000,
-        numbers={"kept": 150000, "matrix": 500000, "share": 0.3},
-        solver={"name": "bayes"},
-        loaded=1764360000.0,
-        refused=None,
-    )
-    model: str
-    users: int
-    items: int
-    ratings: int | None
-    factors: int
-    catalogue: int
-    predicts: Literal["rating", "choice"]
-    scale: list[float]
-    values: list[float]
-    mean: float
-    certain: bool
-    interest: bool
-    title: str
-    noun: list[str]
-    intro: str
-    bytes: int
-    numbers: dict[str, float]
-    solver: dict[str, Any]
-    loaded: float
-    refused: str | None
-
-
-class QualityResponse(BaseModel):
-    """How good the model is, as far as its training record says."""
-
-    model_config = _open_example(history=[], training={}, calibration=None, spread={})
-    history: list[dict[str, Any]]
-    training: dict[str, Any]
-    calibration: dict[str, Any] | None
-    spread: dict[str, Any]
-
-
-# Whoever runs the service
-
-
-class RetrainResponse(_Schema):
-    """A fit of the model on all ratings. Times are seconds since 1970."""
-
-    model_config = _example(
-        id=3,
-        cause="requested",
-        state="done",
-        reason="",
-        asked=1764360000.0,
-        began=1764360001.5,
-        ended=1764360042.0,
-        change=512,
-        ratings=100512,
-    )
-    id: int
-    cause: Literal["requested", "ratings", "time", "command"]
-    state: Literal["pending", "running", "done", "failed"]
-    reason: str
-    asked: float
-    began: float | None
-    ended: float | None
-    change: int | None
-    ratings: int | None
-
-
-class StateResponse(_Schema):
-    """The state of the model, the store and the fits; `paused` after a failure, until fits by themselves go on."""
-
-    model_config = _example(
-        model="1f2e3d4c5b6a7988", refused=None, stored=512, new=12, pending=None, running=None, last=None, paused=False
-    )
-    model: str
-    refused: str | None
-    stored: int
-    new: int
-    pending: RetrainResponse | None
-    running: RetrainResponse | None
-    last: RetrainResponse | None
-    paused: bool

@@ -17,10 +17,10 @@ function typeOf(schema) {
 }
 
 function limits(schema) {
-  const words = [["minimum", "from"], ["exclusiveMinimum", "above"], ["maximum", "to"], ["exclusiveMaximum", "below"], ["maxLength", "at most, letters:"], ["maxItems", "at most, entries:"]];
+  const words = [["minimum", "from"], ["exclusiveMinimum", "above"], ["maximum", "to"], ["exclusiveMaximum", "below"], ["maxLength", "characters: at most"], ["maxItems", "entries: at most"]];
   const told = words.filter(([name]) => schema[name] !== undefined).map(([name, word]) => `${word} ${schema[name]}`);
   if (schema.default !== undefined) told.push(`default ${JSON.stringify(schema.default)}`);
-  return told.join(", ");
+  return told.length ? `(${told.join(", ")})` : "";
 }
 
 const table = (heads, rows) => h("div.scroll", { tabindex: 0, role: "region", "aria-label": heads[0] }, h("table", h("thead", h("tr", heads.map((one) => h("th", { scope: "col" }, one)))), h("tbody", rows.map((row) => h("tr", row.map((one) => h("td", one)))))));

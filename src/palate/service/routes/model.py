@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from palate.service import model_report
 from palate.service.app_state import app_state
-from palate.service.schemas import ModelResponse, QualityResponse
+from palate.service.state_schemas import ModelResponse, QualityResponse
 from palate.service.web import UNCHANGED, StrictRoute, cacheable_response
 
 __all__ = ["router"]

@@ -12,7 +12,7 @@ from palate.service.app_state import app_state
 from palate.service.metrics import exposition
 from palate.service.retrains import Retrains
 from palate.service.schedule import PAUSED
-from palate.service.schemas import RetrainResponse, StateResponse
+from palate.service.state_schemas import RetrainResponse, StateResponse
 from palate.service.web import StrictRoute, json_response
 
 __all__ = ["router"]
