@@ -11,7 +11,6 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,6 +18,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.catalogue import Entry
 from palate.errors import DataError, PalateError, StorageError, UnknownIdError
 from palate.ids import integer_of
