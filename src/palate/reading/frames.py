@@ -17,15 +17,17 @@ from palate.reading.table import Table, as_ids, as_ratings, from_objects
 __all__ = ["binary_reader", "make_table", "read_frame"]
 
 
+# The bytes are read first: Polars would map the file, and a program that cuts it short meanwhile would end the process.
 def _read_parquet(path: str) -> pl.DataFrame:
-    return pl.read_parquet(path)
+    return pl.read_parquet(Path(path).read_bytes())
 
 
 def _read_arrow(path: str) -> pl.DataFrame:
+    content = Path(path).read_bytes()
     try:
-        return pl.read_ipc(path)
+        return pl.read_ipc(content)
     except pl.exceptions.PolarsError:
-        return pl.read_ipc_stream(path)
+        return pl.read_ipc_stream(content)
 
 
 _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {

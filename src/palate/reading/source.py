@@ -9,7 +9,6 @@ import lzma
 import os
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,39 +16,27 @@ from numpy.typing import NDArray
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.content import read_content, source_name
 
 __all__ = ["Bytes", "decode", "open_text", "read_bytes"]
 
 Bytes = NDArray[np.uint8]
 
-# Below this a copy costs nothing; above, mapping spares a second copy of the file in memory.
-_MAPPED = 1 << 22
 _SAMPLE = 1 << 16
 
 
 def read_bytes(path: str | os.PathLike[str]) -> Bytes:
-    """Return the content of a file, decompressed if it is gzip, bzip2, xz, zstd or a zip of one file.
+    """Return the content of a file or of standard input ("-"), decompressed if it is gzip, bzip2, xz, zstd or zip.
 
     Raises
     ------
     ReadError
-        If it is missing, a folder, not readable, empty, or damaged.
+        If it is missing, a folder, not readable, endless, empty, or damaged.
     """
-    try:
-        file = Path(path)
-        if file.is_dir():
-            raise ReadError(f"{path} is a directory: name the file in it")
-        if file.is_file() and file.stat().st_size >= _MAPPED:
-            content: Bytes = np.memmap(file, np.uint8, "r")
-        else:  # small, or a pipe
-            content = np.frombuffer(file.read_bytes(), np.uint8)
-    except FileNotFoundError as error:
-        raise ReadError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise ReadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    content = read_content(path)
     if not len(content):
-        raise ReadError(f"{path} is empty")
-    return _decompress(content, path)
+        raise ReadError(f"{source_name(path)} is empty")
+    return _decompress(content, source_name(path))
 
 
 def _unzip(data: bytes) -> bytes:

@@ -260,10 +260,12 @@ class Running:
                 shutil.copyfileobj(source, target, 1 << 20)
             with open(draft, "rb") as copied:
                 digest = hashlib.file_digest(copied, "sha256").hexdigest()
-            if not self._copy(digest).exists():
-                load(draft)  # the whole check, checksum included, before anything is served from it
-                os.replace(draft, self._copy(digest))
-            model = _plain(load(self._copy(digest), mmap=True))
+            if self._copy(digest).exists():
+                model = load(self._copy(digest), mmap=True, verify=True)
+            else:
+                model = load(draft, mmap=True, verify=True)
+                os.replace(draft, self._copy(digest))  # what is mapped stays mapped
+            model = _plain(model)
             return LoadedModel(model, digest, self._copy(digest).stat().st_size, time.time()).warm()
         except StorageError as error:  # of the file that people know, and not of its copy
             raise StorageError(str(error).replace(str(draft), str(self.path))) from error
