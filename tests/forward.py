@@ -59,8 +59,11 @@ def expected(state):
 
 
 def precisions(state):
-    own, other = state.get("users.noise", np.ones(len(RATED))), state.get("items.noise", np.ones(len(RATED.T)))
-    return state["precision"] * own[USER] * other[ITEM]
+    user_noise, item_noise = (
+        state.get("users.noise", np.ones(len(RATED))),
+        state.get("items.noise", np.ones(len(RATED.T))),
+    )
+    return state["precision"] * user_noise[USER] * item_noise[ITEM]
 
 
 def draw_ratings(rng, state):
@@ -83,14 +86,14 @@ def put(chain, state):
 def get(chain, names):
     """Read some of the unknowns of a chain."""
     arrays, numbers = chain.state()
-    found = {name: (arrays | numbers)[name] for name in names}
-    return {name: value[:, :COLUMNS].astype(float) if np.ndim(value) == 2 else value for name, value in found.items()}
+    values = {name: (arrays | numbers)[name] for name in names}
+    return {name: value[:, :COLUMNS].astype(float) if np.ndim(value) == 2 else value for name, value in values.items()}
 
 
 def measure(state, values):
     """Numbers whose distributions a wrong sampler would change."""
     errors, weights = values - expected(state), precisions(state)
-    found = [
+    numbers = [
         state["precision"],
         (weights * errors**2).sum(),
         (weights * errors).sum() / np.sqrt(weights.sum()),
@@ -98,15 +101,15 @@ def measure(state, values):
     ]
     for name in ("users", "items"):
         linked = state.get(f"{name}.prior", 0)
-        own = state[f"{name}.factors"] - linked
-        mean = own.mean(axis=0)
-        scatter = (own - mean).T @ (own - mean)
-        found += [np.linalg.det(scatter), scatter[K, K], scatter[0, 0], (mean @ mean) / scatter.trace()]
+        residuals = state[f"{name}.factors"] - linked
+        mean = residuals.mean(axis=0)
+        scatter = (residuals - mean).T @ (residuals - mean)
+        numbers += [np.linalg.det(scatter), scatter[K, K], scatter[0, 0], (mean @ mean) / scatter.trace()]
         if f"{name}.noise" in state:
             noise = state[f"{name}.noise"]
-            found += [state[f"{name}.freedom"], np.log(noise).mean(), noise.mean(), noise[0]]
+            numbers += [state[f"{name}.freedom"], np.log(noise).mean(), noise.mean(), noise[0]]
         if f"{name}.weights" in state:
             squares, weights_of_sets = (linked**2).sum(), state[f"{name}.weights"]
-            found += [state[f"{name}.sets_precision"], (weights_of_sets**2).sum(), squares / (own**2).sum()]
-            found += [(linked * own).sum() / np.sqrt(squares * (own**2).sum())]
-    return found
+            numbers += [state[f"{name}.sets_precision"], (weights_of_sets**2).sum(), squares / (residuals**2).sum()]
+            numbers += [(linked * residuals).sum() / np.sqrt(squares * (residuals**2).sum())]
+    return numbers

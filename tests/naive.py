@@ -71,14 +71,14 @@ def als_objective(rows, users, items, penalty, weighted):
 
 def als_half(rows, items, penalty, weighted, users):
     """The users of ALS given the items, by their normal equations."""
-    found = np.zeros((users, items.shape[1]))
+    solved = np.zeros((users, items.shape[1]))
     for user in range(users):
-        own = [(i, r) for u, i, r in rows if u == user]
-        design = np.array([np.append(items[i, :-1], 1) for i, _ in own])
-        target = np.array([r - items[i, -1] for i, r in own])
-        pull = penalty * (len(own) if weighted else 1) * np.eye(items.shape[1])
-        found[user] = np.linalg.solve(design.T @ design + pull, design.T @ target)
-    return found
+        user_rows = [(i, r) for u, i, r in rows if u == user]
+        design = np.array([np.append(items[i, :-1], 1) for i, _ in user_rows])
+        target = np.array([r - items[i, -1] for i, r in user_rows])
+        pull = penalty * (len(user_rows) if weighted else 1) * np.eye(items.shape[1])
+        solved[user] = np.linalg.solve(design.T @ design + pull, design.T @ target)
+    return solved
 
 
 def nonnegative_row(gram, right, bounded):
@@ -106,18 +106,18 @@ def implicit_objective(confidence, users, items, penalty, unobserved, exponent):
 
 def implicit_half(confidence, items, penalty, unobserved, exponent):
     """The users of implicit ALS given the items, from a dense table."""
-    found = []
+    solved = []
     for row in confidence:
         pull = penalty * ((row > 0).sum() + unobserved * len(items)) ** exponent
         gram = items.T @ (row[:, None] * items) + unobserved * items.T @ items + pull * np.eye(items.shape[1])
-        found.append(np.linalg.solve(gram, items.T @ row))
-    return np.array(found)
+        solved.append(np.linalg.solve(gram, items.T @ row))
+    return np.array(solved)
 
 
 def scores(factors, bias, vector, offset):
     """Scores summed up one float32 operation at a time: eight sums side by side, then halves of them."""
-    found, k = [], len(vector)
-    for row, own in zip(factors, bias, strict=True):
+    summed, k = [], len(vector)
+    for row, item_bias in zip(factors, bias, strict=True):
         sums = [np.float32(0)] * 8
         for j in range(k):
             # What is left over at the end counts from the last sum back.
@@ -126,8 +126,8 @@ def scores(factors, bias, vector, offset):
         while len(sums) > 1:
             half = len(sums) // 2
             sums = [a + b for a, b in zip(sums[:half], sums[half:], strict=True)]
-        found.append(sums[0] + own + np.float32(offset))
-    return np.array(found, np.float32)
+        summed.append(sums[0] + item_bias + np.float32(offset))
+    return np.array(summed, np.float32)
 
 
 def weighted_mean(values, weights):
@@ -147,8 +147,8 @@ def weighted_variance(values, weights):
 def batch_means_error(values, size):
     """The variance of the mean of successive values, from the means of whole batches, without the first quarter."""
     batches = [np.mean(values[start : start + size], axis=0) for start in range(0, len(values) - size + 1, size)]
-    kept = np.array(batches[len(batches) // 4 :])
-    return ((kept - kept.mean(axis=0)) ** 2).sum(axis=0).mean() / (len(kept) - 1) / len(kept)
+    settled = np.array(batches[len(batches) // 4 :])
+    return ((settled - settled.mean(axis=0)) ** 2).sum(axis=0).mean() / (len(settled) - 1) / len(settled)
 
 
 def nonnegative_split(rows, columns, values, shape):

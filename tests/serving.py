@@ -1,4 +1,4 @@
-"""A small model and a service of it, for the tests of the service."""
+"""A small model, and a service that serves it, for the tests of the service."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from palate.catalogue import Entry
 #: Ids that must find their way through URLs, tables and JSON.
 ODD = ["a/b", "a b", "ünï💥", "100%", "?q=1&x", "..%2f..", "'; drop table events; --", "x" * 300, "+", "a\\b"]
 CSRF = {"X-Palate": "1"}
+#: Seconds to wait for what must happen: a busy machine may be slow, but no test waits that long on an idle one.
+PATIENCE = 300.0
 
 
 @cache
@@ -69,8 +71,30 @@ def client(folder, text=False, **more):
     from palate.service.app import make_app
 
     app = make_app(settings(folder, text, **more))
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as served:
+        yield served
+
+
+def store_of(served):
+    return served.app.state.palate.store
+
+
+def stale(served):
+    """Make the service read the API keys again, as it does after a second."""
+    served.app.state.palate.authenticator._read_at = float("-inf")
+
+
+def bearer(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+def until(condition):
+    """Wait until a condition holds; return its value."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, "the condition does not come true"
+        time.sleep(0.02)
+    return value
 
 
 def environment(**more):
@@ -79,12 +103,12 @@ def environment(**more):
 
 
 class Served:
-    """A service in a process of its own."""
+    """A service in a process of its own. It waits longer for locks and answers than a service should."""
 
     def __init__(self, folder, *flags, port=None, **more):
         self.folder, self.flags = Path(folder), flags
         self.port = port or free_port()
-        self.more = more
+        self.more = {"PALATE_BUSY": str(PATIENCE), "PALATE_TIMEOUT": str(PATIENCE), **more}
         if not (self.folder / "model.palate").exists():
             model_file(folder)
 
@@ -104,21 +128,20 @@ class Served:
     def wait(self):
         import httpx
 
-        for _ in range(300):
-            assert self.process.poll() is None, self.said()
+        def is_ready():
+            assert self.process.poll() is None, self.logged()
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return
+                return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
             except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(self.said())
+                return False
+
+        until(is_ready)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def said(self):
+    def logged(self):
         return (self.folder / "log").read_text()[-3000:]
 
     def kill(self):
@@ -127,7 +150,7 @@ class Served:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def __enter__(self):
         return self.start()
@@ -150,8 +173,8 @@ def is_problem(answer, status, words=""):
     """Check that an answer is a problem document."""
     assert answer.status_code == status, (answer.status_code, answer.text[:300])
     assert answer.headers["content-type"] == "application/problem+json", answer.headers
-    told = answer.json()
-    assert told["status"] == status
-    assert told["title"]
-    assert re.search(words, told["detail"]), told
+    document = answer.json()
+    assert document["status"] == status
+    assert document["title"]
+    assert re.search(words, document["detail"]), document
     return True

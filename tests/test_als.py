@@ -26,71 +26,71 @@ VARIANTS = [{}, {"weighted": False}, {"nonnegative": True}, {"weighted": False, 
 NAMES = ["weighted", "plain", "non-negative", "plain non-negative"]
 
 
-def doubles(at):
-    return {name: side[:, : K + 1].astype(float) for name, side in at.items()}
+def doubles(parameters):
+    return {name: side[:, : K + 1].astype(float) for name, side in parameters.items()}
 
 
-def scaled_rows(part, ratings):
-    values = (ratings.rating.astype(float) - part.center) / part.spread
+def scaled_rows(problem, ratings):
+    values = (ratings.rating.astype(float) - problem.center) / problem.spread
     return list(zip(ratings.user.tolist(), ratings.item.tolist(), values.tolist(), strict=True))
 
 
-def sweeps(ratings, **settings):
+def als_problem(ratings, **settings):
     return ALSProblem(ALS(factors=K, **settings), ratings, None, lambda work, tasks: [work(task) for task in tasks])
 
 
 @pytest.mark.parametrize("weighted", [True, False])
 def test_half_a_sweep_solves_the_normal_equations(weighted):
     ratings = random_table()
-    part = sweeps(ratings, weighted=weighted)
-    at = part.start()
-    part.half(part.items, at["items"], at["users"], PENALTY)
-    part.half(part.users, at["users"], at["items"], PENALTY)
-    found = doubles(at)
-    expected = naive.als_half(scaled_rows(part, ratings), found["items"], PENALTY, weighted, 60)
-    np.testing.assert_allclose(found["users"], expected, atol=2e-4)
-    assert not at["users"][:, K + 1 :].any()
+    problem = als_problem(ratings, weighted=weighted)
+    parameters = problem.start()
+    problem.half(problem.items, parameters["items"], parameters["users"], PENALTY)
+    problem.half(problem.users, parameters["users"], parameters["items"], PENALTY)
+    sides = doubles(parameters)
+    expected = naive.als_half(scaled_rows(problem, ratings), sides["items"], PENALTY, weighted, 60)
+    np.testing.assert_allclose(sides["users"], expected, atol=2e-4)
+    assert not parameters["users"][:, K + 1 :].any()
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)
 def test_no_half_sweep_lets_the_objective_rise(settings):
     ratings = random_table()
-    part = sweeps(ratings, **settings)
-    at, rows = part.start(), scaled_rows(part, ratings)
+    problem = als_problem(ratings, **settings)
+    parameters, rows = problem.start(), scaled_rows(problem, ratings)
     values = []
     for _ in range(12):
-        for side, mine, other in ((part.items, "items", "users"), (part.users, "users", "items")):
-            part.half(side, at[mine], at[other], PENALTY)
-            found = doubles(at)
+        for side, mine, other in ((problem.items, "items", "users"), (problem.users, "users", "items")):
+            problem.half(side, parameters[mine], parameters[other], PENALTY)
+            sides = doubles(parameters)
             values.append(
-                naive.als_objective(rows, found["users"], found["items"], PENALTY, settings.get("weighted", True))
+                naive.als_objective(rows, sides["users"], sides["items"], PENALTY, settings.get("weighted", True))
             )
     assert all(after <= before * (1 + 1e-5) for before, after in pairwise(values))
     assert values[-1] < 0.9 * values[0]
 
 
-def gradient(part, ratings, found, weighted):
-    rows = scaled_rows(part, ratings)
-    slope = {name: np.zeros_like(side) for name, side in found.items()}
+def gradient(problem, ratings, sides, weighted):
+    rows = scaled_rows(problem, ratings)
+    slope = {name: np.zeros_like(side) for name, side in sides.items()}
     for u, i, r in rows:
-        p, q = found["users"][u], found["items"][i]
+        p, q = sides["users"][u], sides["items"][i]
         error = r - p[:-1] @ q[:-1] - p[-1] - q[-1]
         slope["users"][u] -= error * np.append(q[:-1], 1)
         slope["items"][i] -= error * np.append(p[:-1], 1)
     for name, counts in (("users", ratings.user_counts), ("items", ratings.item_counts)):
-        slope[name] += PENALTY * (counts[:, None] if weighted else 1) * found[name]
+        slope[name] += PENALTY * (counts[:, None] if weighted else 1) * sides[name]
     return slope
 
 
 @pytest.mark.parametrize("weighted", [True, False])
 def test_at_rest_the_gradient_vanishes(weighted):
     ratings = random_table()
-    part = sweeps(ratings, weighted=weighted)
-    at = part.start()
-    first = gradient(part, ratings, doubles(at), weighted)
+    problem = als_problem(ratings, weighted=weighted)
+    parameters = problem.start()
+    first = gradient(problem, ratings, doubles(parameters), weighted)
     for number in range(400):
-        part.epoch(at, PENALTY, number)
-    last = gradient(part, ratings, doubles(at), weighted)
+        problem.epoch(parameters, PENALTY, number)
+    last = gradient(problem, ratings, doubles(parameters), weighted)
     for name in ("users", "items"):
         assert np.abs(last[name]).max() < 2e-3 * np.abs(first[name]).max()
 
@@ -98,15 +98,15 @@ def test_at_rest_the_gradient_vanishes(weighted):
 def test_at_rest_non_negative_factors_meet_the_conditions_of_a_minimum():
     # Nothing below zero; where a factor is positive the slope is zero, elsewhere it points out of the allowed.
     ratings = random_table()
-    part = sweeps(ratings, nonnegative=True)
-    at = part.start()
-    first = gradient(part, ratings, doubles(at), True)
+    problem = als_problem(ratings, nonnegative=True)
+    parameters = problem.start()
+    first = gradient(problem, ratings, doubles(parameters), True)
     for number in range(400):
-        part.epoch(at, PENALTY, number)
-    found = doubles(at)
-    last = gradient(part, ratings, found, True)
+        problem.epoch(parameters, PENALTY, number)
+    sides = doubles(parameters)
+    last = gradient(problem, ratings, sides, True)
     for name in ("users", "items"):
-        factors, slope = found[name][:, :K], last[name][:, :K] / np.abs(first[name]).max()
+        factors, slope = sides[name][:, :K], last[name][:, :K] / np.abs(first[name]).max()
         assert (factors >= 0).all()
         assert 0.05 < (factors == 0).mean() < 0.95
         assert np.abs(slope[factors > 0]).max() < 5e-3
@@ -116,31 +116,31 @@ def test_at_rest_non_negative_factors_meet_the_conditions_of_a_minimum():
 
 def test_non_negative_rows_are_those_of_their_slow_twin():
     rng = np.random.default_rng(0)
-    given, width, bounded = random_table(users=30, items=200, density=0.8, seed=1).by_user, 16, 9
+    grouped, width, bounded = random_table(users=30, items=200, density=0.8, seed=1).by_user, 16, 9
     other = np.zeros((200, width), np.float32)
     other[:, : bounded + 1] = rng.normal(0, 0.5, (200, bounded + 1))
     offset, others = rng.normal(size=200).astype(np.float32), rng.random(200).astype(np.float32) + 0.5
     weight = rng.random(30).astype(np.float32) + 0.5
     precision, linear = np.eye(width, dtype=np.float32), np.zeros((30, width), np.float32)
     linear[:, : bounded + 1] = rng.normal(size=(30, bounded + 1))
-    found, errors = np.zeros((30, width), np.float32), np.empty(30)
+    solved, errors = np.zeros((30, width), np.float32), np.empty(30)
     parts = other, offset, weight, others, precision, linear
-    assert kernels.solve_nonnegative_rows(*given, *parts, 0, 30, bounded, found, errors) == -1
+    assert kernels.solve_nonnegative_rows(*grouped, *parts, 0, 30, bounded, solved, errors) == -1
     zeros = 0
     for row in range(30):
-        items, values = given[row]
+        items, values = grouped[row]
         design = other[items, : bounded + 1].astype(float)
         weights = weight[row] * others[items].astype(float)
         gram = design.T @ (weights[:, None] * design) + np.eye(bounded + 1)
         right = design.T @ (weights * (values - offset[items])) + linear[row, : bounded + 1]
         expected = naive.nonnegative_row(gram, right, bounded)
-        np.testing.assert_allclose(found[row, : bounded + 1], expected, atol=1e-3)
-        left = values - offset[items] - design @ found[row, : bounded + 1]
+        np.testing.assert_allclose(solved[row, : bounded + 1], expected, atol=1e-3)
+        left = values - offset[items] - design @ solved[row, : bounded + 1]
         np.testing.assert_allclose(errors[row], (weights * left**2).sum(), rtol=1e-4)
         zeros += (expected[:bounded] == 0).sum()
     assert 40 < zeros < 230
     precision[:] = -1e6 * np.eye(width)
-    assert kernels.solve_nonnegative_rows(*given, *parts, 4, 30, bounded, found, errors) == 4
+    assert kernels.solve_nonnegative_rows(*grouped, *parts, 4, 30, bounded, solved, errors) == 4
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=NAMES)
@@ -153,10 +153,12 @@ def test_folding_in_a_training_row_gives_that_row(settings):
         np.testing.assert_allclose(profile.factors, model.user_factors[user], atol=2e-3)
         assert profile.bias == pytest.approx(model.user_bias[user], abs=2e-3)
         for who in (profile, model.users[user]):
-            found = model.explain(who, 102)
-            total = found.intercept + sum(part.contribution for part in found.contributions) + found.remainder
-            assert found.prediction == pytest.approx(total)
-            assert abs(found.remainder) < 2e-3
+            explained = model.explain(who, 102)
+            total = (
+                explained.intercept + sum(part.contribution for part in explained.contributions) + explained.remainder
+            )
+            assert explained.prediction == pytest.approx(total)
+            assert abs(explained.remainder) < 2e-3
 
 
 def test_non_negative_models_have_no_factor_below_zero(tmp_path):
@@ -171,8 +173,8 @@ def test_non_negative_models_have_no_factor_below_zero(tmp_path):
     profile = back.fold_in({100: 1.0, 101: 1.0, 110: 5.0})
     assert (profile.factors >= 0).all()
     # Fewer ratings than factors: the factors that are not held at zero follow from them all the same.
-    found = back.explain(back.fold_in({100: 5.0, 101: 1.0}), 110)
-    assert abs(found.remainder) < 1e-5
+    explained = back.explain(back.fold_in({100: 5.0, 101: 1.0}), 110)
+    assert abs(explained.remainder) < 1e-5
 
 
 def test_pilots_choose_the_regularization_and_the_sweeps():
@@ -221,18 +223,18 @@ def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls
     values = []
     with open_session(solver, ratings, 1, None, None) as session:
         work = ImplicitFit(solver, session)
-        at = work.parameters
+        parameters = work.parameters
         for _ in range(8):
-            work.half(work.items, at["items"], at["users"])
-            users, items = (at[name][:, :K].astype(float) for name in ("users", "items"))
+            work.half(work.items, parameters["items"], parameters["users"])
+            users, items = (parameters[name][:, :K].astype(float) for name in ("users", "items"))
             np.testing.assert_allclose(items, naive.implicit_half(dense.T, users, *settings), atol=1e-4)
             values.append(naive.implicit_objective(dense, users, items, *settings))
-            work.half(work.users, at["users"], at["items"])
-            users = at["users"][:, :K].astype(float)
+            work.half(work.users, parameters["users"], parameters["items"])
+            users = parameters["users"][:, :K].astype(float)
             np.testing.assert_allclose(users, naive.implicit_half(dense, items, *settings), atol=1e-4)
             values.append(naive.implicit_objective(dense, users, items, *settings))
     assert all(after <= before * (1 + 1e-5) for before, after in pairwise(values))
-    assert not at["users"][:, K:].any()
+    assert not parameters["users"][:, K:].any()
 
 
 @pytest.mark.parametrize(("confidence", "exponent"), [(False, 1.0), (True, 0.5)])
@@ -247,9 +249,9 @@ def test_implicit_models_answer_like_others(confidence, exponent, tmp_path):
     profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
     np.testing.assert_allclose(profile.factors, model.user_factors[3], atol=1e-4)
     assert [one.id for one in model.recommend(profile, 5)] == [one.id for one in model.recommend(model.users[3], 5)]
-    found = model.explain(profile, 105)
-    assert found.prediction == pytest.approx(float(model.item_factors[5] @ profile.factors), abs=1e-5)
-    assert found.prediction == pytest.approx(sum(part.contribution for part in found.contributions), abs=1e-5)
+    explained = model.explain(profile, 105)
+    assert explained.prediction == pytest.approx(float(model.item_factors[5] @ profile.factors), abs=1e-5)
+    assert explained.prediction == pytest.approx(sum(part.contribution for part in explained.contributions), abs=1e-5)
     assert model.predict(999, 100, unknown="mean") == pytest.approx(len(ratings) / full.size)
     assert not model.fold_in({}).factors.any()
     with pytest.raises(DataError, match="finite" if not confidence else "above zero"):
@@ -300,11 +302,11 @@ def test_choices_are_ranked_better_than_by_popularity(data):
 def test_als_is_as_accurate_as_sgd_on_real_ratings(data):
     folder = data / "ml-100k"
     split = Split(*(read_ratings(folder / f"u1.{part}", scale=(1, 5)) for part in ("base", "test")))
-    found = {
+    errors = {
         solver: evaluate(solver.fit(split.train), split.test).scores["rmse"]
         for solver in (ALS(regularization=0.13, validation=0.0), SGD(regularization=0.1, validation=0.0))
     }
-    als, sgd = found.values()
+    als, sgd = errors.values()
     assert als < 0.93
     assert als < sgd * 1.02
 

@@ -27,9 +27,9 @@ def scaled(ratings):
     return dataclasses.replace(ratings, rating=(ratings.rating - ratings.rating.mean()) / ratings.rating.std())
 
 
-def choose(ratings, given, k=3, threads=1, **more):
+def choose(ratings, fixed, k=3, threads=1, **more):
     with pool(threads) as run:
-        return select_parts(scaled(ratings), k, given, 0, run, **more)
+        return select_parts(scaled(ratings), k, fixed, 0, run, **more)
 
 
 def told_by_sets(users=1500, items=40, seed=0):
@@ -71,9 +71,9 @@ def test_noise_of_users_is_chosen_where_it_differs():
 @pytest.mark.parametrize("fixed", [ModelParts(True, False, True, False), ModelParts(False, True, False, True)])
 def test_what_a_person_fixed_is_kept(fixed):
     for name in ModelParts._fields:
-        given = fixed._asdict() | {name: None}
+        partly_fixed = fixed._asdict() | {name: None}
         tried = set()
-        choice = choose(random_table(40, 30), given, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023
+        choice = choose(random_table(40, 30), partly_fixed, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023
         assert choice.parts._replace(**{name: True}) == fixed._replace(**{name: True})
         assert tried == {fixed._replace(**{name: on}).describe() for on in (True, False)}
 
@@ -148,7 +148,7 @@ def test_large_tables_are_judged_by_some_of_their_users(monkeypatch):
     assert 380 < rows[0] < 450
 
 
-def trials(ratings, seed=0):
+def pilot_chains(ratings, seed=0):
     split = holdout(scaled(ratings), 0.2, seed=seed)
     return PilotChains(
         split, 3, seed, 30, lambda function, tasks: [function(task) for task in tasks], 1.0, None, lambda: False
@@ -157,27 +157,27 @@ def trials(ratings, seed=0):
 
 def test_ids_without_training_ratings_are_predicted_from_the_mean():
     table = random_table(60, 40, density=0.05)
-    bench = trials(table)
-    cold = bench.user == -1
+    pilots = pilot_chains(table)
+    cold = pilots.user == -1
     assert cold.any()
-    bench.settle(ModelParts(False, False, False, False))
-    chain = bench.settled
+    pilots.settle(ModelParts(False, False, False, False))
+    chain = pilots.settled
     mean = chain.users.mean
-    predicted, variance = bench._predict(chain)
+    predicted, variance = pilots._predict(chain)
     for row in np.flatnonzero(cold):
-        q = chain.items.factors[bench.item[row]] if bench.item[row] >= 0 else chain.items.mean
+        q = chain.items.factors[pilots.item[row]] if pilots.item[row] >= 0 else chain.items.mean
         assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
-    noise = chain.users.noise[bench.user] * chain.items.noise[bench.item]
+    noise = chain.users.noise[pilots.user] * chain.items.noise[pilots.item]
     assert variance == pytest.approx(1 / chain.precision / noise, rel=1e-5)
 
 
 def test_the_variance_of_draws_is_no_part_of_an_error():
     rng = np.random.default_rng(0)
-    bench = trials(random_table(200, 100, density=0.5))
-    count, truth = len(bench.held_out), bench.held_out.rating - np.float32(0.3)
-    bench.limits = -np.inf, np.inf
+    pilots = pilot_chains(random_table(200, 100, density=0.5))
+    count, truth = len(pilots.held_out), pilots.held_out.rating - np.float32(0.3)
+    pilots.limits = -np.inf, np.inf
     blocks = (truth + rng.normal(0, 0.5, (4, count))).astype(np.float32)
-    assert sqrt(bench._squared_errors(blocks).mean()) == pytest.approx(0.3, abs=0.02)
+    assert sqrt(pilots._squared_errors(blocks).mean()) == pytest.approx(0.3, abs=0.02)
 
 
 def test_residuals_have_the_size_that_was_predicted():

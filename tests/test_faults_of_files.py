@@ -43,27 +43,21 @@ def path(model, tmp_path):
 def test_a_table_that_is_cut_short_after_it_was_opened_does_not_end_the_process(tmp_path, kind):
     code = f"""
     import os, palate, polars as pl
-    import palate.reading as reading, palate.reading.frames, palate.reading.text as text
+    import palate.reading as reading, palate.reading.frames
     path = r"{tmp_path / ("t." + kind)}"
     n = 400_000
     frame = pl.DataFrame({{"user": range(n), "item": [7] * n, "rating": [1.0] * n}})
     {{"csv": frame.write_csv, "parquet": frame.write_parquet, "arrow": frame.write_ipc}}["{kind}"](path)
     # The file is cut as soon as its bytes were asked for.
-    if "{kind}" == "csv":
-        opened = text.open_text
-        def cut(path):
-            content = opened(path)
-            os.truncate(path, 9)
-            return content
-        text.open_text = cut
-        print(len(palate.read_ratings(path)))
-    else:
-        made = reading.frames.make_table
-        def cut(*arguments):
-            os.truncate(path, 9)
-            return made(*arguments)
-        reading.frames.make_table = cut
-        print(len(palate.read_ratings(path)))
+    name = "open_text" if "{kind}" == "csv" else "from_polars"
+    module = reading if "{kind}" == "csv" else reading.frames
+    read = getattr(module, name)
+    def cut(*arguments):
+        content = read(*arguments)
+        os.truncate(path, 9)
+        return content
+    setattr(module, name, cut)
+    print(len(palate.read_ratings(path, user=0, item=1, rating=2, duplicates="last")))
     """
     done = run(code)
     assert (done.returncode, done.stdout) == (0, "400000\n"), done.stderr

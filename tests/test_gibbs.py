@@ -66,20 +66,20 @@ def assert_gamma(drawn, shape):
     assert np.abs((drawn.var(axis=0) - shape) / np.sqrt((2 * shape**2 + 6 * shape) / n)).max() < BOUND
 
 
-def assert_zero(found):
+def assert_zero(values):
     """Zero on average; successive values may be correlated."""
-    batches = np.mean(np.array_split(found, 50), axis=1)
+    batches = np.mean(np.array_split(values, 50), axis=1)
     assert np.abs(batches.mean(axis=0) / (batches.std(axis=0, ddof=1) / np.sqrt(50))).max() < BOUND
 
 
-def own(side):
+def residual_rows(side):
     return (side.factors - side.prior)[:, :COLUMNS].astype(float)
 
 
 @pytest.mark.parametrize("sets", [False, True])
 def test_mean_and_precision_of_a_side_are_normal_wishart(chain, sets):
     side, rng = chain.users, np.random.default_rng(0)
-    x, w, n = own(side), side.weights[:, :COLUMNS].astype(float), len(side.factors)
+    x, w, n = residual_rows(side), side.weights[:, :COLUMNS].astype(float), len(side.factors)
     shrunk = x.sum(axis=0) / (n + 2)
     # The prior says two rows of 0, and a scatter of 1 from as many rows as columns.
     scatter = np.eye(COLUMNS) + (x - shrunk).T @ (x - shrunk) + 2 * np.outer(shrunk, shrunk)
@@ -248,9 +248,9 @@ def test_prior_and_sampler_agree_on_the_joint_distribution(parts, monkeypatch):
     with pool(1) as run:
         ratings = empty_table()
         chain = gibbs.Chain(ratings.by_user, ratings.by_item, K, parts, 0, run)
-        found = np.array([walk(chain, draw_state(rng, *prior), rng) for _ in range(CHAINS)])
+        walks = np.array([walk(chain, draw_state(rng, *prior), rng) for _ in range(CHAINS)])
     ranks = [
-        (ranked(forward[:, j], forward[:, j]), ranked(forward[:, j], found[..., j])) for j in range(found.shape[2])
+        (ranked(forward[:, j], forward[:, j]), ranked(forward[:, j], walks[..., j])) for j in range(walks.shape[2])
     ]
     for degree in (1, 2):
         for j, (right, sampled) in enumerate(ranks):
@@ -267,7 +267,7 @@ def ranked(among, values):
 
 def walk(chain, state, rng):
     put(chain, state)
-    found = []
+    measured = []
     for _ in range(SWEEPS):
         values = draw_ratings(rng, state)
         fill(chain, values)
@@ -280,5 +280,5 @@ def walk(chain, state, rng):
         if np.log(rng.random()) > odds:
             chain.precision = before
         state = get(chain, state)
-        found.append(measure(state, values))
-    return found
+        measured.append(measure(state, values))
+    return measured

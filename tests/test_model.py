@@ -1,9 +1,13 @@
 import dataclasses
+import inspect
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import model_files
 import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
@@ -61,10 +65,10 @@ def test_recommend_ranks_what_is_unseen(model, lowest):
     allowed = np.ones(40, bool)
     allowed[model.seen[4][0]] = False
     expected = naive.best(full(model)[4], allowed, 7, lowest)
-    found = model.recommend(5, 7, lowest=lowest)
-    assert [one.id for one in found] == [100 + i for i in expected]
-    np.testing.assert_allclose([one.score for one in found], model.scale.clip(full(model)[4, expected]), atol=1e-5)
-    assert found[0].title == f"title {found[0].id}"
+    result = model.recommend(5, 7, lowest=lowest)
+    assert [one.id for one in result] == [100 + i for i in expected]
+    np.testing.assert_allclose([one.score for one in result], model.scale.clip(full(model)[4, expected]), atol=1e-5)
+    assert result[0].title == f"title {result[0].id}"
 
 
 def test_recommend_filters(model):
@@ -93,8 +97,8 @@ def test_a_batch_answers_like_single_calls(model, seen, lowest):
 
 def test_items_with_few_ratings_can_be_left_out(model):
     most = int(np.sort(model.item_counts)[-3])
-    found = {one.id for one in model.recommend(5, 99, seen=True, least=most)}
-    assert found == {100 + i for i in np.flatnonzero(model.item_counts >= most)}
+    result = {one.id for one in model.recommend(5, 99, seen=True, least=most)}
+    assert result == {100 + i for i in np.flatnonzero(model.item_counts >= most)}
 
 
 def test_slips_are_errors_and_not_other_answers(model):
@@ -112,9 +116,9 @@ def test_similar_items_are_close_in_angle(model):
     q = model.item_factors
     angle = q @ q[7] / np.linalg.norm(q, axis=1) / np.linalg.norm(q[7])
     angle[7] = -2
-    found = model.similar_items(107, 5)
-    assert [one.id - 100 for one in found] == np.argsort(-angle)[:5].tolist()
-    assert [one.score for one in found] == pytest.approx(sorted(angle, reverse=True)[:5], abs=1e-5)
+    result = model.similar_items(107, 5)
+    assert [one.id - 100 for one in result] == np.argsort(-angle)[:5].tolist()
+    assert [one.score for one in result] == pytest.approx(sorted(angle, reverse=True)[:5], abs=1e-5)
     dots = model.similar_items(107, 3, by="dot")
     assert dots[0].score == pytest.approx(max(q[i] @ q[7] for i in range(40) if i != 7), abs=1e-5)
     with pytest.raises(SettingsError, match="cosine"):
@@ -133,9 +137,9 @@ def test_fold_in_solves_the_ridge_problem(model):
     index = [0, 3, 20]
     design = np.column_stack([model.item_factors[index].astype(float), np.ones(3)])
     target = np.array([5, 1, 3.5]) - model.intercept - model.item_bias[index]
-    found = np.append(profile.factors, profile.bias)
+    result = np.append(profile.factors, profile.bias)
     penalty = 3 * np.array([model.penalty.factors] * 6 + [model.penalty.bias])
-    np.testing.assert_allclose(design.T @ (target - design @ found), penalty * found, atol=1e-5)
+    np.testing.assert_allclose(design.T @ (target - design @ result), penalty * result, atol=1e-5)
     assert model.predict(profile, 100) > model.predict(profile, 103)
     assert {one.id for one in model.recommend(profile, 99)} == set(range(100, 140)) - set(rated)
 
@@ -162,13 +166,13 @@ def test_a_user_without_ratings_is_the_average_user(model):
 def test_contributions_sum_to_the_prediction(model, who):
     user = model.fold_in(who) if isinstance(who, dict) else who
     for item in (102, 139):
-        found = model.explain(user, item)
-        total = found.intercept + sum(part.contribution for part in found.contributions) + found.remainder
-        assert found.prediction == pytest.approx(total)
-        assert model.scale.clip(found.prediction) == pytest.approx(model.predict(user, item), abs=1e-4)
-        assert found.intercept == pytest.approx(model.intercept + model.item_bias[model.items.require(item)], abs=1e-5)
-        assert abs(found.remainder) < 1e-3  # more ratings than factors, or ridge regression: nothing is left over
-        sizes = [abs(part.contribution) for part in found.contributions]
+        result = model.explain(user, item)
+        total = result.intercept + sum(part.contribution for part in result.contributions) + result.remainder
+        assert result.prediction == pytest.approx(total)
+        assert model.scale.clip(result.prediction) == pytest.approx(model.predict(user, item), abs=1e-4)
+        assert result.intercept == pytest.approx(model.intercept + model.item_bias[model.items.require(item)], abs=1e-5)
+        assert abs(result.remainder) < 1e-3  # more ratings than factors, or ridge regression: nothing is left over
+        sizes = [abs(part.contribution) for part in result.contributions]
         assert sizes == sorted(sizes, reverse=True)
 
 
@@ -182,9 +186,9 @@ def test_a_model_without_ratings_folds_in_but_does_not_explain(model):
 
 
 def test_the_model_gives_its_training_table_back(model, ratings):
-    found = model.ratings()
-    np.testing.assert_array_equal(found.by_item.values, ratings.by_item.values)
-    assert found.scale == ratings.scale
+    result = model.ratings()
+    np.testing.assert_array_equal(result.by_item.values, ratings.by_item.values)
+    assert result.scale == ratings.scale
 
 
 def test_replaced_and_pickled_models_answer_the_same(model):
@@ -192,6 +196,29 @@ def test_replaced_and_pickled_models_answer_the_same(model):
     assert type(again) is type(dataclasses.replace(model)) is Model
     assert again.recommend(5) == dataclasses.replace(model).recommend(5) == model.recommend(5)
     assert repr(again) == "Model(sgd, 60 users, 40 items, 6 factors)"
+
+
+def test_serving_a_recommendation_imports_neither_scipy_nor_the_compiler():
+    code = (
+        "import sys, palate; m = palate.load(sys.argv[1]); m.recommend(1, by='lower bound'); m.predict(1, 'i05', interval=0.8);"
+        "m.explain(m.fold_in({'i00': 5.0}), 'i05'); m.ask(1); print([name for name in ('scipy', 'numba') if name in sys.modules])"
+    )
+    path = model_files.FIXTURES / "model-format-1-bayes.palate"
+    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_every_question_calls_the_function_of_its_name():
+    questions = [
+        name for name, method in vars(Model).items() if inspect.isfunction(method) and not name.startswith("_")
+    ]
+    assert {"predict", "recommend", "explain", "fold_in"} <= set(questions)
+    for name in questions:
+        function = getattr(sys.modules["palate.model.model"], name)
+        assert function.__name__ == name
+        assert function.__module__.startswith("palate.model.")
+        assert vars(Model)[name].__code__.co_names == (name,)
+        assert vars(Model)[name].__doc__.count("-----") >= 1
 
 
 def test_ridge_without_bias_matches_numpy():
@@ -210,12 +237,12 @@ def test_nonnegative_rows_are_the_minimum_over_all_sets_of_zeros(bias):
     for _ in range(40):
         q, e = rng.normal(size=(7, 5)).astype(np.float32), rng.normal(size=7)
         prior = RidgePenalty(0.3, bias, by_count=True, nonnegative=True).row_prior(np.zeros(7, np.float32), 5, None)
-        found = solve_row(q, e, prior)
+        result = solve_row(q, e, prior)
         design = design_matrix(q, biased=bias is not None)
         expected = naive.nonnegative_row(design.T @ design + prior.precision, design.T @ e, 5)
         np.testing.assert_allclose(
-            np.append(found[1], found[0]), expected * np.append(np.ones(5), bias is not None), atol=1e-6
+            np.append(result[1], result[0]), expected * np.append(np.ones(5), bias is not None), atol=1e-6
         )
-        assert (found[1] >= 0).all()
-        zeros += int((found[1] == 0).sum())
+        assert (result[1] >= 0).all()
+        zeros += int((result[1] == 0).sum())
     assert 40 < zeros < 160

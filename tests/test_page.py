@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 import palate
-from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, sample_model
+from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, rest, sample_model
 from palate.catalogue import Entry
 from serving import Served
 
@@ -28,8 +28,8 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def chrome():
-    with browser() as found:
-        yield found
+    with browser() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +42,20 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def page(chrome, server):
-    with opened(chrome, server.url) as found:
-        found.locator(".question").wait_for()
-        yield found
-        assert found.errors == []
+    with opened(chrome, server.url) as shown:
+        shown.locator(".question").wait_for()
+        yield shown
+        assert shown.errors == []
 
 
 def serious(page):
     from axe_playwright_python.sync_playwright import Axe
 
-    page.wait_for_timeout(600)  # colours are measured at rest
-    found = Axe().run(page).response["violations"]
+    rest(page)  # colours are measured after they have faded in
+    violations = Axe().run(page).response["violations"]
     return [
         (one["id"], [node["target"] for node in one["nodes"]][:3])
-        for one in found
+        for one in violations
         if one["impact"] in {"serious", "critical"}
     ]
 
@@ -208,10 +208,10 @@ def test_texts_of_strangers_are_shown_and_run_nothing(chrome, tmp_path):
         for item, text in enumerate(HOSTILE):
             page.goto(f"{page.base}/#/item/{item}")
             page.locator("#main .item .text", has_text=text).wait_for()
-        for path in ("map", "search", ""):
+        for path, content in (("map", ".map"), ("search", ".hits"), ("", ".question, .state")):
             page.goto(f"{page.base}/#/{path}")
-            page.locator("h1").wait_for()
-            page.wait_for_timeout(300)
+            page.locator(content).first.wait_for()
+            rest(page)
             assert page.evaluate("document.documentElement.scrollWidth") == 360
         assert page.locator("main script, main img, main b").count() == 0
         assert page.evaluate("window.pwned") is None
@@ -294,15 +294,15 @@ def test_the_model_is_shown_beside_baselines_and_the_api_is_named(chrome, tmp_pa
     ratings, _ = palate.datasets.load("sample")
     train, test = palate.holdout(ratings, 0.1)
     model = palate.BayesianMF(factors=2, sweeps=10, seed=1).fit(train)
-    told = palate.evaluate(model, test).as_dict()
+    errors = palate.evaluate(model, test).as_dict()
     path = tmp_path / "model.palate"
-    palate.save(dataclasses.replace(model, training={**model.training, "holdout": told}), path)
+    palate.save(dataclasses.replace(model, training={**model.training, "holdout": errors}), path)
     with Served(tmp_path) as served, opened(chrome, served.url) as page:
         go(page, "model")
         named = page.locator(".bars li").evaluate_all(
             "all => all.map(one => [...one.children].map(part => part.innerText))"
         )
-        expected = {"this model": told["rmse"]} | {name: one["rmse"] for name, one in told["baselines"].items()}
+        expected = {"this model": errors["rmse"]} | {name: one["rmse"] for name, one in errors["baselines"].items()}
         assert {name: value for name, _, value in named} == {name: f"{value:.3f}" for name, value in expected.items()}
         assert len(named) > 2
         link = page.get_by_role("link", name="its document").get_attribute("href")

@@ -78,8 +78,8 @@ def test_the_means_are_those_of_all_samples_by_their_weights(short_chain):
 def test_the_noise_is_that_of_all_samples_by_their_weights(short_chain):
     accumulator, samples = short_chain
     posterior = accumulator.posterior(accumulator.means(), (True, True), np.zeros(0, np.float32))
-    found = posterior.noise, posterior.user_noise, posterior.item_noise
-    for value, sampled in zip(found, zip(*(one.noise for one in samples), strict=True), strict=True):
+    noises = posterior.noise, posterior.user_noise, posterior.item_noise
+    for value, sampled in zip(noises, zip(*(one.noise for one in samples), strict=True), strict=True):
         np.testing.assert_allclose(value, naive.weighted_mean(sampled, WEIGHTS), rtol=1e-6)
 
 

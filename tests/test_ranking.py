@@ -49,10 +49,10 @@ def compiled(request, monkeypatch):
 def test_a_score_is_the_same_sum_whatever_computes_it(compiled, k):
     rng = np.random.default_rng(k)
     factors, bias, vector = rng.normal(size=(40, k)), rng.normal(size=40), rng.normal(size=k)
-    given = factors.astype(np.float32), bias.astype(np.float32), vector.astype(np.float32), 3.7
-    found = scores(*given)
-    assert found.tolist() == naive.scores(*given).tolist()
-    np.testing.assert_allclose(found, factors @ vector + bias + 3.7, atol=1e-5)
+    arguments = factors.astype(np.float32), bias.astype(np.float32), vector.astype(np.float32), 3.7
+    result = scores(*arguments)
+    assert result.tolist() == naive.scores(*arguments).tolist()
+    np.testing.assert_allclose(result, factors @ vector + bias + 3.7, atol=1e-5)
 
 
 @pytest.mark.parametrize("use", [False, True], ids=["numpy", "compiled"])
@@ -64,13 +64,13 @@ def test_a_score_is_the_same_sum_whatever_computes_it(compiled, k):
 )
 def test_the_best_are_exact_and_ties_go_by_index(use, rows, n, lowest):
     columns = list(zip(*rows, strict=True))
-    found, allowed, hidden = (np.array(one, kind) for one, kind in zip(columns, ("f4", "?", "?"), strict=True))
+    result, allowed, hidden = (np.array(one, kind) for one, kind in zip(columns, ("f4", "?", "?"), strict=True))
     seen = np.flatnonzero(hidden)[::-1].astype(np.int32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(single, "_compiled", lambda cells: use)
-        assert best(found, n, allowed, seen, lowest).tolist() == naive.best(found, allowed & ~hidden, n, lowest)
-        assert best(found, n, None, seen, lowest).tolist() == naive.best(found, ~hidden, n, lowest)
-        assert best(found, n).tolist() == naive.best(found, np.ones(len(rows), bool), n, False)
+        assert best(result, n, allowed, seen, lowest).tolist() == naive.best(result, allowed & ~hidden, n, lowest)
+        assert best(result, n, None, seen, lowest).tolist() == naive.best(result, ~hidden, n, lowest)
+        assert best(result, n).tolist() == naive.best(result, np.ones(len(rows), bool), n, False)
 
 
 def expected(model, user, n, lowest, allowed=None, seen=False):
@@ -78,9 +78,9 @@ def expected(model, user, n, lowest, allowed=None, seen=False):
     if not seen:
         allowed[model.seen[user][0]] = False
     offset = model.intercept + float(model.user_bias[user])
-    found = naive.scores(model.item_factors, model.item_bias, model.user_factors[user], offset)
-    chosen = naive.best(found, allowed, n, lowest)
-    return chosen, model.scale.clip(found[chosen])
+    result = naive.scores(model.item_factors, model.item_bias, model.user_factors[user], offset)
+    chosen = naive.best(result, allowed, n, lowest)
+    return chosen, model.scale.clip(result[chosen])
 
 
 @settings(deadline=None, max_examples=40)
@@ -98,12 +98,14 @@ def test_many_users_get_what_each_would_get_alone(users, items, k, n, lowest, se
         chosen, ratings = model.recommend_batch(n=n, lowest=lowest, seen=seen, only=only)
     assert chosen.shape == ratings.shape == (users, n)
     for user in range(users):
-        wanted, given = expected(model, user, n, lowest, allowed, seen)
+        wanted, ratings_wanted = expected(model, user, n, lowest, allowed, seen)
         assert chosen[user].tolist() == wanted + [-1] * (n - len(wanted))
-        assert ratings[user, : len(wanted)].tolist() == given.tolist()
+        assert ratings[user, : len(wanted)].tolist() == ratings_wanted.tolist()
         assert np.isnan(ratings[user, len(wanted) :]).all()
         alone = model.recommend(user * 3, n, lowest=lowest, seen=seen, only=only)
-        assert [(one.id, one.score) for one in alone] == [(3 * item, score) for item, score in zip(wanted, given)]
+        assert [(one.id, one.score) for one in alone] == [
+            (3 * item, score) for item, score in zip(wanted, ratings_wanted)
+        ]
 
 
 def test_items_that_differ_in_the_last_bit_are_told_apart():
@@ -181,26 +183,26 @@ def test_without_the_compiler_the_answers_are_the_same():
         "import sys; sys.path.insert(0, sys.argv[1]); from test_ranking import make; m = make(4, 80, 10);"
         "i, r = m.recommend_batch(n=5); print(i.tolist(), r.tolist(), m.recommend(3, 5))"
     )
-    told = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-c", code, os.path.dirname(__file__)], capture_output=True, text=True, check=True,
             env={**os.environ, "NUMBA_DISABLE_JIT": off},
         ).stdout
         for off in "10"
     ]  # fmt: skip
-    assert told[0] == told[1]
-    assert "score=" in told[0]
+    assert outputs[0] == outputs[1]
+    assert "score=" in outputs[0]
 
 
 @pytest.mark.parametrize("text", [False, True])
 def test_everyone_is_written_to_parquet(tmp_path, text, monkeypatch):
     monkeypatch.setattr("palate.model.batch._USERS", 16)
-    model, path, told = make(text=text), tmp_path / "all.parquet", []
-    rows = model.recommend_all(path, 80, titles=True, lowest=True, progress=lambda *done: told.append(done))
+    model, path, calls = make(text=text), tmp_path / "all.parquet", []
+    rows = model.recommend_all(path, 80, titles=True, lowest=True, progress=lambda *done: calls.append(done))
     frame = pl.read_parquet(path)
     assert frame.columns == ["user", "rank", "item", "score", "title"]
     assert rows == len(frame)
-    assert told == [(16, 70), (32, 70), (48, 70), (64, 70), (70, 70)]
+    assert calls == [(16, 70), (32, 70), (48, 70), (64, 70), (70, 70)]
     wanted = [
         (user, place + 1, one.id, one.score, one.title)
         for user in map(model.users.__getitem__, range(70))
@@ -271,10 +273,10 @@ def test_memory_does_not_grow_with_users_times_items(tmp_path):
     model.recommend_all(tmp_path / "all.parquet", users=model.users.ids[:10])
     grown = watch()
     model.recommend_all(tmp_path / "all.parquet")
-    found = grown()
-    if found is None:
+    result = grown()
+    if result is None:
         pytest.skip("this system does not tell how much memory is used")
-    assert found < 20_000 * 4000 * 4 / 3
+    assert result < 20_000 * 4000 * 4 / 3
 
 
 @pytest.fixture(scope="module")
@@ -287,13 +289,13 @@ def large():
 @pytest.mark.parametrize("options", [{}, {"lowest": True}, {"seen": True}, {"least": 22}])
 def test_an_index_finds_nearly_all_of_the_best(large, options):
     model, index = large
-    found = 0
+    result = 0
     for user in model.users.ids:
         exact, near = model.recommend(user, 10, **options), model.recommend(user, 10, index=index, **options)
         assert len(near) == 10
         assert {one.score for one in near} <= {one.score for one in model.recommend(user, 300, **options)}
-        found += len(set(exact) & set(near))
-    assert found / (10 * len(model.users)) > 0.9
+        result += len(set(exact) & set(near))
+    assert result / (10 * len(model.users)) > 0.9
     assert 0.9 < index.recall <= 1
 
 

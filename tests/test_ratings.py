@@ -91,3 +91,15 @@ def test_compact_drops_ids_without_ratings():
 def test_an_empty_table_has_no_scale():
     with pytest.raises(DataError, match="no scale"):
         _ = table([(1, 1, 1.0)]).take(np.array([False])).scale
+
+
+def test_times_go_with_their_ratings():
+    from dataclasses import replace
+
+    ratings = replace(table([(1, 7, 1.0), (2, 8, 2.0), (3, 9, 3.0)]), time=np.array([30, 10, 20]))
+    part = ratings.take(np.array([2, 0]))
+    assert part.time.tolist() == [20, 30]
+    assert part.compact().time.tolist() == [20, 30]
+    assert replace(part, notes=("x",)).time.tolist() == [20, 30]
+    assert ratings.take(ratings.time < 25).time.tolist() == [10, 20]
+    assert table([(1, 7, 1.0)]).take(np.array([0])).time is None

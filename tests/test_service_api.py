@@ -12,33 +12,33 @@ from serving import CSRF, ODD, client, fitted, is_problem
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with client(tmp_path_factory.mktemp("served")) as found:
-        yield found
+    with client(tmp_path_factory.mktemp("served")) as app:
+        yield app
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    with client(tmp_path) as found:
-        yield found
+    with client(tmp_path) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
-    with client(tmp_path_factory.mktemp("odd"), text=True) as found:
-        yield found
+    with client(tmp_path_factory.mktemp("odd"), text=True) as app:
+        yield app
 
 
 def part(id):
     return quote(str(id), safe="")
 
 
-def pairs(found):
-    return [(row["item"], pytest.approx(row["prediction"], abs=1e-6)) for row in found]
+def pairs(rows):
+    return [(row["item"], pytest.approx(row["prediction"], abs=1e-6)) for row in rows]
 
 
 def test_recommendations_are_those_of_the_model(served):
     model = fitted()
-    for query, asked in (
+    for query, arguments in (
         ("n=4", {"n": 4}),
         ("n=3&lowest=true", {"n": 3, "lowest": True}),
         ("n=14&seen=true", {"n": 14, "seen": True}),
@@ -49,11 +49,11 @@ def test_recommendations_are_those_of_the_model(served):
         answer = served.get(f"/v1/users/5/recommendations?{query}")
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-store"
-        told = answer.json()
-        assert told["user"] == 5
-        wanted = model.recommend(5, **{"n": 10, **asked})
-        assert pairs(told["recommendations"]) == [(one.id, one.score) for one in wanted]
-        assert [row["title"] for row in told["recommendations"]] == [one.title for one in wanted]
+        body = answer.json()
+        assert body["user"] == 5
+        wanted = model.recommend(5, **{"n": 10, **arguments})
+        assert pairs(body["recommendations"]) == [(one.id, one.score) for one in wanted]
+        assert [row["title"] for row in body["recommendations"]] == [one.title for one in wanted]
 
 
 def test_an_offset_goes_on_where_the_last_page_ended(served):
@@ -74,7 +74,7 @@ def test_ranking_by_the_lower_bound_and_by_chance(served):
     assert len(several) > 1  # drawn anew each time: nothing is kept
 
 
-def test_intervals_texts_and_reasons_where_they_are_asked_for(served):
+def test_intervals_texts_and_reasons_come_on_request(served):
     model = fitted()
     [row] = served.get("/v1/users/5/recommendations?n=1&level=0.5&texts=true&reasons=2").json()["recommendations"]
     wanted = model.predict(5, row["item"], interval=0.5)
@@ -86,27 +86,27 @@ def test_intervals_texts_and_reasons_where_they_are_asked_for(served):
 
 def test_predictions_and_explanations(served):
     model = fitted()
-    told = served.get("/v1/users/5/predictions/3?level=0.9").json()
+    body = served.get("/v1/users/5/predictions/3?level=0.9").json()
     wanted = model.predict(5, 3, interval=0.9)
-    assert told == {
+    assert body == {
         "user": 5, "item": 3, "level": 0.9,
         "prediction": pytest.approx(wanted.rating), "low": pytest.approx(wanted.low), "high": pytest.approx(wanted.high),
     }  # fmt: skip
     assert "low" not in served.get("/v1/users/5/predictions/3").json()
-    told = served.get("/v1/users/5/explanations/3?n=2").json()
-    parts = told["intercept"] + told["remainder"] + sum(one["contribution"] for one in told["contributions"])
-    assert parts == pytest.approx(told["prediction"], abs=1e-6)
-    assert told["prediction"] == pytest.approx(model.explain(5, 3).prediction)
+    body = served.get("/v1/users/5/explanations/3?n=2").json()
+    parts = body["intercept"] + body["remainder"] + sum(one["contribution"] for one in body["contributions"])
+    assert parts == pytest.approx(body["prediction"], abs=1e-6)
+    assert body["prediction"] == pytest.approx(model.explain(5, 3).prediction)
 
 
 def test_questions_and_likeness(served):
     model = fitted()
-    told = served.get("/v1/users/5/questions?n=3&exclude=1").json()["questions"]
-    assert [row["item"] for row in told] == [one.id for one in model.ask(5, 3, exclude=[1])]
-    told = served.get("/v1/items/3/similar?n=3&by=dot").json()
-    assert [(row["id"]) for row in told["similar"]] == [one.id for one in model.similar_items(3, 3, by="dot")]
-    told = served.get("/v1/users/5/similar?n=3").json()
-    assert [(row["id"]) for row in told["similar"]] == [one.id for one in model.similar_users(5, 3)]
+    body = served.get("/v1/users/5/questions?n=3&exclude=1").json()["questions"]
+    assert [row["item"] for row in body] == [one.id for one in model.ask(5, 3, exclude=[1])]
+    body = served.get("/v1/items/3/similar?n=3&by=dot").json()
+    assert [(row["id"]) for row in body["similar"]] == [one.id for one in model.similar_items(3, 3, by="dot")]
+    body = served.get("/v1/users/5/similar?n=3").json()
+    assert [(row["id"]) for row in body["similar"]] == [one.id for one in model.similar_users(5, 3)]
 
 
 def test_batches_are_single_answers_together(served):
@@ -117,21 +117,21 @@ def test_batches_are_single_answers_together(served):
         single = served.get(f"/v1/users/{user}/recommendations?n=2&level=0.8").json()
         assert answer["recommendations"] == single["recommendations"]
     pairs = [{"user": 1, "item": 2}, {"user": 3, "item": 4}]
-    told = served.post("/v1/predictions", json={"pairs": pairs, "level": 0.9}).json()["predictions"]
-    assert told == [served.get(f"/v1/users/{p['user']}/predictions/{p['item']}?level=0.9").json() for p in pairs]
+    body = served.post("/v1/predictions", json={"pairs": pairs, "level": 0.9}).json()["predictions"]
+    assert body == [served.get(f"/v1/users/{p['user']}/predictions/{p['item']}?level=0.9").json() for p in pairs]
     assert is_problem(served.post("/v1/predictions", json={"pairs": [{"user": 1, "item": 777}]}), 404, "777")
 
 
 def test_somebody_of_whom_nothing_is_kept(served):
     model = fitted()
-    given = {"1": 5.0, "2": 1.0}
+    rated = {"1": 5.0, "2": 1.0}
     profile = model.fold_in({1: 5.0, 2: 1.0})
-    told = served.post("/v1/anonymous/recommendations", json={"ratings": given, "n": 3}).json()
-    assert pairs(told["recommendations"]) == [(one.id, one.score) for one in model.recommend(profile, 3)]
-    told = served.post("/v1/anonymous/questions", json={"ratings": given, "n": 3}).json()
-    assert [row["item"] for row in told["questions"]] == [one.id for one in model.ask(profile, 3)]
-    told = served.post("/v1/anonymous/explanations/3", json={"ratings": given}).json()
-    assert told["prediction"] == pytest.approx(model.explain(profile, 3).prediction)
+    body = served.post("/v1/anonymous/recommendations", json={"ratings": rated, "n": 3}).json()
+    assert pairs(body["recommendations"]) == [(one.id, one.score) for one in model.recommend(profile, 3)]
+    body = served.post("/v1/anonymous/questions", json={"ratings": rated, "n": 3}).json()
+    assert [row["item"] for row in body["questions"]] == [one.id for one in model.ask(profile, 3)]
+    body = served.post("/v1/anonymous/explanations/3", json={"ratings": rated}).json()
+    assert body["prediction"] == pytest.approx(model.explain(profile, 3).prediction)
     assert is_problem(
         served.post("/v1/anonymous/recommendations", json={"ratings": {"1": 9}}), 422, "off the model's scale"
     )
@@ -178,9 +178,9 @@ def test_a_new_user_begins_with_a_rating(fresh):
     assert is_problem(fresh.get("/v1/users/500/recommendations"), 404, "neither the model nor the store")
     assert fresh.get("/v1/users/500/ratings").json() == {"user": "500", "ratings": []}
     assert fresh.put("/v1/users/500/ratings/1", json={"rating": 5}).status_code == 204
-    told = fresh.get("/v1/users/500/recommendations?n=2").json()
+    body = fresh.get("/v1/users/500/recommendations?n=2").json()
     wanted = fitted().recommend(fitted().fold_in({1: 5}), 2)
-    assert pairs(told["recommendations"]) == [(one.id, one.score) for one in wanted]
+    assert pairs(body["recommendations"]) == [(one.id, one.score) for one in wanted]
 
 
 def test_all_or_nothing_of_a_batch_of_ratings_is_kept(fresh):
@@ -192,18 +192,18 @@ def test_all_or_nothing_of_a_batch_of_ratings_is_kept(fresh):
 def test_ids_of_texts_never_come_among_integers(tmp_path):
     catalogue = palate.Catalogue({"extra": Entry("", "a text among integers"), -3: Entry("", "an integer")})
     palate.save(dataclasses.replace(fitted(), catalogue=catalogue), tmp_path / "model.palate")
-    with client(tmp_path) as found:
+    with client(tmp_path) as served:
         for user in ("ann", "007", "1.5", "+5", "٥", "9" * 30):
-            url, said = f"/v1/users/{part(user)}/ratings", "user ids of this model are integers"
-            assert is_problem(found.put(f"{url}/1", json={"rating": 5}), 422, said)
-            assert is_problem(found.patch(url, json={"ratings": {"1": 5}}), 422, said)
+            url, detail = f"/v1/users/{part(user)}/ratings", "user ids of this model are integers"
+            assert is_problem(served.put(f"{url}/1", json={"rating": 5}), 422, detail)
+            assert is_problem(served.patch(url, json={"ratings": {"1": 5}}), 422, detail)
         for url in ("/v1/users/5/ratings/extra", "/v1/me/ratings/extra"):
-            assert is_problem(found.put(url, json={"rating": 5}, headers=CSRF), 422, "item ids of this model are int")
-        assert found.put("/v1/users/-7/ratings/-3", json={"rating": 5}).status_code == 204
-        assert found.app.state.parts.store.everything() == [("u:-7", "-3", 5.0)]
+            assert is_problem(served.put(url, json={"rating": 5}, headers=CSRF), 422, "item ids of this model are int")
+        assert served.put("/v1/users/-7/ratings/-3", json={"rating": 5}).status_code == 204
+        assert served.app.state.palate.store.everything() == [("u:-7", "-3", 5.0)]
 
 
-def test_a_body_that_is_not_said_to_be_json_names_the_header(fresh):
+def test_a_body_without_a_json_header_is_refused(fresh):
     for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
         answer = fresh.put("/v1/users/5/ratings/1", content=b'{"rating": 5}', headers=headers)
         assert is_problem(answer, 415, "Content-Type: application/json")
@@ -216,7 +216,7 @@ def test_ratings_that_the_model_was_fitted_on_are_not_folded_in(fresh):
     before = fresh.get(url).json()
     index, values = model.seen[model.users.require(5)]
     own = {str(model.items[at]): float(value) for at, value in zip(index, values, strict=True)}
-    rated = fresh.app.state.parts.store
+    rated = fresh.app.state.palate.store
     for stored in (
         own,
         dict([*own.items()][:2]),
@@ -240,9 +240,9 @@ def test_odd_ids_are_routed_whole(odd, item):
     assert odd.put(f"/v1/users/{part(user)}/ratings/{part(item)}", json={"rating": 4}).status_code == 204
     assert odd.get(f"/v1/users/{part(user)}/ratings/{part(item)}").json()["rating"] == 4
     assert odd.get(f"/v1/users/{part(user)}/ratings").json()["user"] == user
-    told = odd.get(f"/v1/users/{part(user)}/recommendations?n=20").json()["recommendations"]
-    assert item not in [row["item"] for row in told]
-    assert len(told) == 13
+    body = odd.get(f"/v1/users/{part(user)}/recommendations?n=20").json()["recommendations"]
+    assert item not in [row["item"] for row in body]
+    assert len(body) == 13
     [one] = odd.get(f"/v1/users/u1/recommendations?only={part(item)}&seen=true").json()["recommendations"]
     assert one["item"] == item
     assert odd.put(f"/v1/me/ratings/{part(item)}", json={"rating": 4}, headers=CSRF).status_code == 204
@@ -287,25 +287,25 @@ def test_answers_that_depend_on_the_model_alone_have_a_tag(served):
 
 
 def test_the_map_holds_every_rated_item(served):
-    told = served.get("/v1/map").json()
-    assert {row["item"] for row in told["items"]} == set(range(1, 15))
-    assert all(-1 <= row[axis] <= 1 for row in told["items"] for axis in "xy")
-    assert {row["group"] for row in told["items"]} <= set(range(told["groups"]))
-    assert 0.5 < sum(told["explained"]) <= 1.0001
+    body = served.get("/v1/map").json()
+    assert {row["item"] for row in body["items"]} == set(range(1, 15))
+    assert all(-1 <= row[axis] <= 1 for row in body["items"] for axis in "xy")
+    assert {row["group"] for row in body["items"]} <= set(range(body["groups"]))
+    assert 0.5 < sum(body["explained"]) <= 1.0001
     assert len(served.get("/v1/map?n=3").json()["items"]) == 3
 
 
 def test_facts_and_quality_of_the_model(served):
     model = fitted()
-    told = served.get("/v1/model").json()
-    assert (told["users"], told["items"], told["catalogue"], told["factors"]) == (40, 14, 15, model.factors)
-    assert told["ratings"] == len(model.seen.values)
-    assert told["scale"] == [1, 5]
-    told = served.get("/v1/model/quality").json()
-    assert len(told["history"]) == len(model.training["history"])
-    assert sum(told["spread"]["ratings"]["counts"]) == len(model.seen.values)
-    if told["calibration"]:
-        assert told["calibration"]["width"] == sorted(told["calibration"]["width"])
+    body = served.get("/v1/model").json()
+    assert (body["users"], body["items"], body["catalogue"], body["factors"]) == (40, 14, 15, model.factors)
+    assert body["ratings"] == len(model.seen.values)
+    assert body["scale"] == [1, 5]
+    body = served.get("/v1/model/quality").json()
+    assert len(body["history"]) == len(model.training["history"])
+    assert sum(body["spread"]["ratings"]["counts"]) == len(model.seen.values)
+    if body["calibration"]:
+        assert body["calibration"]["width"] == sorted(body["calibration"]["width"])
 
 
 def test_a_model_that_is_not_certain_says_so(tmp_path):
@@ -318,9 +318,9 @@ def test_a_model_that_is_not_certain_says_so(tmp_path):
         assert is_problem(plain.get("/v1/users/1/recommendations?level=0.9"), 422, "solver 'bayes'")
         assert is_problem(plain.get("/v1/me/questions"), 422)
         assert plain.put("/v1/me/ratings/1", json={"rating": 3}, headers=CSRF).status_code == 204
-        told = plain.get("/v1/me/recommendations").json()
-        assert told["level"] is None
-        assert all("low" not in row for row in told["recommendations"])
+        body = plain.get("/v1/me/recommendations").json()
+        assert body["level"] is None
+        assert all("low" not in row for row in body["recommendations"])
 
 
 def test_health_readiness_and_metrics(served):
@@ -369,16 +369,16 @@ def test_ratings_that_no_model_can_hold_are_refused(tmp_path):
             assert is_problem(served.put("/v1/users/5/ratings/3", json={"rating": huge}), 422), huge
             assert is_problem(served.patch("/v1/users/5/ratings", json={"ratings": {"3": huge}}), 422), huge
             assert is_problem(served.put("/v1/me/ratings/3", json={"rating": huge}, headers={"X-Palate": "1"}), 422)
-        assert served.app.state.parts.store.everything() == []
-        served.app.state.parts.store.put("u:5", {"3": 1e300})  # by an earlier version
+        assert served.app.state.palate.store.everything() == []
+        served.app.state.palate.store.put("u:5", {"3": 1e300})  # by an earlier version
         assert served.get("/v1/users/5/recommendations").status_code == 200
 
 
 def test_head_answers_as_get_without_a_body(served):
     for path in ("/v1/model", "/v1/users/5/recommendations", "/healthz", "/v1/items/777", "/"):
-        asked, told = served.head(path), served.get(path)
-        assert asked.status_code == told.status_code, path
-        assert asked.content == b""
-        assert asked.headers["content-type"] == told.headers["content-type"]
-        assert asked.headers["content-length"] == told.headers["content-length"]
+        head, get = served.head(path), served.get(path)
+        assert head.status_code == get.status_code, path
+        assert head.content == b""
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.headers["content-length"] == get.headers["content-length"]
     assert served.get("/v1/users/5/recommendations").json()["user"] == 5

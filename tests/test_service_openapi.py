@@ -54,7 +54,14 @@ def test_every_operation_is_described(tmp_path):
             assert operation["description"], (method, path)
             assert "application/problem+json" in operation["responses"]["422"]["content"], (method, path)
     examples = [name for name, shape in told["components"]["schemas"].items() if "examples" in shape]
-    assert {"Problem", "Given", "FoldedWanted", "BatchWanted", "PredictionsWanted", "Recommendations"} <= set(examples)
+    assert {
+        "Problem",
+        "RatingRequest",
+        "AnonymousRecommendationsRequest",
+        "BatchRequest",
+        "PredictionsRequest",
+        "RecommendationsResponse",
+    } <= set(examples)
     [only] = [
         one for one in told["paths"]["/v1/users/{user}/recommendations"]["get"]["parameters"] if one["name"] == "only"
     ]

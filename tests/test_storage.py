@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import model_files
 from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.solvers import SGD
-from palate.storage import load, save
+from palate.storage import FORMAT, load, save
 from tables import random_table, table
 
 CATALOGUE = Catalogue({100: Entry("Une blague", "Ligne 1\nLigne 2 🙂"), "x": Entry("", "")})
@@ -34,20 +35,20 @@ def path(model, tmp_path):
 
 @pytest.mark.parametrize("mmap", [False, True])
 def test_a_model_comes_back_as_it_was(model, path, mmap):
-    found = load(path, mmap=mmap)
+    loaded = load(path, mmap=mmap)
     for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(model, name))
-    for ours, theirs in zip(found.seen, model.seen, strict=True):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
+    for ours, theirs in zip(loaded.seen, model.seen, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert found.users.ids.tolist() == model.users.ids.tolist()
-    assert (found.intercept, found.mean, found.scale, found.penalty) == (
+    assert loaded.users.ids.tolist() == model.users.ids.tolist()
+    assert (loaded.intercept, loaded.mean, loaded.scale, loaded.penalty) == (
         model.intercept, model.mean, model.scale, model.penalty,
     )  # fmt: skip
-    assert found.solver == dict(model.solver)
-    assert found.training == dict(model.training)
-    assert found.catalogue.get(100) == CATALOGUE.get(100)
-    assert found.recommend(5) == model.recommend(5)
-    assert found.explain(5, 100) == model.explain(5, 100)
+    assert loaded.solver == dict(model.solver)
+    assert loaded.training == dict(model.training)
+    assert loaded.catalogue.get(100) == CATALOGUE.get(100)
+    assert loaded.recommend(5) == model.recommend(5)
+    assert loaded.explain(5, 100) == model.explain(5, 100)
 
 
 def test_mapped_arrays_are_views_of_the_file(path):
@@ -112,6 +113,39 @@ def test_a_later_format_is_refused(path):
     write_arrays(path, arrays, {**header, "format": 99})
     with pytest.raises(StorageError, match="format 99 and this version of palate reads format 1: upgrade palate"):
         load(path)
+
+
+def assert_close(answer, recorded):
+    """Compare JSON values; numbers may differ by the rounding of another processor."""
+    if isinstance(recorded, dict):
+        assert answer.keys() == recorded.keys()
+        for key in recorded:
+            assert_close(answer[key], recorded[key])
+    elif isinstance(recorded, list):
+        assert len(answer) == len(recorded)
+        for one, other in zip(answer, recorded, strict=True):
+            assert_close(one, other)
+    elif isinstance(recorded, float):
+        assert answer == pytest.approx(recorded, rel=1e-4, abs=1e-5)
+    else:
+        assert answer == recorded
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("path", sorted(model_files.FIXTURES.glob("*.palate")), ids=lambda path: path.stem)
+def test_files_of_every_released_format_answer_as_they_did(path, mmap):
+    prefix, solver = path.stem.rsplit("-", 1)
+    recorded = json.loads((model_files.FIXTURES / f"{prefix}.json").read_text(encoding="utf-8"))[solver]
+    model = load(path, mmap=mmap)
+    assert_close(model_files.answers(model), recorded)
+    assert model.predicts == ("choice" if solver == "implicit" else "rating")
+
+
+def test_every_released_format_has_files():
+    names = {path.stem for path in model_files.FIXTURES.glob("*.palate")}
+    assert names >= {
+        f"model-format-{number}-{solver}" for number in range(1, FORMAT + 1) for solver in model_files.SMALL
+    }
 
 
 def test_arrays_that_do_not_fit_together_are_refused(path):

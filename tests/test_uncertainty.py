@@ -28,7 +28,7 @@ def model(split):
     return SOLVER.fit(split.train)
 
 
-def own(model, user):
+def ratings_of(model, user):
     items, values = model.seen[model.users.require(user)]
     return dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True))
 
@@ -37,7 +37,7 @@ def test_intervals_hold_as_many_ratings_as_they_say(model, split):
     for level in (0.5, 0.8, 0.9, 0.95):
         low, high = model.interval_table(split.test, level)
         inside = np.mean((split.test.rating >= low) & (split.test.rating <= high))
-        assert abs(inside - level) < 3 * np.sqrt(level * (1 - level) / len(split.test))
+        assert abs(inside - level) < 3 * np.sqrt(level * (1 - level) / len(split.test))  # 3 binomial deviations
 
 
 def test_an_interval_lies_around_the_prediction_and_on_the_scale(model):
@@ -92,7 +92,7 @@ def test_a_user_folded_in_from_all_ratings_is_predicted_like_the_fitted_one(mode
     squares = []
     for user in np.unique(test.user)[:100]:
         rows = test.user == user
-        profile = model.fold_in(own(model, test.users[user]))
+        profile = model.fold_in(ratings_of(model, test.users[user]))
         folded = model.predict(profile, test.items.ids[test.item[rows]], unknown="mean")
         squares.append((folded - test.rating[rows]) ** 2)
     part = test.take(np.isin(test.user, np.unique(test.user)[:100]))
@@ -114,7 +114,7 @@ def test_an_item_folded_in_from_all_ratings_is_predicted_like_the_fitted_one(mod
 
 
 def test_fold_in_is_the_mean_of_the_posterior(model):
-    rated = dict(list(own(model, model.users[5]).items())[:7])
+    rated = dict(list(ratings_of(model, model.users[5]).items())[:7])
     profile, prior = model.fold_in(rated), model.posterior.users
     index = model.items.index(list(rated))
     known = np.column_stack([model.item_factors[index], np.ones(7)]).astype(float)
@@ -127,15 +127,15 @@ def test_fold_in_is_the_mean_of_the_posterior(model):
 
 
 def test_contributions_sum_to_the_prediction(model):
-    for who in (model.users[3], model.fold_in(own(model, model.users[3]))):
-        found = model.explain(who, model.items[9])
-        total = found.intercept + sum(part.contribution for part in found.contributions) + found.remainder
-        assert total == pytest.approx(found.prediction, abs=1e-3)
+    for who in (model.users[3], model.fold_in(ratings_of(model, model.users[3]))):
+        result = model.explain(who, model.items[9])
+        total = result.intercept + sum(part.contribution for part in result.contributions) + result.remainder
+        assert total == pytest.approx(result.prediction, abs=1e-3)
         assert model.scale.clip(total) == pytest.approx(model.predict(who, model.items[9]), abs=1e-3)
 
 
 def test_the_most_telling_rating_leaves_the_least_variance(model):
-    rated = dict(list(own(model, model.users[5]).items())[:4])
+    rated = dict(list(ratings_of(model, model.users[5]).items())[:4])
     profile, prior, weights = model.fold_in(rated), model.posterior.users, np.maximum(1, model.item_counts)
     toward = np.column_stack([model.item_factors, np.ones(len(model.items))]).astype(float)
 
@@ -155,11 +155,11 @@ def test_the_most_telling_rating_leaves_the_least_variance(model):
 
 
 def test_the_lower_bound_ranks_by_what_is_surely_reached(model):
-    for who in (model.users[2], model.fold_in(own(model, model.users[2]))):
-        found = model.recommend(who, 20, by="lower bound", level=0.8)
-        bounds = model.predict(who, [one.id for one in found], interval=0.8).low
-        assert [one.score for one in found] == pytest.approx(bounds.tolist(), abs=1e-4)
-        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    for who in (model.users[2], model.fold_in(ratings_of(model, model.users[2]))):
+        result = model.recommend(who, 20, by="lower bound", level=0.8)
+        bounds = model.predict(who, [one.id for one in result], interval=0.8).low
+        assert [one.score for one in result] == pytest.approx(bounds.tolist(), abs=1e-4)
+        assert [one.score for one in result] == sorted((one.score for one in result), reverse=True)
 
 
 def test_chance_explores_and_a_seed_repeats_it(model):
@@ -167,9 +167,9 @@ def test_chance_explores_and_a_seed_repeats_it(model):
     assert first == again != other
     drawn = [{one.id: one.score for one in model.recommend(model.users[2], 80, by="chance")} for _ in range(300)]
     id = first[0].id
-    found = np.array([scores[id] for scores in drawn])
+    result = np.array([scores[id] for scores in drawn])
     whole = model.predict(model.users[2], id, interval=0.6827)
-    assert 0 < found.std() < (whole.high - whole.low) / 2  # without the noise of a rating
+    assert 0 < result.std() < (whole.high - whole.low) / 2  # without the noise of a rating
     with pytest.raises(SettingsError, match="ranked by"):
         model.recommend(model.users[2], by="luck")
 
@@ -192,9 +192,9 @@ def test_a_model_without_posterior_says_so(split):
 def test_a_posterior_survives_saving(model, split, tmp_path):
     palate.save(model, tmp_path / "m")
     for mmap in (False, True):
-        found = palate.load(tmp_path / "m", mmap=mmap)
-        np.testing.assert_array_equal(found.deviation_table(split.test), model.deviation_table(split.test))
-        assert found.ask(model.users[0], 3) == model.ask(model.users[0], 3)
+        result = palate.load(tmp_path / "m", mmap=mmap)
+        np.testing.assert_array_equal(result.deviation_table(split.test), model.deviation_table(split.test))
+        assert result.ask(model.users[0], 3) == model.ask(model.users[0], 3)
 
 
 @pytest.mark.parametrize("name", ["user_noise", "item_spread", "users.mean", "users.precision", "items.sets"])
@@ -246,7 +246,7 @@ def test_profiles_are_not_mistaken_for_each_other(model, split):
 
 def test_chance_does_not_depend_on_the_unit_of_ratings(split):
     ratings = split.train.take(np.arange(1500)).compact()
-    found = []
+    result = []
     for unit in (1.0, 1e30, 1e-25):
         scaled = dataclasses.replace(ratings, rating=(ratings.rating * unit).astype(np.float32), declared_scale=None)
         fitted = SOLVER.fit(scaled)
@@ -254,15 +254,15 @@ def test_chance_does_not_depend_on_the_unit_of_ratings(split):
             [one.score for one in sorted(fitted.recommend(fitted.users[2], 80, by="chance", seed=seed, seen=True))]
             for seed in range(20)
         ]
-        found.append(np.std(draws, axis=0).mean() / unit)
-    assert found == pytest.approx([found[0]] * 3, rel=0.2)
-    assert found[0] > 0
+        result.append(np.std(draws, axis=0).mean() / unit)
+    assert result == pytest.approx([result[0]] * 3, rel=0.2)
+    assert result[0] > 0
 
 
 def test_the_lowest_by_bound_are_surely_low(model):
-    found = model.recommend(model.users[2], 20, by="lower bound", level=0.8, lowest=True)
-    bounds = model.predict(model.users[2], [one.id for one in found], interval=0.8).high
-    assert [one.score for one in found] == pytest.approx(bounds.tolist(), abs=1e-4)
+    result = model.recommend(model.users[2], 20, by="lower bound", level=0.8, lowest=True)
+    bounds = model.predict(model.users[2], [one.id for one in result], interval=0.8).high
+    assert [one.score for one in result] == pytest.approx(bounds.tolist(), abs=1e-4)
 
 
 def test_a_level_beyond_the_errors_seen_widens_the_interval(model):

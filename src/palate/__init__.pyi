@@ -19,6 +19,7 @@ from .reading import read_ratings as read_ratings
 from .reading import read_table as read_table
 from .solvers import ALS as ALS
 from .solvers import BASELINES as BASELINES
+from .solvers import EASE as EASE
 from .solvers import SGD as SGD
 from .solvers import SOLVERS as SOLVERS
 from .solvers import BayesianMF as BayesianMF
@@ -28,6 +29,7 @@ from .splits import holdout as holdout
 from .splits import k_fold as k_fold
 from .storage import load as load
 from .storage import save as save
+from .workflow import fit as fit
 
 __version__: str
 __all__: list[str]

@@ -15,7 +15,7 @@ _LONGEST_TITLE = 60
 
 
 class Entry(NamedTuple):
-    """One item: a title of one line and a text of any length. Both may be empty."""
+    """One item: a title of one line, and a text of any length. Both may be empty."""
 
     title: str
     text: str
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Item id → title and text. An item may be listed here without ever having been rated.
+    """Item id → title and text. A catalogue may have items that were never rated.
 
     Examples
     --------
@@ -35,6 +35,8 @@ class Catalogue:
     """
 
     entries: dict[Id, Entry] = field(default_factory=dict)
+    # What reading left out, a sentence each.
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -43,7 +45,7 @@ class Catalogue:
         return f"Catalogue({len(self):,} items)"
 
     def get(self, id: Id) -> Entry | None:
-        """Return the entry of an item, whether its id is given as 10 or as "10"; None if there is none."""
+        """Return the entry of an item, None if it has none; the ids 10 and "10" name the same item."""
         if id in self.entries:
             return self.entries[id]
         if isinstance(id, str):
@@ -52,7 +54,7 @@ class Catalogue:
         return self.entries.get(str(id))
 
     def title(self, id: Id) -> str:
-        """Return one line that names the item: its title, else how its text begins, else its id."""
+        """Return one line that names the item: its title, else the beginning of its text, else its id."""
         entry = self.get(id) or Entry("", "")
         return _line(entry.title or entry.text) or str(id)
 

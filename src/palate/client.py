@@ -12,18 +12,20 @@ from palate.errors import DataError, MissingExtraError, ServiceError, SettingsEr
 
 if TYPE_CHECKING:
     import httpx
+    import tenacity
 
 __all__ = ["Client"]
 
 Id = int | str
-_AGAIN = frozenset({429, 503})
-_LONGEST_WAIT = 10.0
-# Longer queries go as a body: servers and proxies take addresses of some 8,000 characters.
+# Responses after which the same request is sent again: too many requests, or not available.
+_RETRIED_STATUS = frozenset({429, 503})
+_LONGEST_PAUSE = 10.0
+# Longer queries are sent as a body: servers and proxies accept addresses of some 8,000 characters.
 _LONGEST_QUERY = 4000
 
 
-class Because(TypedDict):
-    """A rating that speaks for (or against) a prediction, by so many points."""
+class Reason(TypedDict):
+    """A rated item, and how many points it adds to a prediction."""
 
     item: Id
     title: str
@@ -32,7 +34,7 @@ class Because(TypedDict):
 
 
 class Recommendation(TypedDict):
-    """An item with its predicted rating, and what else was asked for."""
+    """An item with its predicted rating, and with what else was asked for."""
 
     item: Id
     title: str
@@ -41,10 +43,10 @@ class Recommendation(TypedDict):
     low: NotRequired[float]
     high: NotRequired[float]
     text: NotRequired[str]
-    because: NotRequired[list[Because]]
+    because: NotRequired[list[Reason]]
 
 
-class Predicted(TypedDict):
+class PredictedRating(TypedDict):
     """A predicted rating, with the ends of its interval if a level was given."""
 
     user: Id | None
@@ -55,8 +57,8 @@ class Predicted(TypedDict):
     level: NotRequired[float]
 
 
-class Explained(TypedDict):
-    """How a prediction comes about."""
+class ExplainedPrediction(TypedDict):
+    """The parts of a prediction: intercept + contributions + remainder."""
 
     user: Id | None
     item: Id
@@ -64,11 +66,11 @@ class Explained(TypedDict):
     prediction: float
     intercept: float
     remainder: float
-    contributions: list[Because]
+    contributions: list[Reason]
 
 
 class Question(TypedDict):
-    """An item, and which share of what is not known of the user its rating would tell."""
+    """An item, and the share of the uncertainty about the user that its rating would remove."""
 
     item: Id
     title: str
@@ -76,16 +78,16 @@ class Question(TypedDict):
     tells: float
 
 
-class Likeness(TypedDict):
-    """An item or a user, and how alike it is."""
+class Neighbour(TypedDict):
+    """An item or a user, and its similarity."""
 
     id: Id
     title: str
     similarity: float
 
 
-class Item(TypedDict):
-    """An item; without a score it was never rated."""
+class ItemDetails(TypedDict):
+    """An item. Without a score it was never rated."""
 
     item: Id
     title: str
@@ -96,28 +98,28 @@ class Item(TypedDict):
 
 
 class Client:
-    """Asks a running service. It can be shared by threads, and closes with ``with``.
+    """Asks a running service. Threads may share a client; as a context manager it closes its connections.
 
-    Every request can be made twice without harm, so all are made again, after a pause that grows, when the service
-    cannot be reached, is busy or its store is locked.
+    Sending a request twice does no harm. So every request is sent again, after pauses that grow, when the service
+    cannot be reached, is busy, or cannot use its store.
 
     Parameters
     ----------
     url
-        Where the service is, such as "http://127.0.0.1:8000".
+        The address of the service, such as "http://127.0.0.1:8000".
     key
         An API key.
     timeout
-        Seconds to wait for an answer.
+        Seconds to wait for a response.
     retries
-        How often to ask again.
+        How often to send a failed request again.
 
     Raises
     ------
     UnknownIdError
-        By every method, if a user or an item is unknown.
+        From every method, if a user or an item is unknown.
     DataError, SettingsError
-        If a rating, or what is asked for, is impossible.
+        If a rating, an id or a parameter is impossible.
     ServiceError
         If the service cannot be reached, refuses, or fails.
     """
@@ -148,19 +150,21 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    # Asking
+    # Questions
 
     def model(self) -> dict[str, Any]:
         """Return what the model is made of."""
         return cast(dict[str, Any], self._ask("GET", "/v1/model"))
 
-    def items(self, words: str = "", n: int = 20, offset: int = 0) -> list[Item]:
-        """Return items that hold all the words, those rated most first."""
-        return cast(list[Item], self._ask("GET", "/v1/items", {"q": words, "n": n, "offset": offset}, field="items"))
+    def items(self, words: str = "", n: int = 20, offset: int = 0) -> list[ItemDetails]:
+        """Return items whose title or text contains all the words, the most rated first."""
+        return cast(
+            list[ItemDetails], self._ask("GET", "/v1/items", {"q": words, "n": n, "offset": offset}, field="items")
+        )
 
-    def item(self, item: Id) -> Item:
+    def item(self, item: Id) -> ItemDetails:
         """Return one item."""
-        return cast(Item, self._ask("GET", f"/v1/items/{_part(item)}"))
+        return cast(ItemDetails, self._ask("GET", f"/v1/items/{_path_part(item)}"))
 
     def recommend(
         self,
@@ -173,117 +177,147 @@ class Client:
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
-        by: Literal["prediction", "lower bound", "chance"] = "prediction",
+        by: Literal["interest", "choice", "prediction", "lower bound", "chance"] | None = None,
         level: float | None = None,
         seed: int | None = None,
         texts: bool = False,
         reasons: int = 0,
     ) -> list[Recommendation]:
-        """Recommend to a user, or to whoever gave these ratings (item → rating); see `Model.recommend`.
+        """Recommend to a user, or to an anonymous user with these ratings (item → rating); see `Model.recommend`.
 
-        `level` adds the interval that holds this share, `texts` the items' texts, `reasons` so many rated items that
-        speak for each.
+        `level` adds the interval that contains the rating with this probability, `texts` the texts of the items, and
+        `reasons` the number of rated items that raise each prediction most.
         """
-        wanted: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least, "by": by}
-        wanted |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons}
-        wanted |= {
+        options: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least, "by": by}
+        options |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons}
+        options |= {
             name: value
             for name, value in (("only", None if only is None else _ids(only)), ("level", level), ("seed", seed))
             if value is not None
         }
         if isinstance(user, Mapping):
-            body = {"ratings": _given(user), **wanted}
-            found = self._ask("POST", "/v1/anonymous/recommendations", body=body, field="recommendations")
-        elif wanted.get("only") == [] or _length(wanted) > _LONGEST_QUERY:  # a query cannot say that a list is empty
-            [found] = self.recommend_batch([user], **wanted).values()
+            body = {"ratings": _rating_body(user), **options}
+            rows = self._ask("POST", "/v1/anonymous/recommendations", body=body, field="recommendations")
+        elif (
+            options.get("only") == [] or _query_length(options) > _LONGEST_QUERY
+        ):  # a query cannot say that a list is empty
+            [rows] = self.recommend_batch([user], **options).values()
         else:
-            found = self._ask("GET", f"/v1/users/{_part(user)}/recommendations", wanted, field="recommendations")
-        return cast(list[Recommendation], found)
+            rows = self._ask("GET", f"/v1/users/{_path_part(user)}/recommendations", options, field="recommendations")
+        return cast(list[Recommendation], rows)
 
-    def recommend_batch(self, users: Iterable[Id], n: int = 10, **wanted: Any) -> dict[Id, list[Recommendation]]:
+    def recommend_batch(self, users: Iterable[Id], n: int = 10, **options: Any) -> dict[Id, list[Recommendation]]:
         """Recommend to several users: user → recommendations. The keywords are those of `recommend`."""
-        wanted |= {name: _ids(wanted[name]) for name in ("only", "exclude") if wanted.get(name) is not None}
-        found = self._ask("POST", "/v1/recommendations", body={"users": _ids(users), "n": n, **wanted}, field="answers")
-        return {answer["user"]: answer["recommendations"] for answer in found}
+        options |= {name: _ids(options[name]) for name in ("only", "exclude") if options.get(name) is not None}
+        body = {"users": _ids(users), "n": n, **options}
+        answers = self._ask("POST", "/v1/recommendations", body=body, field="answers")
+        return {answer["user"]: answer["recommendations"] for answer in answers}
 
-    def predict(self, user: Id, item: Id, *, level: float | None = None) -> Predicted:
+    def predict(self, user: Id, item: Id, *, level: float | None = None) -> PredictedRating:
         """Predict one rating."""
         query = {} if level is None else {"level": level}
-        return cast(Predicted, self._ask("GET", f"/v1/users/{_part(user)}/predictions/{_part(item)}", query))
+        return cast(
+            PredictedRating, self._ask("GET", f"/v1/users/{_path_part(user)}/predictions/{_path_part(item)}", query)
+        )
 
-    def predict_batch(self, pairs: Iterable[tuple[Id, Id]], *, level: float | None = None) -> list[Predicted]:
+    def predict_batch(self, pairs: Iterable[tuple[Id, Id]], *, level: float | None = None) -> list[PredictedRating]:
         """Predict the ratings of (user, item) pairs, in their order."""
         body = {"pairs": [{"user": _id(user), "item": _id(item)} for user, item in pairs], "level": level}
-        return cast(list[Predicted], self._ask("POST", "/v1/predictions", body=body, field="predictions"))
+        return cast(list[PredictedRating], self._ask("POST", "/v1/predictions", body=body, field="predictions"))
 
-    def explain(self, user: Id | Mapping[Id, float], item: Id, n: int = 10) -> Explained:
-        """Say which ratings speak for and against a prediction."""
+    def explain(self, user: Id | Mapping[Id, float], item: Id, n: int = 10) -> ExplainedPrediction:
+        """List which ratings raise and lower a prediction, and by how much."""
         if isinstance(user, Mapping):
-            body = {"ratings": _given(user), "n": n}
-            return cast(Explained, self._ask("POST", f"/v1/anonymous/explanations/{_part(item)}", body=body))
-        return cast(Explained, self._ask("GET", f"/v1/users/{_part(user)}/explanations/{_part(item)}", {"n": n}))
+            body = {"ratings": _rating_body(user), "n": n}
+            return cast(
+                ExplainedPrediction, self._ask("POST", f"/v1/anonymous/explanations/{_path_part(item)}", body=body)
+            )
+        return cast(
+            ExplainedPrediction,
+            self._ask("GET", f"/v1/users/{_path_part(user)}/explanations/{_path_part(item)}", {"n": n}),
+        )
 
     def ask(self, user: Id | Mapping[Id, float], n: int = 10) -> list[Question]:
-        """Name the items whose rating would tell most."""
+        """List the items whose rating would tell most about the user."""
         if isinstance(user, Mapping):
-            body = {"ratings": _given(user), "n": n}
+            body = {"ratings": _rating_body(user), "n": n}
             return cast(list[Question], self._ask("POST", "/v1/anonymous/questions", body=body, field="questions"))
-        found = self._ask("GET", f"/v1/users/{_part(user)}/questions", {"n": n}, field="questions")
-        return cast(list[Question], found)
+        rows = self._ask("GET", f"/v1/users/{_path_part(user)}/questions", {"n": n}, field="questions")
+        return cast(list[Question], rows)
 
-    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Likeness]:
-        """Find items that the same people like."""
-        found = self._ask("GET", f"/v1/items/{_part(item)}/similar", {"n": n, "by": by}, field="similar")
-        return cast(list[Likeness], found)
+    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Neighbour]:
+        """List the most similar items: the same users like them."""
+        rows = self._ask("GET", f"/v1/items/{_path_part(item)}/similar", {"n": n, "by": by}, field="similar")
+        return cast(list[Neighbour], rows)
 
-    def similar_users(self, user: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Likeness]:
-        """Find users with the same taste."""
-        found = self._ask("GET", f"/v1/users/{_part(user)}/similar", {"n": n, "by": by}, field="similar")
-        return cast(list[Likeness], found)
+    def similar_users(self, user: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Neighbour]:
+        """List the users with the most similar taste."""
+        rows = self._ask("GET", f"/v1/users/{_path_part(user)}/similar", {"n": n, "by": by}, field="similar")
+        return cast(list[Neighbour], rows)
 
     # Ratings
 
     def ratings(self, user: Id) -> dict[Id, float]:
         """Return all ratings of a user: item → rating."""
-        found = self._ask("GET", f"/v1/users/{_part(user)}/ratings", field="ratings")
-        return {row["item"]: row["rating"] for row in found}
+        rows = self._ask("GET", f"/v1/users/{_path_part(user)}/ratings", field="ratings")
+        return {row["item"]: row["rating"] for row in rows}
 
     def rate(self, user: Id, ratings: Mapping[Id, float | None]) -> None:
-        """Store ratings, item → rating, None to withdraw one; when this returns they are on the service's disk."""
-        self._ask("PATCH", f"/v1/users/{_part(user)}/ratings", body={"ratings": _given(ratings)})
+        """Store ratings: item → rating; None withdraws one. When this returns they are on the disk of the service."""
+        self._ask("PATCH", f"/v1/users/{_path_part(user)}/ratings", body={"ratings": _rating_body(ratings)})
 
     def forget(self, user: Id) -> None:
         """Delete all ratings of a user."""
-        self._ask("DELETE", f"/v1/users/{_part(user)}/ratings")
+        self._ask("DELETE", f"/v1/users/{_path_part(user)}/ratings")
 
-    # One way for all requests
+    # The request
 
     def _ask(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None, field: str = ""
     ) -> Any:
-        """Return what is answered, or one field of it."""
+        """Send a request, again if necessary, and return the response or one field of it."""
         import httpx
+        import tenacity
 
         if self._http.is_closed:
             raise ServiceError("this client is closed: make another one")
-        for attempt in range(self.retries + 1):
-            last = attempt == self.retries
-            try:
-                answer = self._http.request(method, path, params=_plain(query), json=_plain(body))
-            except httpx.TransportError as error:
-                if last:
-                    raise ServiceError(f"{self._http.base_url} cannot be reached: {error}") from error
-                wait = 0.0
-            except httpx.RequestError as error:
-                raise ServiceError(f"{self._http.base_url} gives no answer that can be read: {error}") from error
-            except (httpx.InvalidURL, TypeError, ValueError, RecursionError) as error:
-                raise DataError(f"what is asked cannot be sent: {error}") from error
-            else:
-                if answer.status_code not in _AGAIN or last:
-                    return _read(answer, field)
-                wait = _seconds(answer.headers.get("Retry-After", ""))
-            time.sleep(min(_LONGEST_WAIT, max(wait, 0.1 * 2**attempt) * random.uniform(1.0, 1.25)))
-        raise AssertionError("unreachable")  # pragma: no cover
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.retries + 1),
+            wait=_pause,
+            retry=tenacity.retry_if_exception_type(httpx.TransportError) | tenacity.retry_if_result(_is_retried),
+            retry_error_callback=_last_outcome,
+            sleep=time.sleep,
+        )
+        try:
+            response = retrying(self._http.request, method, path, params=_plain(query), json=_plain(body))
+        except httpx.TransportError as error:
+            raise ServiceError(f"{self._http.base_url} cannot be reached: {error}") from error
+        except httpx.RequestError as error:
+            raise ServiceError(f"{self._http.base_url} sends no response that can be read: {error}") from error
+        except (httpx.InvalidURL, TypeError, ValueError, RecursionError) as error:
+            raise DataError(f"the request cannot be sent: {error}") from error
+        return _read(response, field)
+
+
+def _is_retried(response: httpx.Response) -> bool:
+    return response.status_code in _RETRIED_STATUS
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait before the next attempt: twice as long each time, and as long as the service asks."""
+    asked = 0.0
+    if state.outcome is not None and not state.outcome.failed:
+        seconds = state.outcome.result().headers.get("Retry-After", "")
+        asked = float(seconds) if seconds.isdecimal() else 0.0
+    pause = max(asked, 0.1 * 2.0 ** (state.attempt_number - 1))
+    return min(_LONGEST_PAUSE, pause * random.uniform(1.0, 1.25))  # clients that failed together do not return together
+
+
+def _last_outcome(state: tenacity.RetryCallState) -> httpx.Response:
+    """Return the response of the last attempt, or raise its exception."""
+    assert state.outcome is not None
+    response: httpx.Response = state.outcome.result()
+    return response
 
 
 def _plain(value: Any) -> Any:
@@ -311,10 +345,10 @@ def _ids(values: Iterable[Id]) -> list[Id]:
         return [_id(values)]
     if isinstance(values, bytes) or not isinstance(values, Iterable):
         raise DataError(f"ids come as a list, not as {values!r}")
-    return [_id(one) for one in values]
+    return [_id(value) for value in values]
 
 
-def _part(id: Id) -> str:
+def _path_part(id: Id) -> str:
     text = str(_id(id))
     if text in (".", ".."):
         raise DataError(f"the id {text!r} cannot be part of an address")
@@ -324,38 +358,34 @@ def _part(id: Id) -> str:
         raise DataError(f"the id {text!r} is no text that can be sent") from error
 
 
-def _length(wanted: Mapping[str, Any]) -> int:
+def _query_length(options: Mapping[str, Any]) -> int:
     """Return about how long a query becomes."""
-    ids = [*wanted["exclude"], *wanted.get("only", ())]
+    ids = [*options["exclude"], *options.get("only", ())]
     return sum(
         len("&exclude=") + len(str(id).encode("utf-8", "surrogatepass")) * (3 if isinstance(id, str) else 1)
         for id in ids
     )
 
 
-def _given(ratings: Mapping[Id, float | None]) -> dict[str, float | None]:
+def _rating_body(ratings: Mapping[Id, float | None]) -> dict[str, float | None]:
     return {str(_id(item)): rating for item, rating in ratings.items()}
 
 
-def _seconds(text: str) -> float:
-    return float(text) if text.isdecimal() else 0.0
-
-
-def _read(answer: httpx.Response, field: str) -> Any:
-    if answer.is_success:
+def _read(response: httpx.Response, field: str) -> Any:
+    request = f"{response.request.method} {response.request.url.path}"
+    if response.is_success:
         try:
-            told: Any = answer.json() if answer.content else None
-            return told[field] if field else told
+            body: Any = response.json() if response.content else None
+            return body[field] if field else body
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            asked = f"{answer.request.method} {answer.request.url.path}"
-            raise ServiceError(f"{asked}: the answer is not one of palate's, but {answer.text[:100]!r}") from error
+            raise ServiceError(f"{request}: palate does not answer like this: {response.text[:100]!r}") from error
     try:
-        problem = answer.json()
+        problem = response.json()
         detail, title = str(problem["detail"]), str(problem["title"])
-    except (ValueError, KeyError, TypeError):  # not palate, but something before it
-        detail, title = answer.text[:200], ""
-    if answer.status_code == 404 and title == "Unknown id":
+    except (ValueError, KeyError, TypeError):  # the response comes from a proxy, not from palate
+        detail, title = response.text[:200], ""
+    if response.status_code == 404 and title == "Unknown id":
         raise UnknownIdError(detail)
-    if answer.status_code == 422:
+    if response.status_code == 422:
         raise DataError(detail) if title.startswith("A rating") else SettingsError(detail)
-    raise ServiceError(f"{answer.request.method} {answer.request.url.path}: {answer.status_code}, {detail}")
+    raise ServiceError(f"{request}: {response.status_code}, {detail}")

@@ -1,6 +1,6 @@
-"""One file of named arrays and one JSON header: written whole or not at all, checked, never pickle.
+"""Files of named arrays with a JSON header and a checksum, written whole or not at all; never pickle.
 
-The format is safetensors, with our header as JSON text in its metadata under "palate". Both `storage` (models) and the
+The format is safetensors; the header is JSON text in its metadata, under "palate". Models (`palate.storage`) and the
 solvers' checkpoints are such files.
 """
 
@@ -28,7 +28,7 @@ Header = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
-# A header holds settings, a history and tensor names: this is far above what any of ours needs.
+# The largest header that is read, in bytes: far more than settings, a history and the names of arrays need.
 _LARGEST_HEADER = 1 << 28
 
 
@@ -41,9 +41,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Parameters
     ----------
     path
-        The file to be written.
+        The file to write.
     durable
-        Whether to wait until the disk has it, so that a power cut cannot lose both versions.
+        Whether to wait until the disk has the file, so that a power cut cannot lose both the old and the new one.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         If the folder does not exist or cannot be written, or the disk is full.
     """
     try:
-        path = Path(os.path.realpath(path))  # a link stays a link, and what it leads to is replaced
+        path = Path(os.path.realpath(path))  # a symbolic link stays; the file to which it points is replaced
         if path.exists() and not path.is_file():
-            raise StorageError(f"{path} is no ordinary file: it is not replaced by one")
+            raise StorageError(f"{path} is not an ordinary file and is not replaced: name another file")
         with private_folder(path) as folder:
             temporary = folder / "new"
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # as the umask wants any file
@@ -70,14 +70,23 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_arrays(path: Path, arrays: Arrays, header: Header, *, durable: bool = True) -> None:
-    """Write arrays and a JSON-able header to one safetensors file.
+    """Write arrays and a header to one safetensors file, with a SHA-256 checksum of both.
 
-    Arrays must be float32, float64, int64, int32 or uint8. A sha256 over the header and all arrays goes into the file.
+    Parameters
+    ----------
+    path
+        The file. An existing file is replaced.
+    arrays
+        float32, float64, int64, int32 or uint8.
+    header
+        Values that JSON can hold; no NaN or infinity.
+    durable
+        See `replacing`.
 
     Raises
     ------
     StorageError
-        If the file cannot be written; what stood at `path` before is then untouched.
+        If the file cannot be written. An existing file is then left as it was.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
@@ -88,7 +97,7 @@ def write_arrays(path: Path, arrays: Arrays, header: Header, *, durable: bool = 
     with replacing(path, durable=durable) as temporary:
         try:
             save_file(parts, temporary, metadata)
-        except SafetensorError as error:  # a full disk, reported by the library in its own way
+        except SafetensorError as error:  # how the library reports a full disk
             raise StorageError(f"{path} cannot be written: {error}") from error
 
 
@@ -109,17 +118,22 @@ def read_arrays(
     path
         The file.
     kind
-        What it should be, for messages: "model", "checkpoint".
+        What the file should be, for messages: "model" or "checkpoint".
     mmap
         Map the arrays (read-only, shared between processes) instead of reading them. Nothing may cut the file short
         as long as they are used: the operating system then ends the process (SIGBUS).
     verify
         Whether to compare the checksum, which reads everything; by default only where the arrays are not mapped.
 
+    Returns
+    -------
+    tuple
+        The arrays by name, and the header.
+
     Raises
     ------
     StorageError
-        If the file is missing, is no palate file, is truncated, or its checksum is wrong.
+        If the file is missing, truncated or not of palate, or its checksum is wrong.
     """
     data = _content(path, kind, mmap)
     size = int.from_bytes(data[:8].tobytes(), "little")

@@ -1,4 +1,4 @@
-"""Writing a table to a Parquet file piece by piece, so that it never is in memory as a whole."""
+"""Writing a table to a Parquet file piece by piece, so that memory never holds the whole table."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from palate.lazy import pl
 
 __all__ = ["writing_parquet"]
 
-# Pieces that wait while one is written, and rows of a row group.
+# The number of pieces that may wait while one is written.
 _WAITING = 2
+# Rows of a row group of the file.
 _ROW_GROUP = 1 << 18
-# How often the caller looks whether the writer has given up, in seconds.
-_LOOK = 0.05
+# How often a caller that waits for room checks whether the writer has failed, in seconds.
+_CHECK_SECONDS = 0.05
 
 
 @contextmanager
 def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
-    """Yield a function that takes the next rows; the file appears at the end, whole, or not at all.
+    """Yield a function that takes the next rows; the file appears at the end, or not at all.
 
-    The rows are encoded and written by a thread of their own, while the caller makes the next ones.
+    Another thread encodes and writes the rows while the caller makes the next ones.
 
     Parameters
     ----------
     path
-        The file; if it is there, it is replaced.
+        The file. An existing file is replaced at the end.
     schema
-        Column name → Polars type, which every piece must have.
+        Column name → Polars type. Every piece must have this schema.
 
     Raises
     ------
     StorageError
-        If it cannot be written, or the disk is full; what stood at `path` before is then untouched.
+        If the file cannot be written or the disk is full. An existing file is then left as it was.
     """
-    # Queues in C: Ctrl-C cannot come while one of them is locked.
+    # SimpleQueue is written in C, so Ctrl-C cannot interrupt Python while a queue is locked. `room` holds one entry for
+    # each piece that may still be handed over.
     pieces: SimpleQueue[Any] = SimpleQueue()
     room: SimpleQueue[None] = SimpleQueue()
     for _ in range(_WAITING):
@@ -51,7 +53,7 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
                 writing = executor.submit(_write, temporary, schema, pieces, room)
                 yield lambda piece: _hand_over(piece, pieces, room, writing)
             finally:
-                # The writer ends in good order in any case: a file that the caller did not finish is removed.
+                # The writer always ends normally; `replacing` removes a file that the caller did not finish.
                 pieces.put(None)
             writing.result()
         except pl.exceptions.PolarsError as error:
@@ -61,11 +63,11 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
 def _hand_over(piece: Any, pieces: SimpleQueue[Any], room: SimpleQueue[None], writing: Future[None]) -> None:
     while not writing.done():
         try:
-            room.get(timeout=_LOOK)
+            room.get(timeout=_CHECK_SECONDS)
         except Empty:
             continue
         return pieces.put(piece)
-    return writing.result()  # it has given up: say why
+    return writing.result()  # the writer has failed: raise its error
 
 
 def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:

@@ -1,4 +1,4 @@
-"""The table of ratings in memory: ids, scale, and the table seen by user or by item."""
+"""The table of ratings in memory: ids, rating scale, and the ratings grouped by user or by item."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Vocabulary:
         return np.where(possible & (self.ids[position] == values), position, -1).astype(np.int32)
 
     def find(self, id: Id) -> int:
-        """Return the index of one id, -1 if it is unknown: in a fifth of the time that `index` takes.
+        """Return the index of one id, -1 if it is unknown. It takes a fifth of the time that `index` takes.
 
         Examples
         --------
@@ -103,7 +103,7 @@ class Vocabulary:
         return position
 
     def describe(self) -> str:
-        """Say in a few words what the ids look like."""
+        """Return a few words that describe the ids, for messages."""
         if not len(self):
             return f"there are no {self.kind} ids"
         if self.is_text:
@@ -155,22 +155,22 @@ class RatingScale:
 
     def clip(self, values: Any) -> Any:
         """Move values that lie off the scale to its nearer end."""
-        return np.minimum(np.maximum(values, self.low), self.high)  # np.clip takes twice as long for a few
+        return np.minimum(np.maximum(values, self.low), self.high)  # np.clip takes twice as long for a few values
 
     def to_unit(self, values: Any) -> Any:
         """Map low..high onto -1..1."""
         return (values - self.low) * (2 / (self.width or 1)) - 1
 
     def from_unit(self, values: Any) -> Any:
-        """Map -1..1 onto low..high: the inverse of `to_unit`."""
+        """Map -1..1 onto low..high, as the inverse of `to_unit`."""
         return (values + 1) * ((self.width or 1) / 2) + self.low
 
     @classmethod
     def of(cls, ratings: NDArray[np.float32]) -> Self:
-        """The observed range, its ends moved outwards to a round number that is near.
+        """Return the observed range, each end moved outwards to the next integer if that is near.
 
-        Continuous scales are rarely used up to their last hundredth: -9.95 to 9.90 was asked as -10 to 10. An end
-        moves to the next integer if that is less than 2% of the range away.
+        Raters of a continuous scale rarely use its last hundredth: ratings from -9.95 to 9.90 were given on a scale
+        from -10 to 10. Near means less than 2% of the range away.
         """
         low, high = float(ratings.min()), float(ratings.max())
         near = 0.02 * (high - low)
@@ -179,7 +179,7 @@ class RatingScale:
 
 
 def is_single(value: float) -> bool:
-    """Whether a number is finite as a float32, as which ratings are kept."""
+    """Return whether a number is finite as a float32, the type of ratings."""
     return abs(value) <= _GREATEST
 
 
@@ -187,7 +187,7 @@ _GREATEST = float(np.finfo(np.float32).max)
 
 
 def _shortest(value: float) -> float:
-    # float32 4.1 is 4.0999999 as a float64: take the shortest text that means the same float32.
+    # float32 4.1 is 4.0999999 as a float64: take the shortest decimal that is the same float32.
     return float(str(np.float32(value)))
 
 
@@ -197,11 +197,11 @@ class Grouped(NamedTuple):
     Attributes
     ----------
     indptr
-        int64, groups + 1.
+        int64, (groups + 1,).
     indices
-        int32, the index on the other side, ascending within a group.
+        int32, (n,): the index on the other side, ascending within a group.
     values
-        float32, the ratings.
+        float32, (n,): the ratings.
     """
 
     indptr: NDArray[np.int64]
@@ -209,7 +209,7 @@ class Grouped(NamedTuple):
     values: NDArray[np.float32]
 
     def __getitem__(self, group: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:  # type: ignore[override]
-        """The indices and ratings of one group."""
+        """Return the indices and ratings of one group."""
         part = slice(int(self.indptr[group]), int(self.indptr[group + 1]))
         return self.indices[part], self.values[part]
 
@@ -221,15 +221,17 @@ class Ratings:
     Parameters
     ----------
     users, items
-        Ids of both sides. An id may have no rating in this table (after `take`).
+        The ids of both sides. An id may have no rating in this table (after `take`).
     user, item
-        int32, n: indices into the vocabularies.
+        int32, (n,): indices into the vocabularies.
     rating
-        float32, n: finite.
+        float32, (n,): finite.
     declared_scale
-        The scale if it is known; otherwise `scale` is guessed from these ratings alone.
+        The scale if it is known; None to guess `scale` from these ratings.
     notes
         What reading guessed or left out, a sentence each.
+    time
+        int64, n: when each rating was given, in seconds since 1970 (UTC); None if the times are not known.
     """
 
     users: Vocabulary
@@ -239,6 +241,7 @@ class Ratings:
     rating: NDArray[np.float32]
     declared_scale: RatingScale | None = None
     notes: tuple[str, ...] = field(default=())
+    time: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -248,7 +251,7 @@ class Ratings:
 
     @cached_property
     def scale(self) -> RatingScale:
-        """The declared scale, or the one guessed from the ratings in this very table."""
+        """The declared scale, or else a guess from the ratings of this table."""
         if self.declared_scale is not None:
             return self.declared_scale
         if not len(self):
@@ -282,10 +285,11 @@ class Ratings:
 
     def take(self, chosen: NDArray[Any]) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
-        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen])
+        time = None if self.time is None else self.time[chosen]
+        return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen], time=time)
 
     def compact(self) -> Ratings:
-        """The same ratings without the ids that have none, so that every id left has been rated."""
+        """Return the same ratings without the ids that have no rating."""
         if self.user_counts.all() and self.item_counts.all():
             return self
         users, user = _compact(self.users, self.user, self.user_counts)
@@ -301,7 +305,7 @@ def _compact(
     return replace(vocabulary, ids=vocabulary.ids[used]), renumbered[index]
 
 
-# From so many rows on, loading a kernel costs less than doing without.
+# From this number of rows on, loading a kernel takes less time than it saves.
 _LARGE = 1_000_000
 
 
@@ -323,7 +327,7 @@ def _grouped(
     from palate.kernels.layout import group, is_grouped
 
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    # Most tables come sorted by user and item: then the columns are the groups, and are not copied.
+    # Most tables are sorted by user and item: the columns then are the groups already, and are not copied.
     return Grouped(
         indptr, *((other, values) if is_grouped(by, other) else group(by, other, values, counts, other_counts))
     )

@@ -1,9 +1,8 @@
-"""Fitting a served model anew, on the ratings it was fitted on and those that were given since."""
+"""Fitting a served model again, on its training ratings and on the ratings that were stored since."""
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,30 +18,31 @@ from palate.ids import integer_of
 from palate.model import Model
 from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
-from palate.service.store import USER, VISITOR, Store
+from palate.service.portable import exclusive_lock
+from palate.service.store import RETRAINED, USER, VISITOR, Store
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
+from palate.workflow import refit_choices
 
-__all__ = ["Retrained", "merged", "retrain", "solver_of", "without_users"]
+__all__ = ["Retrained", "merge", "retrain", "solver_of", "usable_events", "without_users"]
 
 _log = logging.getLogger("palate.retrain")
 Event = tuple[str, str, float | None]
-RETRAINED = "retrained"
 
 
 class Retrained(NamedTuple):
-    """What came of it.
+    """The result of a fit.
 
     Attributes
     ----------
     model
         The new model.
     ratings
-        How many it was fitted on.
+        The number of ratings that it was fitted on.
     stored
-        How many came from the store, withdrawals included.
+        The number of rows that came from the store, withdrawals included.
     visitors
-        How many anonymous visitors it learned from, who have no rows in it.
+        The number of anonymous visitors that it learned from. They have no rows in it.
     """
 
     model: Model
@@ -59,58 +59,69 @@ def retrain(
     time_budget: float | None = None,
     progress: Callable[[Epoch], None] | None = None,
 ) -> Retrained:
-    """Fit the model in a file anew and put the new one in its place.
+    """Fit the model in a file again, and replace the file.
 
-    Anonymous visitors teach the model about items, but are no users of it afterwards: when they delete their ratings,
-    nothing of them is left.
+    The model learns from the ratings of anonymous visitors, but they are not users of the new model: when they delete
+    their ratings, nothing of them is left.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    store
+        The event store.
+    threads, progress
+        As in `Solver.fit`.
+    time_budget
+        Seconds, instead of the time budget of the model's own settings.
 
     Raises
     ------
     DataError
         If the model keeps no ratings.
     StorageError
-        If the file is damaged, or is being fitted or was replaced by somebody else.
+        If the file is damaged, if another process fits it, or if it was replaced during the fit.
     """
-    with _alone(path):
-        begun, seen = time.time(), path.stat()
+    with _locked(path):
+        begun, before = time.time(), path.stat()
         model = load(path)
         base = model.ratings()
         if base is None:
-            raise DataError(f"{path} keeps no ratings to fit anew on")
-        events = sound(model, store.everything())
-        ratings, visitors = merged(base, events)
+            raise DataError(f"{path} keeps no ratings to fit again: fit it from its table")
+        events = usable_events(model, store.everything())
+        ratings, visitors = merge(base, events)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
         fitted = solver.fit(ratings, threads=threads, progress=progress)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
+        fitted = refit_choices(model, fitted, threads=threads)
         count = int(visitors.sum())
         fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
-        if (path.stat().st_ino, path.stat().st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
-            raise StorageError(f"{path} was replaced while it was fitted anew: the new fit is dropped")
+        if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
+            raise StorageError(f"{path} was replaced while it was being fitted: the new fit is dropped")
         save(fitted, path)
-        # Withdrawals outlive this fit: some were made during it, and the model before it is served for a moment yet.
+        # Newer withdrawals stay: some were made during this fit, and the old model is still served for a moment.
         store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
         store.set_fact(RETRAINED, str(begun))
         return Retrained(fitted, len(ratings), len(events), count)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let nobody else fit the same file anew."""
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from fitting the same file."""
     try:
         if path.exists() and not path.is_file():
             raise StorageError(f"model {path} is no regular file")
-        with open(path, "rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with exclusive_lock(path):
             yield
     except BlockingIOError as error:
-        raise StorageError(f"{path} is being fitted anew already") from error
+        raise StorageError(f"{path} is being fitted already: wait until that fit has ended") from error
     except OSError as error:
         raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
 
 
-def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
-    """Return the solver that fitted a model, with its settings but for others.
+def solver_of(model: Model, changes: Mapping[str, Any]) -> Solver:
+    """Return the solver that fitted a model, with the same settings except for changes.
 
     Raises
     ------
@@ -119,60 +130,80 @@ def solver_of(model: Model, other: Mapping[str, Any]) -> Solver:
     """
     name = str(model.solver.get("name"))
     if name not in SOLVERS:
-        raise SettingsError(f"a model of the solver {name!r} cannot be fitted anew")
-    known = {one.name for one in settings(SOLVERS[name])}
-    given = {**model.solver, **other}
-    return dataclasses.replace(SOLVERS[name], **{key: given[key] for key in known & set(given)})
+        raise SettingsError(f"a model of the solver {name!r} cannot be fitted again: this palate has no such solver")
+    values = {**model.solver, **changes}
+    names = {setting.name for setting in settings(SOLVERS[name])} & set(values)
+    return dataclasses.replace(SOLVERS[name], **{name: values[name] for name in names})
 
 
-def merged(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
-    """Return ratings overruled by events, and which of the users are anonymous visitors.
+def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
+    """Return ratings with events applied, and which of the users are anonymous visitors.
 
     Parameters
     ----------
     base
-        The model's ratings.
+        The ratings that the model was fitted on.
     events
-        (owner, item, rating); None withdraws a rating.
+        (owner, item, rating) of each event; a rating replaces that of `base`, and None removes it.
+
+    Returns
+    -------
+    ratings, visitors
+        The new ratings, and a mask of shape (users,). Visitors come after all other users.
     """
-    events = _telling(base, list(events))
-    visitors = {owner: at for at, owner in enumerate(sorted({row[0] for row in events if row[0].startswith(VISITOR)}))}
-    named = [owner[len(USER) :] for owner, _, _ in events if owner not in visitors]
-    users, moved = _joined(base.users, named)
-    items, shifted = _joined(base.items, [item for _, item, _ in events])
-    count = len(users)
-    if visitors:
-        names: NDArray[Any] = np.array([f"\U0010ffff{owner}" for owner in visitors], dtype=object)
-        if not users.is_text:  # after all others, so that they stay where they are
-            names = np.arange(len(visitors)) + (int(users.ids[-1]) + 1 if count else 0)
-        users = dataclasses.replace(users, ids=np.concatenate([users.ids, names]))
-    user = np.array(
-        [visitors[o] + count if o in visitors else users.require(o[len(VISITOR) :]) for o, _, _ in events], int
+    events = _without_foreign_withdrawals(base, list(events))
+    owners = [owner for owner, _, _ in events]
+    visitors = {owner: index for index, owner in enumerate(sorted({o for o in owners if o.startswith(VISITOR)}))}
+    users, new_user = _extended(base.users, [owner.removeprefix(USER) for owner in owners if owner not in visitors])
+    items, new_item = _extended(base.items, [item for _, item, _ in events])
+    named = len(users)
+    users = _with_visitors(users, list(visitors))
+    user = np.array([_event_user(users, visitors, named, owner) for owner in owners], int)
+    item = items.index([item for _, item, _ in events]) if events else np.empty(0, int)
+    is_rated = np.array([rating is not None for _, _, rating in events], bool)
+    rating = np.array([rating or 0.0 for _, _, rating in events], np.float32)
+    base_user, base_item = new_user[base.user], new_item[base.item]
+    pair = base_user.astype(np.int64) * len(items) + base_item
+    is_unchanged = ~np.isin(pair, user * len(items) + item)
+    table = Ratings(
+        users,
+        items,
+        np.concatenate([base_user[is_unchanged], user[is_rated]]).astype(np.int32),
+        np.concatenate([base_item[is_unchanged], item[is_rated]]).astype(np.int32),
+        np.concatenate([base.rating[is_unchanged], rating[is_rated]]),
+        base.scale,
     )
-    item = items.index([one for _, one, _ in events]) if events else np.empty(0, int)
-    given = np.array([rating is not None for _, _, rating in events], bool)
-    value = np.array([rating or 0.0 for _, _, rating in events], np.float32)
-    old = moved[base.user].astype(np.int64) * len(items) + shifted[base.item]
-    kept = ~np.isin(old, user * len(items) + item)
-    columns = [
-        np.concatenate([was[kept], now[given]])
-        for was, now in ((moved[base.user], user), (shifted[base.item], item), (base.rating, value))
-    ]
-    table = Ratings(users, items, columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2], base.scale)
-    return table.compact(), (np.arange(len(users)) >= count)[table.user_counts > 0]
+    return table.compact(), (np.arange(len(users)) >= named)[table.user_counts > 0]
 
 
-def sound(model: Model, events: Iterable[Event]) -> list[Event]:
-    """Return the events that a model of this kind can be fitted on; a bad row is skipped and must not stop the fit."""
-    good, bad = list[Event](), list[Event]()
+def _event_user(users: Vocabulary, visitors: Mapping[str, int], named: int, owner: str) -> int:
+    """Return the user index of an owner."""
+    return named + visitors[owner] if owner in visitors else users.require(owner.removeprefix(USER))
+
+
+def _with_visitors(users: Vocabulary, visitors: list[str]) -> Vocabulary:
+    """Return a vocabulary with temporary ids for visitors, which sort after all other ids."""
+    if not visitors:
+        return users
+    ids: NDArray[Any]
+    if users.is_text:
+        ids = np.array([f"\U0010ffff{owner}" for owner in visitors], dtype=object)
+    else:
+        ids = np.arange(len(visitors)) + (int(users.ids[-1]) + 1 if len(users) else 0)
+    return dataclasses.replace(users, ids=np.concatenate([users.ids, ids]))
+
+
+def usable_events(model: Model, events: Iterable[Event]) -> list[Event]:
+    """Return the events that such a model can be fitted on. Others are skipped: a bad row must not stop the fit."""
+    usable, bad = list[Event](), list[Event]()
     for event in events:
-        (good if _is_sound(model, *event) else bad).append(event)
+        (usable if _is_usable(model, *event) else bad).append(event)
     if bad:
         _log.warning(f"{len(bad):,} rows of the store cannot be used and are skipped, such as {str(bad[0])[:200]}")
-    return good
+    return usable
 
 
-def _is_sound(model: Model, owner: object, item: object, rating: object) -> bool:
+def _is_usable(model: Model, owner: object, item: object, rating: object) -> bool:
     if not (isinstance(owner, str) and isinstance(item, str) and item and owner[:2] in (USER, VISITOR) and owner[2:]):
         return False
     if rating is None:
@@ -182,34 +213,46 @@ def _is_sound(model: Model, owner: object, item: object, rating: object) -> bool
     return rating > 0 or not model.penalty.confidence
 
 
-def _telling(base: Ratings, events: list[Event]) -> list[Event]:
-    """Return events without the withdrawals by users whom the base does not know: their names must not shape ids."""
-    gone = sorted({owner for owner, _, rating in events if rating is None})
-    if not gone:
+def _without_foreign_withdrawals(base: Ratings, events: list[Event]) -> list[Event]:
+    """Return events without withdrawals by users that `base` lacks: their names must not turn all ids into texts."""
+    owners = sorted({owner for owner, _, rating in events if rating is None})
+    if not owners:
         return events
-    known = dict(zip(gone, base.users.index([owner.removeprefix(USER) for owner in gone]) >= 0, strict=True))
-    return [event for event in events if event[2] is not None or known[event[0]]]
+    is_known = base.users.index([owner.removeprefix(USER) for owner in owners]) >= 0
+    known = {owner for owner, known in zip(owners, is_known, strict=True) if known}
+    return [event for event in events if event[2] is not None or event[0] in known]
 
 
-def _joined(vocabulary: Vocabulary, others: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:
-    """Return a vocabulary that has other ids too, and where each of its own went; numbers stay numbers if they can."""
-    new = [id for id, at in zip(others, vocabulary.index(others), strict=True) if at < 0] if others else []
+def _extended(vocabulary: Vocabulary, ids: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:
+    """Return a vocabulary with more ids, and the new index of each old one, (old,).
+
+    Integers stay integers if all new ids are integers, too.
+    """
+    new = [id for id, index in zip(ids, vocabulary.index(ids), strict=True) if index < 0] if ids else []
     old = vocabulary.ids
-    numbers = [integer_of(one) for one in new]
-    if not vocabulary.is_text and all(one is not None and abs(one) < 2**62 for one in numbers):
-        ids = np.union1d(old, np.array(numbers, np.int64))
+    numbers = [integer_of(id) for id in new]
+    if not vocabulary.is_text and all(number is not None and abs(number) < 2**62 for number in numbers):
+        all_ids = np.union1d(old, np.array(numbers, np.int64))
     else:
         old = old.astype(str).astype(object)
-        ids = np.array(sorted({*old.tolist(), *new}), dtype=object)
-    joined = dataclasses.replace(vocabulary, ids=ids)
-    return joined, joined.index(old)
+        all_ids = np.array(sorted({*old.tolist(), *new}), dtype=object)
+    extended = dataclasses.replace(vocabulary, ids=all_ids)
+    return extended, extended.index(old)
 
 
-def without_users(model: Model, gone: NDArray[np.bool_]) -> Model:
-    """Return a model that knows nothing of some of its users, but has learned from them."""
-    if not gone.any():
+def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
+    """Return a model without some of its users; what it learned from them about items stays.
+
+    Parameters
+    ----------
+    model
+        The model.
+    removed
+        Which users to remove, (users,).
+    """
+    if not removed.any():
         return model
-    keep = ~gone
+    keep = ~removed
     seen, posterior = model.seen, model.posterior
     if seen is not None:
         rows = np.repeat(keep, np.diff(seen.indptr))
@@ -228,4 +271,5 @@ def without_users(model: Model, gone: NDArray[np.bool_]) -> Model:
         user_factors=model.user_factors[keep],
         seen=seen,
         posterior=posterior,
+        choice=None if model.choice is None else model.choice.without_users(keep),
     )

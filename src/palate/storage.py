@@ -14,6 +14,8 @@ from palate.catalogue import Catalogue, Entry
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
+from palate.model.choice import ChoiceHead, restore_head
+from palate.model.interest import ChanceCalibration, Interest
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -45,6 +47,8 @@ def save(model: Model, path: str | Path) -> None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
     if model.posterior is not None:
         arrays |= _pack_posterior(model.posterior)
+    if model.choice is not None:
+        arrays |= {f"choice.{name}": array for name, array in model.choice.arrays().items()}
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -62,6 +66,13 @@ def save(model: Model, path: str | Path) -> None:
         "solver": dict(model.solver),
         "training": dict(model.training),
     }
+    if model.choice is not None:
+        header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
+    if model.interest is not None:
+        header["interest"] = {
+            **model.interest._asdict(),
+            "calibration": model.interest.calibration._asdict(),
+        }
     write_arrays(Path(path), arrays, header)
 
 
@@ -107,7 +118,12 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
-            **{name: arrays[name] for name in _PARAMETERS},
+            choice=_unpack_choice(arrays, header.get("choice")),
+            interest=_unpack_interest(header.get("interest")),
+            user_bias=arrays["user_bias"],
+            item_bias=arrays["item_bias"],
+            user_factors=arrays["user_factors"],
+            item_factors=arrays["item_factors"],
         )
         fits = _fits(model)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
@@ -161,6 +177,12 @@ def _fits(model: Model) -> bool:
     largest = abs(model.intercept) + 2 * max(map(_size, biases)) + k * max(map(_size, factors)) ** 2
     if not largest <= _GREATEST or not all(map(_is_finite, parameters)):
         return False
+    if model.choice is not None and not model.choice.fits(users, items):
+        return False
+    if model.interest is not None:
+        calibration, *rule = model.interest
+        if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
+            return False
     return model.seen is None or _fits_seen(model.seen, users, items)
 
 
@@ -172,6 +194,19 @@ def _size(part: NDArray[Any]) -> float:
 def _is_finite(part: NDArray[Any]) -> bool:
     # Without a second array, which for a mapped model would take a quarter of its size.
     return bool(np.isfinite(part.min(initial=0)) and np.isfinite(part.max(initial=0)))
+
+
+def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHead | None:
+    if header is None:
+        return None
+    own = {name.removeprefix("choice."): array for name, array in arrays.items() if name.startswith("choice.")}
+    return restore_head(header["kind"], header["settings"], own)
+
+
+def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:
+    if header is None:
+        return None
+    return Interest(**{**header, "calibration": ChanceCalibration(**header["calibration"])})
 
 
 def _ascending(ids: NDArray[Any]) -> bool:

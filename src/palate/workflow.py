@@ -9,29 +9,39 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
 from palate.evaluation.evaluate import require_ratings_predicted
+from palate.evaluation.lists import guess_liked
 from palate.files import read_arrays
 from palate.model import Model
+from palate.parallel import pool
 from palate.ratings import Ratings
-from palate.solvers import Epoch, Solver
+from palate.solvers import BayesianMF, Epoch, Solver
+from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
 from palate.storage import save
 
 __all__ = [
+    "Choices",
     "FitResult",
+    "add_choices",
     "check_fit_output",
     "check_output",
     "checkpoint_path",
     "describe_ratings",
+    "fit",
     "fit_and_save",
+    "refit_choices",
     "split_seed",
 ]
+
+#: How lists are ranked: see `add_choices`.
+Choices = Literal["auto", "none", "popularity", "ease", "implicit"]
 
 
 @dataclass(frozen=True)
@@ -84,11 +94,134 @@ class FitResult:
         }
 
 
+def fit(
+    ratings: Ratings,
+    solver: Solver | None = None,
+    *,
+    choices: Choices = "auto",
+    liked: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[Epoch], None] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Model:
+    """Fit a model that knows both what users would rate an item and how likely they choose it.
+
+    Parameters
+    ----------
+    ratings
+        The training table.
+    solver
+        By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
+    choices
+        How lists are ranked, see `add_choices`.
+    liked
+        The rating from which an item is liked; by default `palate.evaluation.lists.guess_liked`.
+    threads, progress, checkpoint, resume
+        As in `palate.solvers.Solver.fit`.
+
+    Raises
+    ------
+    DataError, SettingsError, StorageError
+        As in `palate.solvers.Solver.fit`.
+
+    Examples
+    --------
+    >>> from palate import SGD, datasets
+    >>> ratings = datasets.make_ratings(users=100, items=40, ratings=2000, seed=1)
+    >>> fit(ratings, SGD(factors=4), choices="popularity").choice.kind
+    'popularity'
+    """
+    solver = solver or BayesianMF()
+    model = solver.fit(ratings, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+    if model.training.get("interrupted"):
+        return model
+    return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
+
+
+def add_choices(
+    model: Model,
+    choices: Choices = "auto",
+    liked: float | None = None,
+    *,
+    threads: int | None = None,
+    seed: int = 0,
+) -> Model:
+    """Return a model of ratings with a choice head, by which its lists are ranked.
+
+    Parameters
+    ----------
+    model
+        A model that keeps its ratings. A model that predicts choices is returned as it is.
+    choices
+        "auto" chooses a head, or none, on lists of ratings that are held out of the table; for solvers without a
+        posterior, which are chosen for speed, it takes popularity without a search. "popularity", "ease" and "implicit"
+        name the head; its settings are chosen. "none" leaves the model as it is.
+    liked
+        As in `fit`.
+    threads
+        How many. The number does not change the result.
+    seed
+        Of the ratings that are held out.
+
+    Raises
+    ------
+    SettingsError
+        If `choices` is none of these.
+    """
+    if choices not in get_args(Choices):
+        raise SettingsError(f"choices are {', '.join(get_args(Choices))}, not {choices!r}")
+    ratings = model.ratings()
+    if choices == "none" or model.predicts == "choice" or ratings is None:
+        return model
+    if liked is None and ratings.rating.min() < ratings.rating.max():
+        liked = guess_liked(ratings)
+    if choices == "auto" and model.posterior is None:
+        head, interest = popularity_lists(ratings, liked)
+        record: dict[str, Any] = {"head": head.kind, "settings": {}, "power": interest.power, "liked": liked}
+        return replace(model, choice=head, interest=interest, training={**model.training, "lists": record})
+    chosen = choose_head(ratings, liked, heads=HEADS if choices == "auto" else (choices,), threads=threads, seed=seed)
+    return replace(
+        model,
+        choice=chosen.head,
+        interest=chosen.interest,
+        training={**model.training, "lists": _list_record(chosen, liked)},
+    )
+
+
+def _list_record(chosen: ChosenHead, liked: float | None) -> dict[str, Any]:
+    """Return what a model records of the choice of its head: plain values."""
+    best: dict[str, float] = {}
+    for candidate in chosen.tried:
+        best[candidate.head] = max(best.get(candidate.head, 0.0), candidate.ndcg)
+    return {
+        "head": chosen.name or None,
+        "settings": chosen.settings,
+        "power": chosen.interest.power if chosen.interest else None,
+        "liked": liked,
+        "users": chosen.users,
+        "ndcg@10": {name: round(value, 4) for name, value in best.items()},
+    }
+
+
+def refit_choices(model: Model, fitted: Model, *, threads: int | None = None) -> Model:
+    """Return a model that was fitted anew with the kind of choice head that the old one had, fitted anew too."""
+    record, ratings = model.training.get("lists"), fitted.ratings()
+    if model.choice is None or record is None or ratings is None:
+        return fitted
+    with pool(threads) as run:
+        head = fit_head(record["head"], record["settings"], ratings, run)
+    training = {**fitted.training, "lists": record}
+    return replace(fitted, choice=head, interest=model.interest, training=training)
+
+
 def fit_and_save(
     solver: Solver,
     ratings: Ratings,
     output: str | Path,
     *,
+    choices: Choices = "auto",
+    liked: float | None = None,
     catalogue: Catalogue | None = None,
     holdout: float | None = None,
     seed: int | None = None,
@@ -110,6 +243,8 @@ def fit_and_save(
         The table.
     output
         The model file. One that is there is replaced at the end.
+    choices, liked
+        As in `fit`.
     catalogue
         Titles and texts of the items, to be saved with the model.
     holdout
@@ -149,7 +284,16 @@ def fit_and_save(
         train, test = hold_out(ratings, holdout, seed=split_seed(solver) if seed is None else seed)
     started = time.perf_counter()
     try:
-        model = solver.fit(train, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+        model = fit(
+            train,
+            solver,
+            choices=choices,
+            liked=liked,
+            threads=threads,
+            progress=progress,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
     except SettingsError:
         checkpoint.unlink(missing_ok=True)  # going on from it would fail in the same way
         raise
@@ -195,7 +339,7 @@ def describe_ratings(ratings: Ratings, catalogue: Catalogue | None = None) -> li
     DataError
         If nothing can be learnt from the table, because it has only one user or only one item.
     """
-    lines = [*ratings.notes, *check_ratings(ratings)]
+    lines = [*ratings.notes, *(catalogue.notes if catalogue else ()), *check_ratings(ratings)]
     if catalogue:
         listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
         lines.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")

@@ -7,9 +7,10 @@ import shutil
 from contextlib import contextmanager
 
 import palate
+from serving import PATIENCE
 
-BAND = 0.5  # seconds in which a moving list comes to rest
-# Address and what is there when it is drawn.
+BAND = 0.5  # seconds until a list that moves has come to rest
+# The address of each screen, and what it contains when it is drawn.
 SCREENS = {
     "taste": ("", ".question, .failed"),
     "item": ("item/5", ".item"),
@@ -21,7 +22,7 @@ SCREENS = {
 
 
 def chromium():
-    """Return Debian's Chromium, or None."""
+    """Return the path of Chromium, or None."""
     named = os.environ.get("PALATE_CHROMIUM")
     return named or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -40,20 +41,20 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
+        chrome = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        yield chrome
+        chrome.close()
 
 
 @contextmanager
-def opened(found, url, **context):
-    """Yield a page of a visitor of their own; whatever it reports as an error is in `page.errors`."""
-    visitor = found.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
-    visitor.set_default_timeout(10_000)
+def opened(chrome, url, **context):
+    """Yield the page of a new visitor; `page.errors` collects the errors that it reports."""
+    visitor = chrome.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
+    visitor.set_default_timeout(1000 * PATIENCE)
     page = visitor.new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
     page.base = url
     page.goto(url)
     yield page
@@ -66,8 +67,16 @@ def go(page, screen):
     page.locator(ready).first.wait_for()
 
 
+def rest(page):
+    """Wait until nothing moves or fades any more, except what moves for ever."""
+    page.evaluate("""() => Promise.all(
+        document.getAnimations()
+            .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+            .map((one) => one.finished.catch(() => {})))""")
+
+
 def rate(page, value):
-    """Rate what is asked, and wait for the next question."""
+    """Rate the item that is asked about, and wait for the next question."""
     before = page.locator(".question .rater input").get_attribute("aria-label")
     page.locator(".question .rater input").fill(str(value))
     page.locator(".question .strong").click()

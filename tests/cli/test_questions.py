@@ -31,7 +31,7 @@ def test_everyone_gets_recommendations_in_a_file(palate, answer, model, tmp_path
     table = polars.read_parquet(output)
     one = answer("recommend", model, "--user", 5, "-n", 3, "--exclude", 107)["recommendations"]
     assert table.filter(user=5)["item"].to_list() == [best["item"] for best in one]
-    assert table.filter(user=5)["score"].to_list() == [best["prediction"] for best in one]
+    assert table.filter(user=5)["score"].to_list() == [best["interest"] for best in one]
     assert table.filter(user=5)["title"].to_list() == [best["title"] for best in one]
     users.write_text("7\n\n 3\n")
     code, out, _ = palate("recommend", model, "--users", users, "-n", 2, "-o", output, "--threads", 1)

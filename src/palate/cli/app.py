@@ -23,6 +23,7 @@ from palate.cli.predict import predict
 from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
 from palate.cli.similar import similar
+from palate.cli.tune import tune
 from palate.errors import PalateError
 
 __all__ = ["app", "main", "run"]
@@ -67,6 +68,7 @@ for _command in (
     evaluate,
     cross_validate,
     compare,
+    tune,
     predict,
     recommend,
     similar,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli.options import json_option, quiet_option, share, threads_option
+from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import outcome, print_scores
+from palate.cli.scores import describe_lists, outcome, print_scores
 from palate.cli.solver_options import SolverCommand, make_solver
 
 if TYPE_CHECKING:
-    from palate.workflow import FitResult
+    from palate.workflow import Choices, FitResult
 
 __all__ = ["fit"]
 
@@ -30,6 +30,14 @@ _INTERRUPTED = 130
 @click.option(
     "--holdout", type=share, metavar="SHARE", help="Hold out this share of the ratings and report the error on it."
 )
+@click.option(
+    "--choices",
+    type=click.Choice(["auto", "none", "popularity", "ease", "implicit"]),
+    default="auto",
+    show_default=True,
+    help="What lists know beside predicted ratings: how likely a user chooses an item. auto decides on held-out lists.",
+)
+@liked_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
 @threads_option
 @quiet_option
@@ -40,6 +48,8 @@ def fit(
     output: Path,
     items: str | None,
     holdout: float | None,
+    choices: Choices,
+    liked: float | None,
     resume: bool,
     threads: int | None,
     quiet: bool,
@@ -64,7 +74,7 @@ def fit(
     if holdout is not None:
         require_ratings_predicted(solver, chosen.predicts)
     ratings, catalogue = reading.load(source)
-    catalogue = load_catalogue(items, catalogue)
+    catalogue = load_catalogue(items, catalogue, reading.on_error)
     notes = describe_ratings(ratings, catalogue)
     if not as_json:
         for line in notes:
@@ -76,6 +86,8 @@ def fit(
             chosen,
             ratings,
             output,
+            choices=choices,
+            liked=liked,
             catalogue=catalogue,
             holdout=holdout,
             threads=threads,
@@ -101,6 +113,8 @@ def _print(result: FitResult, solver: str, holdout: float | None) -> None:
     paragraph(f"Fitted {factors} factors in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
     for line in [*training.get("choices", []), *training.get("warnings", [])]:
         paragraph(line, "")
+    if "lists" in training:
+        paragraph(describe_lists(training["lists"]), "")
     click.echo(f"Saved {result.output} ({size(result.output.stat().st_size)}).")
     if result.evaluation:
         named = {solver: result.evaluation.scores, **result.evaluation.baselines}

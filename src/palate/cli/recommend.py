@@ -36,17 +36,17 @@ __all__ = ["recommend"]
 @user_option
 @rated_option
 @count_option("How many items.")
-@click.option("--lowest", is_flag=True, help="The items with the lowest predicted ratings instead.")
+@click.option("--lowest", is_flag=True, help="The lowest items instead, by default those of the prediction.")
 @click.option("--seen", is_flag=True, help="Include items that the user has rated.")
 @click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
 @click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
 @click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.")
 @click.option(
     "--by",
-    type=click.Choice(["prediction", "lower-bound", "chance"]),
-    default="prediction",
-    show_default=True,
-    help="Rank by the prediction, by the low end of its interval, or by a draw from its distribution.",
+    type=click.Choice(["interest", "choice", "prediction", "lower-bound", "chance"]),
+    help="Rank by interest (how likely the user chooses the item and likes it), by the chance of a choice alone, by "
+    "the predicted rating, by the low end of its interval, or by a draw from its distribution. [interest; prediction "
+    "if the model knows no choices]",
 )
 @level_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
@@ -70,7 +70,7 @@ def recommend(
     only: tuple[str, ...],
     exclude: tuple[str, ...],
     least: int,
-    by: str,
+    by: str | None,
     level: float | None,
     seed: int | None,
     texts: bool,
@@ -83,6 +83,8 @@ def recommend(
     as_json: bool,
 ) -> None:
     """Recommend items that a user has not rated; with --all, to everyone."""
+    from palate.model.recommend import check_rank_by
+
     options: dict[str, Any] = {
         "lowest": lowest,
         "seen": seen,
@@ -94,7 +96,7 @@ def recommend(
         one_user = {
             "user": user,
             "rated": rated,
-            "by": by != "prediction",
+            "by": by,
             "level": level,
             "seed": seed,
             "texts": texts,
@@ -108,36 +110,44 @@ def recommend(
     fitted = load_model(model)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
-    ranking: Any = by.replace("-", " ")
+    ranking = check_rank_by(fitted, by.replace("-", " ") if by else None, lowest, level, seed)
     ranked = fitted.recommend(who, count, by=ranking, level=level, seed=seed, **options)
-    score = {"prediction": "predicted", "lower-bound": "at most" if lowest else "at least", "chance": "drawn"}[by]
-    intervals = _intervals(fitted, who, ranked, level)
+    score = {"prediction": "predicted", "lower bound": "at most" if lowest else "at least", "chance": "drawn"}.get(
+        ranking, ranking
+    )
+    intervals = _beside(fitted, who, ranked, level)
     if as_json:
-        key = "prediction" if by == "prediction" else score.replace(" ", "_")
+        key = "prediction" if ranking == "prediction" else score.replace(" ", "_")
         rows = zip(ranked, intervals, strict=True)
         recommendations = [{**scored_values(one, key, fitted), **interval} for one, interval in rows]
-        json_text({"user": model_id(fitted.users, user), "recommendations": recommendations})
+        json_text({"user": model_id(fitted.users, user), "by": ranking, "recommendations": recommendations})
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
-    more = _interval_columns(intervals, level, with_prediction=by != "prediction")
+    more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
     print_scored(title, score, ranked, fitted, texts=texts, more=more)
 
 
-def _intervals(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
-    """Return the prediction and the interval of each recommendation, nothing where the model does not know."""
-    if not ranked or model.posterior is None:
-        return [{} for _ in ranked]
-    predictions = model.predict(who, [one.id for one in ranked], interval=level)
-    rows = zip(predictions.rating.tolist(), predictions.low.tolist(), predictions.high.tolist(), strict=True)
-    return [{"prediction": rating, "low": low, "high": high, "level": level} for rating, low, high in rows]
+def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
+    """Return what the model knows of each recommendation: the prediction and its interval, the chance of a choice."""
+    known: list[dict[str, float]] = [{} for _ in ranked]
+    ids = [one.id for one in ranked]
+    if ranked and model.predicts == "rating":
+        if model.posterior is not None:
+            predictions = model.predict(who, ids, interval=level)
+            columns = zip(predictions.rating.tolist(), predictions.low.tolist(), predictions.high.tolist(), strict=True)
+            known = [{"prediction": rating, "low": low, "high": high, "level": level} for rating, low, high in columns]
+        else:
+            known = [{"prediction": rating} for rating in model.predict(who, ids).tolist()]
+    if ranked and model.interest is not None:
+        chances = model.choice_chances(who)[model.items.index(ids)]
+        known = [{**row, "choice_chance": chance} for row, chance in zip(known, chances.tolist(), strict=True)]
+    return known
 
 
-def _interval_columns(
-    intervals: list[dict[str, float]], level: float, *, with_prediction: bool
-) -> dict[str, list[str]]:
-    if not any(intervals):
-        return {}
+def _interval_columns(rows: list[dict[str, float]], level: float, *, with_prediction: bool) -> dict[str, list[str]]:
     names = {"predicted": "prediction"} if with_prediction else {}
-    names |= {f"{100 * level:g}% from": "low", "to": "high"}
-    return {title: [f"{interval[name]:.2f}" for interval in intervals] for title, name in names.items()}
+    names |= {f"{100 * level:g}% from": "low", "to": "high", "chosen": "choice_chance"}
+    columns = {title: name for title, name in names.items() if rows and name in rows[0]}
+    forms = {"choice_chance": "{:.1%}"}
+    return {title: [forms.get(name, "{:.2f}").format(row[name]) for row in rows] for title, name in columns.items()}

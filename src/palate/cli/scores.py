@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from palate.evaluation.evaluate import Evaluation, Scores
     from palate.evaluation.metrics import Metric
 
-__all__ = ["counted_rows", "legend", "metrics_in", "outcome", "plus_minus", "print_scores", "score"]
+__all__ = ["counted_rows", "describe_lists", "legend", "metrics_in", "outcome", "plus_minus", "print_scores", "score"]
 
 
 def print_scores(title: str, named: dict[str, Scores], spread: Scores | None = None) -> None:
@@ -106,3 +106,21 @@ def outcome(training: Mapping[str, Any]) -> str:
     if training.get("stage") == "pilot":
         parts.append("cut short in a pilot (a trial fit), which leaves the validation part of the ratings out")
     return ", ".join(parts)
+
+
+def describe_lists(record: Mapping[str, Any]) -> str:
+    """Return a sentence on how lists are ranked, and why.
+
+    >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
+    'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
+    """
+    if record["head"] is None:
+        way = "predicted ratings"
+    elif record["power"]:
+        way = f"interest: the chance of being chosen ({record['head']}), times the chance of being liked"
+        way += "" if record["power"] == 1 else f" to the power of {record['power']:g}"
+    else:
+        way = f"the chance of being chosen ({record['head']})"
+    tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
+    figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
+    return f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")

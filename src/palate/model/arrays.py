@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError
+from palate.model.choice import ChoiceHead, FactorsHead
+from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
@@ -46,6 +48,8 @@ class ModelArrays:
     solver: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     predicts: Predicts = "rating"
+    choice: ChoiceHead | None = None
+    interest: Interest | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")
@@ -90,6 +94,13 @@ class ModelArrays:
     def unobserved_term(self) -> UnobservedTerm | None:
         """What unrated items add to every user's equations; None if only ratings count."""
         return self.penalty.unobserved_term(self.item_factors)
+
+    @cached_property
+    def choice_head(self) -> ChoiceHead | None:
+        """How likely users choose items: `choice`, or the model's own factors if its scores are choices; else None."""
+        if self.choice is None and self.predicts == "choice":
+            return FactorsHead(self.user_factors, self.item_factors, self.penalty)
+        return self.choice
 
     def require_posterior(self) -> Posterior:
         """Return the posterior.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.errors import SettingsError
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import allowed_items, find_ids
+from palate.model.recommend import RankBy, check_rank_by, rank_items
+from palate.parallel import pool
 from palate.parquet import writing_parquet
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
@@ -20,6 +24,9 @@ __all__ = ["recommend_all", "recommend_batch"]
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
 _ROWS = 1 << 20
+# How many users a thread ranks at a time, where each is ranked alone.
+_TASK = 64
+_NO_ITEMS = np.empty(0, np.int32)
 
 
 def recommend_batch(
@@ -32,12 +39,14 @@ def recommend_batch(
     only: Iterable[Id] | None,
     exclude: Iterable[Id],
     least: int,
+    by: RankBy | None,
+    level: float,
     threads: int | None,
 ) -> tuple[NDArray[np.int32], Floats]:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = _user_index(model, users)
-    with _ranker(model, lowest, only, exclude, least).opened(threads) as rank:
-        return _rank(model, rank, user, n, seen)
+    with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
+        return rank(user, n, seen)
 
 
 def recommend_all(
@@ -52,20 +61,23 @@ def recommend_all(
     only: Iterable[Id] | None,
     exclude: Iterable[Id],
     least: int,
+    by: RankBy | None,
+    level: float,
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Write the n best items of all users to a Parquet file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, ranker, rows = _user_index(model, users), _ranker(model, lowest, only, exclude, least), 0
+    user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
+    ranking = _opened(model, by, level, lowest, allowed, threads)
     schema = _schema(model, titles)
     item_titles = np.array([model.catalogue.title(id) for id in model.items.ids.tolist()] if titles else [], object)
     step = max(1, min(_USERS, _ROWS // n))
-    with writing_parquet(Path(path), schema) as write, ranker.opened(threads) as rank:
+    with writing_parquet(Path(path), schema) as write, ranking as rank:
         for start in range(0, len(user), step):
             part = user[start : start + step]
-            items, values = _rank(model, rank, part, n, seen)
+            items, values = rank(part, n, seen)
             row, place = np.nonzero(items >= 0)
             item = items[row, place]
             columns = {
@@ -95,13 +107,52 @@ def _user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32
     return find_ids(model, model.users, users).ravel()
 
 
-def _ranker(
-    model: ModelArrays, lowest: bool, only: Iterable[Id] | None, exclude: Iterable[Id], least: int
-) -> BatchRanker:
-    return BatchRanker(model.item_factors, model.item_bias, allowed_items(model, only, exclude, least), lowest)
+class _Ranking(Protocol):
+    def __call__(self, user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]: ...
 
 
-def _rank(
+@contextmanager
+def _opened(
+    model: ModelArrays,
+    by: RankBy | None,
+    level: float,
+    lowest: bool,
+    allowed: NDArray[np.bool_] | None,
+    threads: int | None,
+) -> Iterator[_Ranking]:
+    """Yield a function that ranks for users by index: it returns items, -1 where too few are left, and scores."""
+    order = check_rank_by(model, by, lowest, level, None)
+    if order == "chance":
+        raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
+    if order == "prediction":
+        ranker = BatchRanker(model.item_factors, model.item_bias, allowed, lowest)
+        with ranker.opened(threads) as rank_block:
+            yield lambda user, n, seen: _rank_by_prediction(model, rank_block, user, n, seen)
+        return
+    with pool(threads) as run:
+
+        def rank(user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]:
+            check_count(n)
+            items, values = np.full((len(user), n), -1, np.int32), np.full((len(user), n), np.nan, np.float32)
+
+            def rank_users(rows: slice) -> None:
+                for row, index in zip(range(len(user))[rows], user[rows].tolist(), strict=True):
+                    hidden = _NO_ITEMS if seen or model.seen is None else model.seen[index][0]
+                    chosen, score = rank_items(
+                        model, model.users[index], n, order, lowest, allowed, hidden, level, None
+                    )
+                    items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
+
+            # The first user loads the kernels, before the threads start: see BatchRanker.
+            blocks = [slice(0, 1), *(slice(at, at + _TASK) for at in range(1, len(user), _TASK))]
+            rank_users(blocks[0])
+            run(rank_users, blocks[1:])
+            return items, values
+
+        yield rank
+
+
+def _rank_by_prediction(
     model: ModelArrays, rank: RankFunction, user: NDArray[np.int32], n: int, seen: bool
 ) -> tuple[NDArray[np.int32], Floats]:
     offsets = (model.intercept + model.user_bias[user].astype(np.float64)).astype(np.float32)

@@ -15,9 +15,10 @@ from palate.model.batch import recommend_all, recommend_batch
 from palate.model.explain import Explanation, explain
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.item_index import index_items
+from palate.model.lookup import find_ids
 from palate.model.predict import deviation_table, interval_table, predict, predict_table
 from palate.model.profile import Profile
-from palate.model.recommend import recommend
+from palate.model.recommend import RankBy, choice_chances, choice_scores, like_chances, recommend
 from palate.model.similar import similar_items, similar_users
 from palate.ranking import Scored
 from palate.ranking.approximate import ItemIndex
@@ -61,6 +62,11 @@ class Model(ModelArrays):
     predicts
         What the scores are: "rating", or "choice" (how likely a user chooses an item; errors in rating points do not
         exist then).
+    choice
+        How likely users choose items, whatever they then say of them; None if that is not known, or `predicts` is
+        "choice" and the factors above say it.
+    interest
+        How choice and prediction are combined to rank lists; None if there is no `choice`.
     """
 
     def predict(
@@ -145,12 +151,12 @@ class Model(ModelArrays):
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
-        by: Literal["prediction", "lower bound", "chance"] = "prediction",
+        by: RankBy | None = None,
         level: float = 0.8,
         seed: int | None = None,
         index: ItemIndex | None = None,
     ) -> list[Scored]:
-        """Return the n items with the highest predicted ratings, best first.
+        """Return the n items that a user would most likely choose and like, best first.
 
         Parameters
         ----------
@@ -159,7 +165,7 @@ class Model(ModelArrays):
         n
             How many; fewer are returned if fewer are left.
         lowest
-            Return the items with the lowest predicted ratings instead, lowest first.
+            Return the items with the lowest scores instead, lowest first; by default those of the prediction.
         seen
             Whether to include what the user has rated.
         only, exclude
@@ -168,10 +174,12 @@ class Model(ModelArrays):
         least
             The number of ratings that an item must have at least; little is known about an item with fewer.
         by
-            What to rank by. "lower bound": the lower end of the prediction's interval, for items that are good with
-            little doubt (with `lowest`, the upper end). "chance": a draw from what the prediction may be, so that items
-            with few ratings are recommended from time to time (Thompson sampling, Thompson 1933). The score is that
-            end, or that draw.
+            What to rank by; None for "interest" if the model has a choice head, else for "prediction".
+            "interest": how likely the user chooses the item and likes it, see `palate.model.interest`. "choice": how
+            likely the user chooses it. "prediction": the predicted rating. "lower bound": the lower end of the
+            prediction's interval, for items that are good with little doubt (with `lowest`, the upper end). "chance":
+            a draw from what the prediction may be, so that items with few ratings are recommended from time to time
+            (Thompson sampling, Thompson 1933). The score is that number.
         level
             The probability of the interval.
         seed
@@ -185,7 +193,7 @@ class Model(ModelArrays):
             If the user is unknown, or an item of a filter is in neither the ratings nor the catalogue.
         SettingsError
             If `n`, `by`, `level` or `seed` is impossible; if the ranking needs a posterior and the model has none; if
-            the index is of another model, or `by` is not "prediction" with an index.
+            the index is of another model, or is to rank by something else than the prediction.
         """
         return recommend(
             self, user, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
@@ -202,6 +210,8 @@ class Model(ModelArrays):
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
+        by: RankBy | None = None,
+        level: float = 0.8,
         threads: int | None = None,
     ) -> tuple[NDArray[np.int32], Floats]:
         """Return the n best items of many users at once: the same as `recommend` for each, to the last bit.
@@ -210,8 +220,8 @@ class Model(ModelArrays):
         ----------
         users
             Ids; None for all users in the order of `users`.
-        n, lowest, seen, only, exclude, least
-            As in `recommend`.
+        n, lowest, seen, only, exclude, least, by, level
+            As in `recommend`; not by "chance".
         threads
             How many; by default one for each core. The number does not change the result.
 
@@ -221,18 +231,17 @@ class Model(ModelArrays):
             int32, (users, n): item indices, best first; -1 where fewer than n items are left.
             ``model.items.ids[items]`` are the ids.
         scores : ndarray
-            float32, (users, n): predicted ratings; NaN where fewer than n items are left.
+            float32, (users, n): what the items are ranked by; NaN where fewer than n items are left.
 
         Raises
         ------
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_batch(
-            self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, threads=threads
-        )
+            self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
+            threads=threads,
+        )  # fmt: skip
 
     def recommend_all(
         self,
@@ -246,6 +255,8 @@ class Model(ModelArrays):
         only: Iterable[Id] | None = None,
         exclude: Iterable[Id] = (),
         least: int = 0,
+        by: RankBy | None = None,
+        level: float = 0.8,
         threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
@@ -259,8 +270,8 @@ class Model(ModelArrays):
         ----------
         path
             The file. An existing file is replaced at the end.
-        n, lowest, seen, only, exclude, least
-            As in `recommend`.
+        n, lowest, seen, only, exclude, least, by, level
+            As in `recommend`; not by "chance".
         users
             Ids; None for all users.
         titles
@@ -279,14 +290,12 @@ class Model(ModelArrays):
         ------
         StorageError
             If the file cannot be written. An existing file is then left as it was, as it is after Ctrl-C.
-        UnknownIdError
+        UnknownIdError, SettingsError
             As in `recommend`.
-        SettingsError
-            If n is impossible.
         """
         return recommend_all(
             self, path, n, users=users, titles=titles, lowest=lowest, seen=seen, only=only, exclude=exclude,
-            least=least, threads=threads, progress=progress,
+            least=least, by=by, level=level, threads=threads, progress=progress,
         )  # fmt: skip
 
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:
@@ -310,7 +319,9 @@ class Model(ModelArrays):
         """
         return index_items(self, threads, seed)
 
-    def similar_items(self, item: Id, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine") -> list[Scored]:
+    def similar_items(
+        self, item: Id, n: int = 10, *, by: Literal["cosine", "dot", "choice"] = "cosine"
+    ) -> list[Scored]:
         """Return the n items whose factors are most similar to those of an item: what the same people like.
 
         Parameters
@@ -320,7 +331,7 @@ class Model(ModelArrays):
         n
             How many.
         by
-            "cosine" of the factors, or their "dot" product.
+            "cosine" of the factors, or their "dot" product; "choice": what the same people choose, by the choice head.
 
         Raises
         ------
@@ -345,10 +356,8 @@ class Model(ModelArrays):
 
         Raises
         ------
-        UnknownIdError
-            If the user has no factors.
-        SettingsError
-            If `n` or `by` is impossible.
+        UnknownIdError, SettingsError
+            As in `similar_items`.
         """
         return similar_users(self, user, n, by)
 
@@ -370,6 +379,44 @@ class Model(ModelArrays):
             If the model keeps no ratings and `user` is an id.
         """
         return explain(self, user, item)
+
+    def choice_scores(self, user: Id | Profile) -> Floats:
+        """Return how likely a user chooses each item: float32, (items,), in the order of `items`.
+
+        The scores of a choice head are not probabilities; only their order and their ratios mean something.
+
+        Raises
+        ------
+        UnknownIdError
+            If the user is unknown.
+        SettingsError
+            If the model has no choice head.
+        """
+        return choice_scores(self, user)
+
+    def choice_chances(self, user: Id | Profile) -> Floats:
+        """Return the probability that a user chooses each item next: float32, (items,), in the order of `items`.
+
+        It is calibrated on choices that were held out: see `palate.model.interest.ChanceCalibration`.
+
+        Raises
+        ------
+        UnknownIdError, SettingsError
+            As in `choice_scores`.
+        """
+        return choice_chances(self, user)
+
+    def like_chances(self, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability that a user likes items once the user has chosen them: float64, (items,).
+
+        Raises
+        ------
+        UnknownIdError
+            If the user or an item is unknown.
+        SettingsError
+            If the model has no choice head.
+        """
+        return like_chances(self, user, find_ids(self, self.items, items).ravel())
 
     def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.choice import ChoiceHead
 from palate.model.lookup import check_profile, find_ids
 from palate.model.profile import Profile
 from palate.model.uncertainty import Posterior, Prediction
@@ -64,12 +65,28 @@ def _predict_pairs(model: ModelArrays, user: Any, item: Any, unknown: Unknown) -
     return prediction, lambda posterior: posterior.variance(u, i)
 
 
+def _choose_indices(model: ModelArrays, head: ChoiceHead, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
+    """Return the choice scores of pairs of indices: an unknown id, or a model without ratings, gives the mean."""
+    values = np.full(len(user), model.mean, np.float32)
+    if model.seen is None:
+        return values
+    rows = np.argsort(user, kind="stable")
+    known = rows[(user[rows] >= 0) & (item[rows] >= 0)]
+    for some in np.split(known, np.flatnonzero(np.diff(user[known])) + 1):
+        if len(some):
+            values[some] = head.user_scores(user[some[:1]], model.seen)[0, item[some]]
+    return values
+
+
 def _predict_for_new_user(model: ModelArrays, user: Profile, item: Any, unknown: Unknown) -> tuple[Any, Variance]:
     check_profile(model, user, "user")
     if isinstance(item, Profile):
         check_profile(model, item, "item")
         raise SettingsError("a new user and a new item cannot be predicted together: one must be an id")
     i = find_ids(model, model.items, item, unknown)
+    if model.choice is not None and model.predicts == "choice":
+        values = model.choice.new_user_scores(user.items, user.ratings)
+        return np.where(i < 0, np.float32(model.mean), values[i]), lambda posterior: posterior
     unrated = None if model.posterior is None else model.posterior.items.mean
     prediction = _predict_for_profile(model, user, model.item_factors, model.item_bias, unrated, i)
     return prediction, lambda posterior: posterior.folded_user_variance(user, model.item_factors, i)
@@ -128,6 +145,8 @@ def _table_indices(model: ModelArrays, ratings: Ratings) -> tuple[NDArray[np.int
 
 def _predict_indices(model: ModelArrays, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
     """Return intercept + biases + product of factors for pairs of indices, not clipped; -1 is unknown."""
+    if model.choice is not None and model.predicts == "choice":
+        return _choose_indices(model, model.choice, user, item)
     predictions = np.empty(len(user), np.float32)
     step = max(1, _BATCH_CELLS // max(1, model.factors))
     for start in range(0, len(user), step):

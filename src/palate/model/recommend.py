@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
 from palate.model.profile import Profile
 from palate.ranking import Scored, best, scores
 from palate.ranking.approximate import ItemIndex
 
-__all__ = ["recommend"]
+__all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
+
+#: What lists are ordered by.
+RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
+
+# Interest is computed for the likeliest choices first: so many at least, and for each item that is wanted.
+_CANDIDATES, _PER_ITEM = 64, 8
 
 
 def recommend(
@@ -27,7 +36,7 @@ def recommend(
     only: Iterable[Id] | None,
     exclude: Iterable[Id],
     least: int,
-    by: str,
+    by: RankBy | None,
     level: float,
     seed: int | None,
     index: ItemIndex | None,
@@ -36,36 +45,152 @@ def recommend(
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
     if index is not None:
-        check_index(model, index, by)
+        check_index(model, index, by or "prediction")
+        by = "prediction"
         if only is None:
             excluded = np.union1d(hidden, filter_index(model, exclude))
             recommended = recommend_from_index(model, index, profile, n, lowest, excluded, least)
             if recommended is not None:
                 return recommended
+    by = check_rank_by(model, by, lowest, level, seed)
+    allowed = allowed_items(model, only, exclude, least)
+    items, values = rank_items(model, user, n, by, lowest, allowed, hidden, level, seed)
+    return scored_list(model, model.items, items, values)
+
+
+def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float, seed: int | None) -> RankBy:
+    """Return what lists are ordered by: interest if nothing else is asked for and the model knows it.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such order, or the model lacks what it needs.
+    """
+    if by is None:
+        if model.predicts == "choice":
+            return "choice"
+        return "interest" if model.interest is not None and not lowest else "prediction"
+    if by not in get_args(RankBy):
+        raise SettingsError(f"items are ranked by {', '.join(map(repr, get_args(RankBy)))}, not by {by!r}")
+    if by == "interest" and (model.interest is None or model.choice is None):
+        raise SettingsError("this model has no choice head, so it knows no interest: rank by 'prediction'")
+    if by == "choice" and model.choice_head is None:
+        raise SettingsError("this model has no choice head: rank by 'prediction', or fit one with palate fit")
+    if by == "prediction" and model.predicts == "choice" and model.choice is not None:
+        raise SettingsError("this model predicts choices and no ratings: rank by 'choice'")
+    if by == "interest" and lowest:
+        raise SettingsError("the lowest items are ranked by 'prediction', not by 'interest'")
+    if by in ("lower bound", "chance"):
+        model.require_posterior().width(level)
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
+    return cast(RankBy, by)
+
+
+def rank_items(
+    model: ModelArrays,
+    user: Id | Profile,
+    n: int,
+    by: RankBy,
+    lowest: bool,
+    allowed: NDArray[np.bool_] | None,
+    hidden: NDArray[np.int32],
+    level: float,
+    seed: int | None,
+) -> tuple[NDArray[np.integer], Floats]:
+    """Return the indices of the n best items of one user and their scores: float32, (n,) or shorter."""
+    if by == "interest":
+        return _rank_by_interest(model, user, n, allowed, hidden)
+    if by == "choice":
+        values = choice_scores(model, user)
+        chosen = best(values, n, allowed, hidden, lowest)
+        return chosen, values[chosen]
+    profile = profile_of(model, user)
     values = scores(model.item_factors, model.item_bias, profile.factors, model.intercept + profile.bias)
     if by != "prediction":
         values = _uncertain_scores(model, user, values, by, level, seed, lowest)
-    chosen = best(values, n, allowed_items(model, only, exclude, least), hidden, lowest)
-    return scored_list(model, model.items, chosen, model.scale.clip(values[chosen]))
+    chosen = best(values, n, allowed, hidden, lowest)
+    return chosen, np.asarray(model.scale.clip(values[chosen]), np.float32)
+
+
+def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
+    """Return how likely a user chooses each item: float32, (items,).
+
+    Of a user who has chosen nothing yet only one thing is known: items that many choose are likely.
+    """
+    head = model.choice_head
+    if head is None:
+        raise SettingsError("this model has no choice head")
+    profile = profile_of(model, user)
+    if not len(profile.items):
+        return np.asarray(model.item_counts / max(1, len(model.users)), np.float32)
+    if isinstance(user, Profile) or model.seen is None:
+        return head.new_user_scores(profile.items, profile.ratings)
+    index = np.array([require_id(model, model.users, user)], np.int32)
+    row: Floats = head.user_scores(index, model.seen)[0]
+    return row
+
+
+def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
+    """Return the probability that a user chooses each item next: float32, (items,)."""
+    interest, scores = _require_interest(model), choice_scores(model, user)
+    count = len(profile_of(model, user).items)
+    if not count:
+        return scores  # the share of users who chose each item
+    return interest.calibration.chances(scores, model.item_counts, count)
+
+
+def _require_interest(model: ModelArrays) -> Interest:
+    if model.interest is None:
+        raise SettingsError("this model has no choice head, so it knows no interest and no chances of choices")
+    return model.interest
+
+
+def _rank_by_interest(
+    model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
+) -> tuple[NDArray[np.integer], Floats]:
+    chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
+    while True:
+        candidates = best(chances, count, allowed, hidden)
+        interest = chances[candidates] * like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = interest.astype(np.float32)
+        order = np.lexsort((candidates, -interest))[:n]
+        # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
+        if len(candidates) < count or interest[order[-1]] > chances[candidates[-1]]:
+            return candidates[order], interest[order]
+        count *= 4
+
+
+def like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the probability that a user likes items, by index, once the user has chosen them: float64, (items,)."""
+    interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
+    offset = model.intercept + profile.bias
+    prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
+    deviation: float | NDArray[np.float64] = interest.deviation
+    if model.posterior is not None:
+        deviation = np.sqrt(_variance(model, user, index)[0])
+    return chance_of_liking(prediction, deviation, interest.boundary)
+
+
+def _variance(
+    model: ModelArrays, user: Id | Profile, items: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the variance of a user's ratings around predictions, and the part of it that is noise."""
+    posterior = model.require_posterior()
+    if isinstance(user, Profile):
+        variance = np.asarray(posterior.folded_user_variance(user, model.item_factors, items))
+        return variance, posterior.noise_variance(None, items)
+    index = require_id(model, model.users, user)
+    return posterior.variance(index, items), posterior.noise_variance(index, items)
 
 
 def _uncertain_scores(
-    model: ModelArrays, user: Id | Profile, values: Floats, by: str, level: float, seed: int | None, lowest: bool
+    model: ModelArrays, user: Id | Profile, values: Floats, by: RankBy, level: float, seed: int | None, lowest: bool
 ) -> Floats:
     """Return an end of each prediction's interval, or a draw from what each prediction may be."""
-    if by not in ("lower bound", "chance"):
-        raise SettingsError(f"items are ranked by 'prediction', 'lower bound' or 'chance', not {by!r}")
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
-    posterior, items = model.require_posterior(), np.arange(len(model.items), dtype=np.int32)
-    if isinstance(user, Profile):
-        variance = posterior.folded_user_variance(user, model.item_factors, items)
-        noise = posterior.noise_variance(None, items)
-    else:
-        u = require_id(model, model.users, user)
-        variance, noise = posterior.variance(u, items), posterior.noise_variance(u, items)
+    variance, noise = _variance(model, user, np.arange(len(model.items), dtype=np.int32))
     if by == "lower bound":
-        reach = posterior.width(level) * np.sqrt(variance)
+        reach = model.require_posterior().width(level) * np.sqrt(variance)
         return np.asarray(values + reach if lowest else values - reach, np.float32)
-    draws = np.random.default_rng(seed).normal(size=len(items))
+    draws = np.random.default_rng(seed).normal(size=len(values))
     return np.asarray(values + draws * np.sqrt(np.maximum(variance - noise, 0)), np.float32)

@@ -17,7 +17,19 @@ __all__ = ["similar_items", "similar_users"]
 def similar_items(model: ModelArrays, item: Id, n: int, by: str) -> list[Scored]:
     """Return the n items most similar to an item: see `palate.Model.similar_items`."""
     index = require_id(model, model.items, item)
+    if by == "choice" or (model.choice is not None and model.predicts == "choice"):
+        return _chosen_together(model, index, n)
     return _most_similar(model, model.items, model.item_factors, model.item_factors[index], index, n, by)
+
+
+def _chosen_together(model: ModelArrays, index: int, n: int) -> list[Scored]:
+    if model.choice_head is None:
+        raise SettingsError("this model has no choice head: similarity is by 'cosine' or 'dot'")
+    similarity = model.choice_head.similarities(index)
+    allowed = similarity > 0
+    allowed[index] = False
+    chosen = best(similarity, n, allowed)
+    return scored_list(model, model.items, chosen, similarity[chosen])
 
 
 def similar_users(model: ModelArrays, user: Id | Profile, n: int, by: str) -> list[Scored]:

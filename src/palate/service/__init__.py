@@ -1,7 +1,8 @@
-"""A model as a running service: HTTP API, event store and page. It needs the extra 'serve', and never a solver.
+"""A model as a running service: HTTP API, event store and web page. It needs the extra 'serve', and no solver.
 
-settings ─ what can be configured      store, schema ─ ratings and keys in a database
-running ─ the model that is served     people ─ a user from the model's ratings and the store's
-edge, guard, limits ─ what stands before every request     problems ─ every error as a document
-routes ─ the endpoints     shapes ─ what they take and give     app ─ all of it together
+settings ─ what can be configured                     store, database, tables, read_cache ─ ratings and API keys
+loaded_model, model_holder ─ the model being served   profiles ─ a user from the model's and the store's ratings
+middleware, auth, limits, logs, metrics ─ what happens before and after every request
+routes ─ the endpoints        schemas, serializers ─ requests and responses        problems ─ errors as documents
+app_state, app, server, schedule ─ all of it together  portable ─ what operating systems do differently
 """

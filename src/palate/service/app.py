@@ -1,4 +1,4 @@
-"""All of the service together."""
+"""The application: all parts of the service together."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ from starlette.staticfiles import StaticFiles
 import palate
 from palate.errors import StoreError
 from palate.service import logs, problems
+from palate.service.app_state import AppState
 from palate.service.metrics import EXCHANGES, LOADED
-from palate.service.middleware import Edge
+from palate.service.middleware import ServiceMiddleware
 from palate.service.routes import ROUTERS
 from palate.service.schemas import Problem
 from palate.service.settings import Settings
-from palate.service.web import Parts
 
-__all__ = ["from_environment", "make_app"]
+__all__ = ["app_from_environment", "make_app"]
 
 _log = logging.getLogger("palate.service")
-_LOOK, _DAY = 0.5, 86_400
+_LOOK_EVERY, _DAY = 0.5, 86_400
+_PROTECTED = ("/v1/users", "/v1/recommendations", "/v1/predictions", "/v1/admin", "/metrics")
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """Return the application. The store and the model are opened at once, so that what is wrong is told at the start.
+    """Return the application. The store and the model are opened at once, so that errors are reported at the start.
 
     Raises
     ------
     PalateError
         If the store or the model cannot be opened.
     """
-    service = Parts.of(settings)
+    state = AppState.open(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        LOADED.set(service.running.edition.loaded)
+        LOADED.set(state.loaded.loaded)
         gc.collect()
-        gc.freeze()  # the model's objects stay: collections need not walk through them
-        watch = asyncio.create_task(_watch(service))
+        gc.freeze()  # the model's objects stay: the garbage collector need not visit them
+        watching = asyncio.create_task(_watch(state))
         yield
-        watch.cancel()
-        service.close()
+        watching.cancel()
+        state.close()
 
     app = FastAPI(
         title="palate",
@@ -64,73 +65,73 @@ def make_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.state.parts = service
+    app.state.palate = state
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    _describe(app)
+    _complete_openapi(app)
     if settings.page.is_dir():
         app.mount("/", StaticFiles(directory=settings.page, html=True))
-    app.add_middleware(Edge, settings=settings, guard=service.guard)
-    if settings.origins:  # around the edge: a browser asks without a key, and its page may read why it was refused
-        told = ["X-Request-Id", "Retry-After", "ETag"]
+    app.add_middleware(ServiceMiddleware, settings=settings, authenticator=state.authenticator)
+    if (
+        settings.origins
+    ):  # outside of our own middleware: a browser asks without a key, and must be able to read refusals
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=told,
+            expose_headers=["X-Request-Id", "Retry-After", "ETag"],
         )
     return app
 
 
-def from_environment() -> FastAPI:
-    """Return the application for one of several workers, who find the settings in their environment."""
+def app_from_environment() -> FastAPI:
+    """Return the application for one of several workers, which read the settings from their environment."""
     settings = Settings.resolve()
     logs.configure(settings.log)
     return make_app(settings)
 
 
-async def _watch(service: Parts) -> None:
-    """Look for a new model file now and then, and once a day for visitors who do not come back."""
-    swept, supervisor = 0.0, multiprocessing.parent_process()
+async def _watch(state: AppState) -> None:
+    """Look for a new model file twice a second, and once a day for visitors to forget."""
+    visitors_checked, supervisor = 0.0, multiprocessing.parent_process()
     while True:
-        if supervisor is not None and not supervisor.is_alive():  # it was killed: nobody else would end this worker
+        if supervisor is not None and not supervisor.is_alive():  # it was killed, so nobody else would end this worker
             os.kill(os.getpid(), signal.SIGTERM)
             return
         try:
-            if service.running.has_changed():
-                taken = await run_in_threadpool(service.running.refresh)
-                EXCHANGES.labels("taken" if taken else "refused" if service.running.refused else "same").inc()
-                LOADED.set(service.running.edition.loaded)
-            if time.time() - swept > _DAY:
-                swept = time.time()
-                await run_in_threadpool(service.store.forget_visitors, swept - service.settings.visitor_days * _DAY)
+            if state.holder.has_changed():
+                is_replaced = await run_in_threadpool(state.holder.refresh)
+                EXCHANGES.labels("taken" if is_replaced else "refused" if state.holder.refused else "same").inc()
+                LOADED.set(state.loaded.loaded)
+            if time.time() - visitors_checked > _DAY:
+                visitors_checked = time.time()
+                oldest = visitors_checked - state.settings.visitor_days * _DAY
+                await run_in_threadpool(state.store.forget_visitors, oldest)
         except StoreError as error:
-            _log.warning("visitors could not be forgotten", extra={"reason": str(error)})
+            _log.warning("old visitors could not be forgotten", extra={"reason": str(error)})
         except Exception:
             _log.exception("looking for a new model failed")
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_LOOK_EVERY)
 
 
-def _describe(app: FastAPI) -> None:
-    """Complete the OpenAPI document with what is done before the endpoints."""
-    made = app.openapi
+def _complete_openapi(app: FastAPI) -> None:
+    """Add to the OpenAPI document what the middleware does: problem documents and API keys."""
+    describe_endpoints = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = made()
-            parts = document.setdefault("components", {})
-            parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-            parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
+            document = describe_endpoints()
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
             for path, operations in document["paths"].items():
                 for operation in operations.values():
-                    if path.startswith(
-                        ("/v1/users", "/v1/recommendations", "/v1/predictions", "/v1/admin", "/metrics")
-                    ):
+                    if path.startswith(_PROTECTED):
                         operation["security"] = [{"key": []}] if path.startswith("/v1/admin") else [{}, {"key": []}]
             for unused in ("HTTPValidationError", "ValidationError"):
-                parts["schemas"].pop(unused, None)
+                components["schemas"].pop(unused, None)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

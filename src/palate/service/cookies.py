@@ -3,63 +3,62 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import re
 import secrets
 
+from itsdangerous import BadSignature, Signer
 from starlette.requests import Request
 from starlette.responses import Response
 
 from palate.service.store import Store, visitor_owner
 
-__all__ = ["COOKIE", "Visitors"]
+__all__ = ["COOKIE", "VisitorCookies"]
 
 COOKIE = "palate_visitor"
 _YEAR = 365 * 86_400
-_COOKIE = re.compile(r"([A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
 
 
-class Visitors:
-    """Signs and reads cookies.
+class VisitorCookies:
+    """Signs and reads the cookies of visitors.
 
     Parameters
     ----------
     store
-        Keeps the secret that all workers sign with, unless one is given.
+        The store. Without `secret` it keeps a random secret that all workers sign with.
     secret
-        The secret.
+        The secret to sign with.
     """
 
     def __init__(self, store: Store, secret: str = "") -> None:
-        self.store = store
-        self._given = secret
+        self.store, self.secret = store, secret
+        self._signer: Signer | None = None
 
-    def _secret(self) -> bytes:
-        if not self._given:
-            self._given = self.store.set_fact("cookies", secrets.token_hex(32), keep=True)
-        return self._given.encode()
-
-    def _sign(self, visitor: str) -> str:
-        return hmac.new(self._secret(), visitor.encode(), hashlib.sha256).hexdigest()
+    def _signing(self) -> Signer:
+        if self._signer is None:  # the store is asked when the first cookie comes, not when the service starts
+            secret = self.secret or self.store.set_fact("cookies", secrets.token_hex(32), keep=True)
+            self._signer = Signer(secret, salt=COOKIE, key_derivation="hmac", digest_method=hashlib.sha256)
+        return self._signer
 
     def owner(self, request: Request) -> str | None:
-        """Return under which name a visitor's ratings are kept, None for somebody without a cookie of ours."""
-        found = _COOKIE.fullmatch(request.cookies.get(COOKIE, ""))
-        if found is None or not hmac.compare_digest(self._sign(found[1]), found[2]):
+        """Return the name under which the visitor's ratings are stored, None without a cookie of this service."""
+        cookie = request.cookies.get(COOKIE)
+        if not cookie:
             return None
-        return visitor_owner(found[1])
+        try:
+            return visitor_owner(self._signing().unsign(cookie).decode("ascii"))
+        except (BadSignature, UnicodeError):
+            return None
 
-    def welcome(self, request: Request, response: Response) -> str:
-        """Return the visitor's name in the store; who has none gets one with the response."""
+    def owner_or_new(self, request: Request, response: Response) -> str:
+        """Return the name under which the visitor's ratings are stored. The response sets a new visitor's cookie."""
         owner = self.owner(request)
         if owner is not None:
             return owner
         visitor = secrets.token_urlsafe(16)
-        self._set(request, response, f"{visitor}.{self._sign(visitor)}", _YEAR)
+        self._set(request, response, self._signing().sign(visitor).decode("ascii"), _YEAR)
         return visitor_owner(visitor)
 
-    def farewell(self, request: Request, response: Response) -> None:
-        """Take the cookie back."""
+    def delete(self, request: Request, response: Response) -> None:
+        """Delete the cookie."""
         self._set(request, response, "", 0)
 
     def _set(self, request: Request, response: Response, value: str, age: int) -> None:

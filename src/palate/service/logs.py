@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line. Neither headers, cookies nor queries are ever in them."""
+"""Logs as one JSON object a line. Headers, cookies and queries are never logged."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 import orjson
 from starlette.types import Scope
 
-__all__ = ["JsonFormatter", "access", "configure"]
+__all__ = ["JsonFormatter", "configure", "log_request"]
 
 _ACCESS = logging.getLogger("palate.access")
-_USUAL = frozenset(vars(logging.makeLogRecord({})))
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record and what it carries."""
+    """Formats a log record and its extra fields as JSON.
+
+    This is our own code because a library for these ten lines would be one more dependency.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
-        told: dict[str, Any] = {"at": round(record.created, 3), "level": record.levelname.lower()}
-        told |= {"log": record.name, "message": record.getMessage()}
-        told |= {name: value for name, value in vars(record).items() if name not in _USUAL and name != "color_message"}
+        fields: dict[str, Any] = {"at": round(record.created, 3), "level": record.levelname.lower()}
+        fields |= {"log": record.name, "message": record.getMessage()}
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return orjson.dumps(told, default=str).decode()
+            fields["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(fields, default=str).decode()
 
 
 def configure(level: str) -> None:
@@ -41,8 +44,8 @@ def configure(level: str) -> None:
         logging.getLogger(name).propagate = True
 
 
-def access(scope: Scope, status: int, seconds: float, request: str) -> None:
-    """Log one request. The line is made here, at a third of the cost of a record."""
+def log_request(scope: Scope, status: int, seconds: float, request: str) -> None:
+    """Log one request. The line is written without a log record, at a third of the cost."""
     if not _ACCESS.isEnabledFor(logging.INFO):
         return
     client = scope.get("client")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +14,11 @@ from starlette.responses import Response
 
 from palate.errors import DataError, PalateError, ReadError, SettingsError, StorageError, StoreError, UnknownIdError
 
-__all__ = ["MEDIA", "install", "problem"]
+__all__ = ["MEDIA_TYPE", "install", "problem"]
 
-MEDIA = "application/problem+json"
+_log = logging.getLogger("palate.service")
+
+MEDIA_TYPE = "application/problem+json"
 
 _STATUS: list[tuple[type[PalateError], int, str]] = [
     (UnknownIdError, 404, "Unknown id"),
@@ -30,48 +33,49 @@ _STATUS: list[tuple[type[PalateError], int, str]] = [
 def problem(status: int, detail: str, title: str = "", headers: dict[str, str] | None = None, **more: Any) -> Response:
     """Return a problem document."""
     body = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
-    given = {"Cache-Control": "no-store", **(headers or {})}
+    all_headers = {"Cache-Control": "no-store", **(headers or {})}
     if status == 503:
-        given.setdefault("Retry-After", "2")
-    return Response(orjson.dumps({**body, **more}, default=str), status, given, MEDIA)
+        all_headers.setdefault("Retry-After", "2")
+    return Response(orjson.dumps({**body, **more}, default=str), status, all_headers, MEDIA_TYPE)
 
 
-async def _on_purpose(request: Request, error: Exception) -> Response:
+async def _palate_error(request: Request, error: Exception) -> Response:
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
             return problem(status, str(error), title)
-    return problem(500, "this should not have happened: it was logged")
+    _log.error("an error without a status", exc_info=error)
+    return await _unexpected_error(request, error)
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
     return problem(error.status_code, detail, headers=dict(error.headers or {}))
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    given = request.headers.get("content-type", "")
-    if any(one["loc"][0] == "body" for one in error.errors()) and not _is_json(given):
-        said = f"not {given[:100]!r}" if given else "which is missing"
-        return problem(415, f"a body needs the header 'Content-Type: application/json', {said}")
-    wrong = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
-    said = "; ".join(f"{'.'.join(map(str, one['where']))}: {one['what']}" for one in wrong[:3])
-    return problem(422, said[:500], "The request is not as described", errors=wrong[:20])
+    media_type = request.headers.get("content-type", "")
+    if any(one["loc"][0] == "body" for one in error.errors()) and not _is_json(media_type):
+        actual = f"not {media_type[:100]!r}" if media_type else "which is missing"
+        return problem(415, f"a body needs the header 'Content-Type: application/json', {actual}")
+    errors = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
+    detail = "; ".join(f"{'.'.join(map(str, one['where']))}: {one['what']}" for one in errors[:3])
+    return problem(422, detail[:500], "The request is not as described", errors=errors[:20])
 
 
-def _is_json(media: str) -> bool:
-    kind = media.partition(";")[0].strip().lower()
+def _is_json(media_type: str) -> bool:
+    kind = media_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-async def _bug(request: Request, error: Exception) -> Response:
+async def _unexpected_error(request: Request, error: Exception) -> Response:
     return problem(500, "this should not have happened: it was logged")
 
 
 def install(app: FastAPI) -> None:
-    """Make all errors of an app problem documents."""
-    app.add_exception_handler(PalateError, _on_purpose)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _bug)
+    """Turn all errors of an application into problem documents."""
+    app.add_exception_handler(PalateError, _palate_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _unexpected_error)

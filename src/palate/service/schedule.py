@@ -1,4 +1,4 @@
-"""Fitting the model anew by itself, in a process of its own."""
+"""Fitting the model again automatically, in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import threading
 import time
 
 from palate.errors import SettingsError, StoreError
+from palate.service.portable import start_in_background
 from palate.service.settings import Settings
-from palate.service.store import Store
+from palate.service.store import RETRAIN_REQUESTED, RETRAINED, Store
 
-__all__ = ["WANTED", "Schedule", "parsed"]
+__all__ = ["RetrainingSchedule", "parse_interval"]
 
-#: Facts of the store: that somebody asked for a fit, and when the last one began.
-WANTED, _RETRAINED = "retrain wanted", "retrained"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_LOOK, _REST = 2.0, 600.0
+_LOOK_EVERY, _PAUSE_AFTER_FAILURE = 2.0, 600.0
 _log = logging.getLogger("palate.retrain")
 
 
-def parsed(text: str) -> tuple[int, float]:
-    """Return after how many ratings, and after how many seconds, a fit is due; 0 for neither.
+def parse_interval(text: str) -> tuple[int, float]:
+    """Return the number of ratings, and the number of seconds, after which a fit is due; 0 stands for never.
 
     Raises
     ------
@@ -33,78 +32,72 @@ def parsed(text: str) -> tuple[int, float]:
 
     Examples
     --------
-    >>> parsed("500"), parsed("6h"), parsed("")
+    >>> parse_interval("500"), parse_interval("6h"), parse_interval("")
     ((500, 0.0), (0, 21600.0), (0, 0.0))
     """
     if not text:
         return 0, 0.0
-    found = re.fullmatch(r"([1-9]\d*)([smhd]?)", text.strip())
-    if found is None:
-        raise SettingsError(f"a fit is due after so many ratings (500) or so much time (30m, 6h, 1d), not {text!r}")
-    count = int(found[1])
-    return (count, 0.0) if not found[2] else (0, count * _UNITS[found[2]])
+    parts = re.fullmatch(r"([1-9]\d*)([smhd]?)", text.strip())
+    if parts is None:
+        raise SettingsError(f"a fit is due after a number of ratings (500) or a time (30m, 6h, 1d), not {text!r}")
+    number, unit = int(parts[1]), parts[2]
+    return (0, number * _UNITS[unit]) if unit else (number, 0.0)
 
 
-class Schedule:
-    """A thread that starts `palate retrain` when it is due. One process of a service has one; workers have none."""
+class RetrainingSchedule:
+    """A thread that starts `palate retrain` when a fit is due. Only one process of a service has this thread."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
-        self.count, self.seconds = parsed(settings.retrain_every)
+        self.count, self.seconds = parse_interval(settings.retrain_every)
         self._stop = threading.Event()
-        self._running: subprocess.Popen[bytes] | None = None
+        self._fit_process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._loop, name="retraining", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; a fit that is running is stopped, and the old model stays."""
+        """Stop the thread. A fit that is running is stopped, and the old model stays."""
         self._stop.set()
-        if self._running is not None:
-            self._running.terminate()
+        if self._fit_process is not None:
+            self._fit_process.terminate()
         if self._thread.is_alive():
             self._thread.join(10)
 
     def is_due(self) -> bool:
-        """Whether somebody asked for a fit, or there is enough that is new."""
-        last = float(self.store.fact(_RETRAINED) or 0)
-        if float(self.store.fact(WANTED) or 0) > last:
+        """Whether somebody asked for a fit, or enough ratings or time have come since the last one."""
+        last = float(self.store.fact(RETRAINED) or 0)
+        if float(self.store.fact(RETRAIN_REQUESTED) or 0) > last:
             return True
         if self.count:
-            return self.store.since(last) >= self.count
+            return self.store.count_since(last) >= self.count
         before = last or self.settings.model.stat().st_mtime
-        return bool(self.seconds) and time.time() - before >= self.seconds and self.store.since(last) > 0
+        return bool(self.seconds) and time.time() - before >= self.seconds and self.store.count_since(last) > 0
 
     def _loop(self) -> None:
-        wait = _LOOK
+        wait = _LOOK_EVERY
         while not self._stop.wait(wait):
-            wait = _LOOK
+            wait = _LOOK_EVERY
             try:
                 if self.is_due() and not self._fit():
-                    wait = _REST
+                    wait = _PAUSE_AFTER_FAILURE
             except (StoreError, OSError) as error:
-                _log.warning("nobody can tell whether a fit is due", extra={"reason": str(error)})
+                _log.warning("whether a fit is due is unknown", extra={"reason": str(error)})
 
     def _fit(self) -> bool:
-        _log.info("the model is fitted anew")
-        begun = time.monotonic()
-        # Settings go by the environment: what is on a command line, everybody on the machine can read.
+        _log.info("the model is being fitted again")
+        started = time.monotonic()
+        # Settings go through the environment, because everybody on the machine can read a command line.
         environment = {**os.environ, **self.settings.environment()}
         command = [sys.executable, "-m", "palate", "retrain", "--quiet"]
-        self._running = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_yield_to_answers
-        )
-        _, said = self._running.communicate()
-        code, self._running = self._running.returncode, None
+        self._fit_process = start_in_background(command, environment)
+        _, errors = self._fit_process.communicate()
+        code, self._fit_process = self._fit_process.returncode, None
         if code:
-            reason = said.decode(errors="replace").strip()[-500:]
+            reason = errors.decode(errors="replace").strip()[-500:]
             _log.error("the fit failed, the old model stays", extra={"code": code, "reason": reason})
         else:
-            _log.info("the model was fitted anew", extra={"seconds": round(time.monotonic() - begun, 1)})
+            _log.info("the model was fitted again", extra={"seconds": round(time.monotonic() - started, 1)})
         return code == 0
-
-
-def _yield_to_answers() -> None:
-    os.nice(10)

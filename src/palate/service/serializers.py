@@ -1,105 +1,127 @@
-"""What the model says, as plain values for JSON."""
+"""The model's answers as plain values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from palate.model import Contribution, Model, Profile
+from palate.model import Contribution, Model, Profile, Scored
+from palate.model.recommend import check_rank_by
 from palate.service.loaded_model import LoadedModel
-from palate.service.schemas import Wanted
+from palate.service.schemas import RecommendationOptions
 
-__all__ = ["Likeness", "ask", "explain", "predict", "rated", "recommend", "similar"]
+__all__ = ["SimilarityMeasure", "explain", "predict", "questions", "ratings", "recommend", "similar"]
 
 Id = int | str
-Likeness = Literal["cosine", "dot"]
-_USUAL_LEVEL = 0.8
+SimilarityMeasure = Literal["cosine", "dot"]
+_DEFAULT_LEVEL = 0.8
 
 
-def recommend(edition: LoadedModel, who: Id | Profile, wanted: Wanted) -> list[dict[str, Any]]:
-    """Return recommendations with what was asked for beside the prediction."""
-    model = edition.model
-    found = model.recommend(
-        who,
-        wanted.n + wanted.offset,
-        lowest=wanted.lowest,
-        seen=wanted.seen,
-        only=None if wanted.only is None else [str(id) for id in wanted.only],
-        exclude=[str(id) for id in wanted.exclude],
-        least=wanted.least,
-        by=wanted.by,
-        level=wanted.level or _USUAL_LEVEL,
-        seed=wanted.seed,
-    )[wanted.offset :]
-    told: list[dict[str, Any]] = [{"item": one.id, "title": one.title, "prediction": one.score} for one in found]
-    if not found:
-        return told
-    if wanted.by != "prediction" or wanted.level is not None:
-        _tell_ends(model, who, told, wanted)
-    if wanted.texts:
-        for row in told:
-            row["text"] = edition.entry(row["item"]).text
-    if wanted.reasons:
-        for row in told:
-            row["because"] = _because(model, who, row["item"], wanted.reasons)
-    return told
+def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOptions) -> list[dict[str, Any]]:
+    """Return recommendations, with intervals, texts and reasons where the options ask for them."""
+    model = loaded.model
+    recommended = model.recommend(
+        user,
+        options.n + options.offset,
+        lowest=options.lowest,
+        seen=options.seen,
+        only=None if options.only is None else [str(id) for id in options.only],
+        exclude=[str(id) for id in options.exclude],
+        least=options.least,
+        by=options.by,
+        level=options.level or _DEFAULT_LEVEL,
+        seed=options.seed,
+    )[options.offset :]
+    by = check_rank_by(model, options.by, options.lowest, options.level or _DEFAULT_LEVEL, options.seed)
+    rows: list[dict[str, Any]] = [{"item": one.id, "title": one.title, "prediction": one.score} for one in recommended]
+    if not rows:
+        return rows
+    if by not in ("prediction", "choice") or model.predicts == "rating":
+        _add_predictions(model, user, rows, by, options.level)
+    if options.texts:
+        for row in rows:
+            row["text"] = loaded.entry(row["item"]).text
+    if options.reasons:
+        for row in rows:
+            row["because"] = _reasons(model, user, row["item"], options.reasons)
+    return rows
 
 
-def _tell_ends(model: Model, who: Id | Profile, told: list[dict[str, Any]], wanted: Wanted) -> None:
-    level = wanted.level or _USUAL_LEVEL
-    ends = model.predict(who, [row["item"] for row in told], interval=level)
-    for row, rating, low, high in zip(told, ends.rating, ends.low, ends.high, strict=True):
-        if wanted.by != "prediction":
-            row["score"], row["prediction"] = row["prediction"], float(rating)
-        row["low"], row["high"] = float(low), float(high)
+def _add_predictions(
+    model: Model, user: Id | Profile, rows: list[dict[str, Any]], by: str, level: float | None
+) -> None:
+    """Add what the model knows of each row beside its score: the prediction, its interval, the chance of a choice."""
+    ids = [row["item"] for row in rows]
+    if by != "prediction":
+        for row in rows:
+            row["score"] = row["prediction"]
+    if level is not None or by in ("lower bound", "chance"):
+        intervals = model.predict(user, ids, interval=level or _DEFAULT_LEVEL)
+        for row, rating, low, high in zip(rows, intervals.rating, intervals.low, intervals.high, strict=True):
+            row["prediction"], row["low"], row["high"] = float(rating), float(low), float(high)
+    elif by != "prediction":
+        for row, rating in zip(rows, model.predict(user, ids).tolist(), strict=True):
+            row["prediction"] = rating
+    if model.interest is not None:
+        chances = model.choice_chances(user)[model.items.index(ids)]
+        for row, chance in zip(rows, chances.tolist(), strict=True):
+            row["choice_chance"] = chance
 
 
-def _because(model: Model, who: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
-    """Return the rated items that speak most for a prediction."""
-    parts = [part for part in model.explain(who, item).contributions if part.contribution > 0]
-    return [_part(part) for part in sorted(parts, key=lambda part: -part.contribution)[:count]]
+def _reasons(model: Model, user: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
+    """Return the rated items that raise a prediction most."""
+    positive = [part for part in model.explain(user, item).contributions if part.contribution > 0]
+    return [_contribution(part) for part in sorted(positive, key=lambda part: -part.contribution)[:count]]
 
 
-def _part(part: Contribution) -> dict[str, Any]:
+def _contribution(part: Contribution) -> dict[str, Any]:
     return {"item": part.item, "title": part.title, "rating": part.rating, "contribution": part.contribution}
 
 
-def predict(model: Model, who: Id | Profile, item: str, level: float | None) -> dict[str, Any]:
+def predict(model: Model, user: Id | Profile, item: str, level: float | None) -> dict[str, Any]:
     """Return one prediction, with its interval if a level is given."""
-    told: dict[str, Any] = {"item": model.items[model.items.require(item)]}
+    id = model.items[model.items.require(item)]
     if level is None:
-        return {**told, "prediction": model.predict(who, item)}
-    rating, low, high = model.predict(who, item, interval=level)
-    return {**told, "prediction": rating, "low": low, "high": high, "level": level}
+        return {"item": id, "prediction": model.predict(user, item)}
+    rating, low, high = model.predict(user, item, interval=level)
+    return {"item": id, "prediction": rating, "low": low, "high": high, "level": level}
 
 
-def explain(model: Model, who: Id | Profile, item: str, n: int) -> dict[str, Any]:
-    """Return how a prediction comes about, with the n largest contributions."""
-    found = model.explain(who, item)
-    own = {"item": found.item, "title": found.title, "prediction": found.prediction, "intercept": found.intercept}
-    parts = [_part(part) for part in found.contributions[:n]]
-    rest = sum(part.contribution for part in found.contributions[n:])
-    return {**own, "remainder": found.remainder + rest, "contributions": parts}
+def explain(model: Model, user: Id | Profile, item: str, n: int) -> dict[str, Any]:
+    """Return the parts of a prediction, with the n largest contributions."""
+    explanation = model.explain(user, item)
+    smaller = sum(part.contribution for part in explanation.contributions[n:])
+    return {
+        "item": explanation.item,
+        "title": explanation.title,
+        "prediction": explanation.prediction,
+        "intercept": explanation.intercept,
+        "remainder": explanation.remainder + smaller,
+        "contributions": [_contribution(part) for part in explanation.contributions[:n]],
+    }
 
 
-def ask(edition: LoadedModel, who: Id | Profile, n: int, exclude: list[str]) -> list[dict[str, Any]]:
-    """Return the items whose rating would tell most."""
-    found = edition.model.ask(who, n, exclude=exclude)
-    return [{"item": o.id, "title": o.title, "text": edition.entry(o.id).text, "tells": o.score} for o in found]
-
-
-def similar(found: list[Any]) -> list[dict[str, Any]]:
-    """Return what is alike, as plain values."""
-    return [{"id": one.id, "title": one.title, "similarity": one.score} for one in found]
-
-
-def rated(edition: LoadedModel, ratings: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """Return ratings in the order of the model's items, spelled as it does; unknown ones come last."""
-    model = edition.model
-    given = {item: rating for item, rating in ratings.items() if rating is not None}
-    index = model.items.index(list(given)).tolist() if given else []
-    last = len(model.items)
-    rows = sorted((at if at >= 0 else last, item) for item, at in zip(given, index, strict=True))
+def questions(loaded: LoadedModel, user: Id | Profile, n: int, exclude: list[str]) -> list[dict[str, Any]]:
+    """Return the items whose rating would tell most about the user."""
     return [
-        {"item": edition.shown(item), "title": model.catalogue.title(item), "rating": given[item]} for _, item in rows
+        {"item": one.id, "title": one.title, "text": loaded.entry(one.id).text, "tells": one.score}
+        for one in loaded.model.ask(user, n, exclude=exclude)
+    ]
+
+
+def similar(neighbours: Sequence[Scored]) -> list[dict[str, Any]]:
+    """Return the most similar items or users as plain values."""
+    return [{"id": one.id, "title": one.title, "similarity": one.score} for one in neighbours]
+
+
+def ratings(loaded: LoadedModel, stored: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """Return ratings in the order of the model's items, under the model's ids; unknown items come last."""
+    model = loaded.model
+    present = {item: rating for item, rating in stored.items() if rating is not None}
+    indices = model.items.index(list(present)).tolist() if present else []
+    last = len(model.items)
+    ordered = sorted((index if index >= 0 else last, item) for item, index in zip(present, indices, strict=True))
+    return [
+        {"item": loaded.spell_item(item), "title": model.catalogue.title(item), "rating": present[item]}
+        for _, item in ordered
     ]

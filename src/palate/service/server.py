@@ -1,4 +1,4 @@
-"""Running the application: one process, or several that share the store, one copy of the model, and the port."""
+"""Running the application: in one process, or in several that share the store, a copy of the model, and the port."""
 
 from __future__ import annotations
 
@@ -13,72 +13,73 @@ from typing import Any, NoReturn
 
 from palate.errors import SettingsError
 from palate.service import logs
-from palate.service.schedule import Schedule
+from palate.service.schedule import RetrainingSchedule
 from palate.service.settings import Settings
 from palate.service.store import Store
 
 __all__ = ["run"]
 
-_KEEP_ALIVE, _GRACE, _CONNECTIONS = 5, 10, 2000
+_KEEP_ALIVE_SECONDS, _SHUTDOWN_SECONDS, _CONNECTIONS = 5, 10, 2000
 
 
 def run(settings: Settings, announce: Callable[[str], None] = lambda address: None) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests that are being answered then are finished.
+    """Serve until SIGTERM or Ctrl-C. Requests that have begun are finished.
 
     Parameters
     ----------
     settings
-        What to serve and how.
+        The settings of the service.
     announce
-        Is told the address as soon as nothing can go wrong any more.
+        Receives the address when the service is about to accept requests.
 
     Raises
     ------
     PalateError
-        If the port is in use, or the model or the store cannot be opened; without a good model no store is made.
+        If the port is in use, or the model or the store cannot be opened; without a valid model no store is made.
     """
     logs.configure(settings.log)
-    signal.signal(signal.SIGTERM, _leave)  # uvicorn sends itself again what it caught: the folder is to go all the same
-    with _listening(settings) as door, TemporaryDirectory(prefix="palate-") as folder:
+    # uvicorn raises a signal again after it has stopped. The folder must be removed all the same.
+    signal.signal(signal.SIGTERM, _exit)
+    with _listen(settings) as listener, _runtime_folder() as folder:
         settings = settings.model_copy(update={"runtime": folder})
-        (_alone if settings.workers == 1 else _together)(settings, door, announce)
+        (_run_single if settings.workers == 1 else _run_workers)(settings, listener, announce)
 
 
-def _alone(settings: Settings, door: socket.socket, announce: Callable[[str], None]) -> None:
+def _run_single(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     """Serve in this process."""
     import uvicorn
 
     from palate.service.app import make_app
 
     server = uvicorn.Server(uvicorn.Config(make_app(settings), **_options(settings)))
-    with _scheduled(settings), suppress(KeyboardInterrupt):
-        announce(_address(door))
-        server.run(sockets=[door])
+    with _scheduled_retraining(settings), suppress(KeyboardInterrupt):
+        announce(_address(listener))
+        server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)
 
 
-def _together(settings: Settings, door: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve in several processes."""
+def _run_workers(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    """Serve in several worker processes."""
     import uvicorn
 
-    from palate.service.web import Parts
+    from palate.service.app_state import AppState
 
-    Parts.of(settings).close()  # what is wrong is told once and at the start, not by each worker again and again
+    AppState.open(settings).close()  # errors are reported once, here, and not by each worker
     os.environ |= settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": settings.runtime}
-    options = {**_options(settings), "port": door.getsockname()[1]}
-    with _scheduled(settings):
-        announce(_address(door))
-        door.close()  # uvicorn opens one that its processes share
-        uvicorn.run("palate.service.app:from_environment", factory=True, workers=settings.workers, **options)
+    options = {**_options(settings), "port": listener.getsockname()[1]}
+    with _scheduled_retraining(settings):
+        announce(_address(listener))
+        listener.close()  # uvicorn opens another one that its workers share
+        uvicorn.run("palate.service.app:app_from_environment", factory=True, workers=settings.workers, **options)
 
 
-def _leave(number: int, frame: Any) -> NoReturn:
+def _exit(number: int, frame: Any) -> NoReturn:
     raise SystemExit(0)
 
 
-def _listening(settings: Settings) -> socket.socket:
-    """Return the socket that requests come by: a port in use is found before anything is loaded or made."""
+def _listen(settings: Settings) -> socket.socket:
+    """Return a listening socket. A port in use is reported before anything is loaded or made."""
     host, port = settings.host.strip("[]"), settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -90,8 +91,13 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _address(door: socket.socket) -> str:
-    host, port = door.getsockname()[:2]
+def _runtime_folder() -> TemporaryDirectory[str]:
+    # Windows cannot delete files that are still mapped.
+    return TemporaryDirectory(prefix="palate-", ignore_cleanup_errors=True)
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -102,18 +108,18 @@ def _options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "access_log": False,
         "log_config": None,
-        "timeout_keep_alive": _KEEP_ALIVE,
-        "timeout_graceful_shutdown": _GRACE,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
         "limit_concurrency": _CONNECTIONS,
         "ws": "none",
     }
 
 
 @contextmanager
-def _scheduled(settings: Settings) -> Iterator[None]:
+def _scheduled_retraining(settings: Settings) -> Iterator[None]:
     store = Store(settings.store_url, settings.busy)
     store.open()
-    schedule = Schedule(settings, store)
+    schedule = RetrainingSchedule(settings, store)
     schedule.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""What can be configured, once for flags, the environment (PALATE_...) and a TOML file."""
+"""What can be configured, declared once for flags, the environment (PALATE_...) and a TOML file."""
 
 from __future__ import annotations
 
@@ -26,36 +26,39 @@ def is_loopback(host: str) -> bool:
 
 
 class Settings(BaseSettings):
-    """The settings of a service. Flags go before the environment, the environment before the file."""
+    """The settings of a service. Flags overrule the environment, and the environment overrules the file."""
 
     model_config = SettingsConfigDict(env_prefix="PALATE_", extra="forbid", frozen=True, protected_namespaces=())
 
     model: Path = Field(description="The model file.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    workers: int = Field(1, ge=1, le=256, description="Processes that answer.")
+    workers: int = Field(1, ge=1, le=256, description="Number of processes that answer.")
     store: str = Field("", description="Where ratings are kept: a database URL. [SQLite beside the model]")
     page: Path = Field(_PAGE, description="The folder with the page.")
     protect: Literal["auto", "always", "never"] = Field(
-        "auto", description="Whether named users need an API key: beyond loopback or once there are keys, or as told."
+        "auto",
+        description="Whether named users need an API key; auto: beyond loopback, or once there are keys.",
     )
-    secret: SecretStr = Field(SecretStr(""), description="Signs visitors' cookies. [made once and kept in the store]")
+    secret: SecretStr = Field(SecretStr(""), description="Signs the cookies of visitors. [random, kept in the store]")
     hosts: list[str] = Field([], description="Host names that requests may be addressed to. [any beyond loopback]")
     origins: list[str] = Field([], description="Web origins that may call the API from their pages (CORS).")
-    proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-For is believed.")
+    proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-For is trusted.")
     rate: float | None = Field(
         None,
         ge=0,
-        description="Requests a second of one address without a key; 0: any. [20; any on loopback]",
+        description="Requests a second of one address without a key; 0: no limit. [20; no limit on loopback]",
     )
-    burst: int = Field(60, ge=1, description="How many it may make at once.")
-    largest_body: int = Field(1 << 20, ge=1024, description="Bytes that the body of a request may have.")
+    burst: int = Field(60, ge=1, description="Requests that one address may send at once.")
+    largest_body: int = Field(1 << 20, ge=1024, description="Largest size of a request body, in bytes.")
     timeout: float = Field(30.0, gt=0, description="Seconds that a request may take.")
     busy: float = Field(2.0, ge=0, description="Seconds to wait for a locked database.")
-    visitor_days: int = Field(365, ge=1, description="Days after which a visitor's unused ratings are deleted.")
-    retrain_every: str = Field("", description="Fit anew after so many ratings (500) or so much time (6h, 30m).")
-    log: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged; info: requests.")
-    runtime: str = Field("", description="Folder for what workers share while they run. [a temporary one]")
+    visitor_days: int = Field(365, ge=1, description="Days without a new rating after which a visitor is forgotten.")
+    retrain_every: str = Field("", description="Fit again after a number of ratings (500) or a time (6h, 30m).")
+    log: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe messages that are logged; info includes requests."
+    )
+    runtime: str = Field("", description="Folder for files that workers share while they run. [a temporary one]")
 
     @classmethod
     def settings_customise_sources(
@@ -66,26 +69,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then the file."""
+        """Order the sources: flags, then the environment, then the file."""
         file = init_settings.init_kwargs.pop("config", None) if hasattr(init_settings, "init_kwargs") else None
         sources = [init_settings, env_settings]
         return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else tuple(sources)
 
     @classmethod
     def resolve(cls, config: Path | None = None, **flags: Any) -> Settings:
-        """Read the settings from all sources; flags that are None were not given.
+        """Read the settings from all sources; a flag that is None was not used.
 
         Raises
         ------
         SettingsError
-            Naming the setting that is missing, unknown or impossible.
+            If a setting is missing, unknown or impossible; the message names it.
         """
-        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        used: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
         if config is not None and not config.is_file():
             raise SettingsError(f"settings cannot be read: there is no file {config}")
         extra: dict[str, Any] = {"config": config} if config else {}
         try:
-            return cls(**given, **extra)
+            return cls(**used, **extra)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -95,7 +98,7 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The URL of the store: a file beside the model unless told otherwise."""
+        """The URL of the store; by default an SQLite file beside the model."""
         path = self.model.resolve()
         return self.store or f"sqlite:///{path.with_name(path.name + '.events.sqlite')}"
 
@@ -106,18 +109,18 @@ class Settings(BaseSettings):
 
     @property
     def allowed_rate(self) -> float:
-        """Requests a second that one address may make without a key; 0: any."""
+        """Requests a second that one address may send without a key; 0: no limit."""
         return self.rate if self.rate is not None else _RATE * self.is_exposed
 
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables, for workers to read."""
         import json
 
-        told = {}
+        variables = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
             value = value.get_secret_value() if isinstance(value, SecretStr) else value
             if value is None:
                 continue
-            told[f"PALATE_{name.upper()}"] = json.dumps(value) if isinstance(value, list) else str(value)
-        return told
+            variables[f"PALATE_{name.upper()}"] = json.dumps(value) if isinstance(value, list) else str(value)
+        return variables

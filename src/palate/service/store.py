@@ -12,27 +12,32 @@ from typing import Any
 import sqlalchemy as sa
 
 from palate.service.database import Database
-from palate.service.read_cache import Freshness, Rows
+from palate.service.read_cache import ReadCache, Rows
 from palate.service.tables import events, facts
 
-__all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
+__all__ = ["RETRAINED", "RETRAIN_REQUESTED", "USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
 
-
+#: What the names of owners begin with.
 USER, VISITOR = "u:", "v:"
+#: Single values (`Store.fact`): when the last fit began, and when somebody asked for one.
+RETRAINED, RETRAIN_REQUESTED = "retrained", "retrain wanted"
 
 
 def user_owner(user: int | str) -> str:
-    """Return the name under which a named user's ratings are kept."""
+    """Return the name under which a named user's ratings are stored."""
     return f"{USER}{user}"
 
 
 def visitor_owner(visitor: str) -> str:
-    """Return the name under which an anonymous visitor's ratings are kept; no user id can be taken for one."""
+    """Return the name under which an anonymous visitor's ratings are stored. It cannot be the name of a user."""
     return f"{VISITOR}{visitor}"
 
 
 class Store:
     """The event store.
+
+    Every method raises `StoreError` where the database is locked, full or gone. Later calls work again as soon as the
+    database does.
 
     Parameters
     ----------
@@ -40,108 +45,109 @@ class Store:
         A SQLAlchemy URL.
     busy
         Seconds to wait for a lock.
-
-    Every method raises `StoreError` where the database is locked, full or gone; later calls work again when it does.
     """
 
     def __init__(self, url: str, busy: float = 2.0) -> None:
         self.database = Database(url, busy)
-        # One writer at a time in this process: threads then wait in line instead of polling SQLite's lock.
-        self._turn = threading.Lock()
-        self._fresh: Freshness | None = None
+        # One writer at a time in this process: threads then wait in a queue instead of polling SQLite's lock.
+        self._write_lock = threading.Lock()
+        self._cache: ReadCache | None = None
 
     @property
     def is_local(self) -> bool:
-        """Whether reading takes microseconds, so that it need not leave the event loop."""
+        """Whether reading takes only microseconds, so that it may happen on the event loop."""
         return self.database.is_sqlite
 
     @contextmanager
     def writing(self, owner: str | None = None) -> Iterator[sa.Connection]:
-        """Open a transaction; when the block ends it is on the disk, and all processes know that the owner changed."""
+        """Open a transaction. After the block it is on the disk, and all processes read this owner's rows again."""
         try:
-            with self._turn, self.database.transaction() as connection:
+            with self._write_lock, self.database.transaction() as connection:
                 yield connection
-        finally:  # also after a failure: a commit may have been lost on the way back only
-            if self._fresh is not None:
-                self._fresh.changed(owner)
+        finally:  # also where the commit failed: it may have happened all the same
+            if self._cache is not None:
+                self._cache.invalidate(owner)
 
     def ratings(self, owner: str) -> Rows:
-        """Return what an owner has rated, in the order of ids; None: withdrawn."""
-        return self._fresh.read(owner, self._ratings) if self._fresh is not None else self._ratings(owner)
+        """Return the ratings of an owner, in the order of item ids; None stands for a withdrawn rating."""
+        return self._cache.read(owner, self._ratings) if self._cache is not None else self._ratings(owner)
 
     def _ratings(self, owner: str) -> Rows:
         return dict(self.database.rows("select item, rating from events where owner = ? order by item", (owner,)))
 
-    def put(self, owner: str, given: Mapping[str, float | None]) -> None:
-        """Rate items, or withdraw ratings that the model has (None)."""
+    def put(self, owner: str, ratings: Mapping[str, float | None]) -> None:
+        """Store ratings: item → rating; None withdraws a rating that the model has."""
         now = time.time()
-        rows = [{"owner": owner, "item": item, "rating": rating, "at": now} for item, rating in given.items()]
+        rows = [{"owner": owner, "item": item, "rating": rating, "at": now} for item, rating in ratings.items()]
         if not rows:
             return
-        statement = self.database.insert(events)
-        newer = {"rating": statement.excluded.rating, "at": statement.excluded.at}
+        insert = self.database.insert(events)
+        new_values = {"rating": insert.excluded.rating, "at": insert.excluded.at}
         with self.writing(owner) as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["owner", "item"], set_=newer), rows)
+            connection.execute(insert.on_conflict_do_update(index_elements=["owner", "item"], set_=new_values), rows)
 
     def delete(self, owner: str, item: str | None = None) -> None:
-        """Forget one rating or, without an item, all of an owner."""
-        chosen = events.c.owner == owner
-        if item is not None:
-            chosen &= events.c.item == item
+        """Delete one rating of an owner or, without an item, all of them."""
         with self.writing(owner) as connection:
-            connection.execute(events.delete().where(chosen))
+            connection.execute(events.delete().where(_selected(owner, item)))
 
-    def withdraw(self, owner: str, own: Iterable[str], item: str | None = None) -> None:
-        """Withdraw one rating or, without an item, all of a user, in one step: those stored and the model's `own`.
+    def withdraw(self, owner: str, training: Iterable[str], item: str | None = None) -> None:
+        """Withdraw one rating of an owner or, without an item, all of them, in one transaction.
 
-        The rows stay, without ratings: a fit that is under way has read the ratings already, and the model that comes
-        of it has them.
+        The rows stay, without ratings: a fit that is running has read the ratings already, and the model that it makes
+        will contain them.
+
+        Parameters
+        ----------
+        owner
+            Whose ratings to withdraw.
+        training
+            The items of the ratings that the model was fitted on.
+        item
+            The item whose rating to withdraw.
         """
         now = time.time()
-        chosen = events.c.owner == owner
-        if item is not None:
-            chosen &= events.c.item == item
-        gone = [{"owner": owner, "item": one, "rating": None, "at": now} for one in own if item in (None, one)]
+        rows = [{"owner": owner, "item": one, "rating": None, "at": now} for one in training if item in (None, one)]
         with self.writing(owner) as connection:
-            connection.execute(events.update().where(chosen).values(rating=None, at=now))
-            if gone:
-                connection.execute(self.database.insert(events).on_conflict_do_nothing(), gone)
+            connection.execute(events.update().where(_selected(owner, item)).values(rating=None, at=now))
+            if rows:
+                connection.execute(self.database.insert(events).on_conflict_do_nothing(), rows)
 
     def forget_withdrawals(self, before: float) -> int:
-        """Delete the withdrawals made before a moment, when no model has the ratings any more; return how many."""
+        """Delete the withdrawals made before a moment, once no model has the ratings any more; return their number."""
         with self.writing() as connection:
             old = events.c.rating.is_(None) & (events.c.at < before)
             return connection.execute(events.delete().where(old)).rowcount
 
     def everything(self) -> list[tuple[str, str, float | None]]:
-        """Return (owner, item, rating) of all that is stored."""
+        """Return (owner, item, rating) of all rows."""
         return self.database.rows("select owner, item, rating from events order by owner, item")
 
-    def since(self, moment: float) -> int:
-        """Count what has changed since a moment (`time.time`)."""
+    def count_since(self, moment: float) -> int:
+        """Return the number of rows that changed after a moment, as of `time.time`."""
         return int(self.database.rows("select count(*) from events where at > ?", (moment,))[0][0])
 
     def forget_visitors(self, before: float) -> int:
-        """Delete the ratings of visitors who have rated nothing since a moment; return how many."""
+        """Delete the ratings of visitors who have rated nothing since a moment; return the number of ratings."""
         last = sa.select(events.c.owner).where(events.c.owner.like(f"{VISITOR}%")).group_by(events.c.owner)
-        old = last.having(sa.func.max(events.c.at) < before)
+        inactive = last.having(sa.func.max(events.c.at) < before)
         with self.writing() as connection:
-            return connection.execute(events.delete().where(events.c.owner.in_(old))).rowcount
+            return connection.execute(events.delete().where(events.c.owner.in_(inactive))).rowcount
 
     def fact(self, name: str) -> str | None:
-        """Return a single value."""
+        """Return a single value, None if it was never set."""
         rows = self.database.rows("select value from facts where name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def set_fact(self, name: str, value: str, *, keep: bool = False) -> str:
-        """Set a single value, or `keep` the one there is; return the one that holds."""
-        statement: Any = self.database.insert(facts)
+        """Set a single value and return it; with `keep` an existing value stays, and is returned."""
+        insert: Any = self.database.insert(facts)
         if keep:
-            statement = statement.on_conflict_do_nothing()
+            insert = insert.on_conflict_do_nothing()
         else:
-            statement = statement.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+            insert = insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
         with self.writing() as connection:
-            connection.execute(statement.values(name=name, value=value))
+            connection.execute(insert.values(name=name, value=value))
             return str(connection.scalar(sa.select(facts.c.value).where(facts.c.name == name)))
 
     def open(self) -> None:
@@ -149,8 +155,8 @@ class Store:
         self.database.open()
         if self.is_local:
             path = Path(str(self.database.url.database))
-            self._fresh = Freshness(path.with_name(path.name + "-fresh"), path)
-            self._fresh.changed(None)  # a process that died may not have told of its last commit
+            self._cache = ReadCache(path.with_name(path.name + "-fresh"), path)
+            self._cache.invalidate(None)  # a process that was killed may not have told the others of its last commit
 
     def check(self) -> None:
         """Raise `StoreError` if the database does not answer."""
@@ -159,3 +165,9 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.database.close()
+
+
+def _selected(owner: str, item: str | None) -> sa.ColumnElement[bool]:
+    """Return the condition for one row of an owner or, without an item, for all of them."""
+    rows = events.c.owner == owner
+    return rows if item is None else rows & (events.c.item == item)

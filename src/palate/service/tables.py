@@ -1,7 +1,7 @@
-"""The tables of the event store, and how an older store becomes a newer one.
+"""The tables of the event store, and how the tables of an older version are migrated.
 
-Migrations are a list of steps and a table that says how many were taken. Alembic does more (branches, generated
-scripts), but takes 0.6 s to import and a folder of templates, and nobody but palate writes steps for three tables.
+Migrations are a list of steps, and a table with the number of steps that were taken. Alembic does more (branches,
+generated scripts), but takes 0.6 s to import and a folder of templates, which three tables do not need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["VERSION", "events", "facts", "keys", "migrate"]
 
 _metadata = sa.MetaData()
 
-#: The last word on each pair: what it was rated, or None where that was withdrawn (and a model may still have it).
+#: The newest rating of each owner and item; NULL where it was withdrawn and a model may still have it.
 events = sa.Table(
     "events",
     _metadata,
@@ -28,7 +28,7 @@ events = sa.Table(
     sqlite_with_rowid=False,
 )
 
-#: Of an API key only its name and a hash are kept.
+#: API keys, each with a hash instead of its secret.
 keys = sa.Table(
     "keys",
     _metadata,
@@ -39,7 +39,7 @@ keys = sa.Table(
     sa.Column("created", sa.Double, nullable=False),
 )
 
-#: Single values: the secret of cookies, when the model was last fitted.
+#: Single values, such as the secret of the cookies and when the last fit began.
 facts = sa.Table(
     "facts",
     _metadata,
@@ -56,20 +56,22 @@ def _first(connection: sa.Connection) -> None:
     _metadata.create_all(connection)
 
 
-# Steps are only ever appended; each runs once in a store's life.
+# New steps are only appended. Each one runs once for a store.
 _STEPS: list[Step] = [_first]
 VERSION = len(_STEPS)
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Take the steps that a store has not taken yet, inside the caller's transaction.
+    """Take the steps that were not taken yet, inside the transaction of the caller.
 
     Raises
     ------
     StoreError
-        If a later version of palate has used the store.
+        If a later version of palate has migrated the store.
     """
-    if connection.dialect.name == "postgresql":  # several workers start at once; SQLite's transaction is alone
+    if (
+        connection.dialect.name == "postgresql"
+    ):  # several workers may start at the same time; SQLite runs one transaction at a time
         connection.execute(sa.text("select pg_advisory_xact_lock(7264185)"))
     _version.create(connection, checkfirst=True)
     taken = connection.scalar(sa.select(_version.c.steps))

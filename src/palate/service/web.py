@@ -1,18 +1,13 @@
-"""What endpoints share: the parts of the service, ids in paths, answers and their cache headers."""
+"""What the endpoints share: ids in paths, query parameters, responses and their cache headers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 import orjson
-from fastapi import Path as PathParameter
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.convertors import Convertor, register_url_convertor
@@ -20,36 +15,29 @@ from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
 from palate.errors import DataError
-from palate.service.auth import Guard
-from palate.service.cookies import Visitors
-from palate.service.loaded_model import Running
-from palate.service.problems import MEDIA
-from palate.service.profiles import People
-from palate.service.schemas import Problem, Wanted
-from palate.service.settings import Settings
-from palate.service.store import Store
+from palate.service.problems import MEDIA_TYPE
+from palate.service.schemas import Problem, RecommendationOptions
 
 __all__ = [
-    "WANTED",
+    "RECOMMENDATION_PARAMETERS",
     "Count",
     "ItemId",
-    "LevelOf",
+    "LevelQuery",
     "Offset",
-    "Parts",
     "UserId",
-    "answer",
-    "checked_user",
-    "parts",
-    "problems",
-    "steady",
-    "wanted_of",
+    "cacheable_response",
+    "check_user_id",
+    "json_response",
+    "problem_responses",
+    "recommendation_options",
 ]
 
-_LONGEST = 512
+_LONGEST_ID = 512
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
-class _Id(Convertor[str]):
-    """One part of a path, decoded by itself: it may hold a slash."""
+class _IdConvertor(Convertor[str]):
+    """One part of a path, which is percent-decoded by itself: an id may contain a slash."""
 
     regex = "[^/]+"
 
@@ -60,90 +48,41 @@ class _Id(Convertor[str]):
         raise NoMatchFound("", {})
 
 
-register_url_convertor("id", _Id())
+register_url_convertor("id", _IdConvertor())
 
-UserId = Annotated[str, PathParameter(description="A user's id.", max_length=_LONGEST, examples=["12"])]
-ItemId = Annotated[str, PathParameter(description="An item's id.", max_length=_LONGEST, examples=["5"])]
+UserId = Annotated[str, Path(description="A user's id.", max_length=_LONGEST_ID, examples=["12"])]
+ItemId = Annotated[str, Path(description="An item's id.", max_length=_LONGEST_ID, examples=["5"])]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many.")]
-Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out at the beginning.")]
-LevelOf = Annotated[float | None, Query(gt=0, lt=1, description="Also tell the interval that holds this share.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to skip at the beginning.")]
+LevelQuery = Annotated[
+    float | None, Query(gt=0, lt=1, description="Add the interval that contains the rating with this probability.")
+]
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a running service is made of."""
-
-    settings: Settings
-    running: Running
-    store: Store
-    people: People
-    guard: Guard
-    visitors: Visitors
-    folder: TemporaryDirectory[str] | None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Parts:
-        """Open the store and the model.
-
-        Raises
-        ------
-        StorageError, StoreError
-            If one of them cannot be opened.
-        """
-        with ExitStack() as opened:
-            folder = None if settings.runtime else TemporaryDirectory(prefix="palate-")
-            if folder is not None:
-                opened.callback(folder.cleanup)
-            # The model first: without a good one no store is made.
-            running = Running(settings.model, Path(folder.name if folder else settings.runtime))
-            store = Store(settings.store_url, settings.busy)
-            opened.callback(store.close)
-            store.open()
-            opened.pop_all()  # all went well: what was opened stays so
-        guard = Guard(settings, store)
-        visitors = Visitors(store, settings.secret.get_secret_value())
-        return cls(settings, running, store, People(store), guard, visitors, folder)
-
-    def close(self) -> None:
-        """Close the store and remove the copies of the model."""
-        self.store.close()
-        if self.folder is not None:
-            self.folder.cleanup()
+def problem_responses() -> dict[int | str, dict[str, Any]]:
+    """Describe, for the OpenAPI document, the problem documents that an endpoint may respond with."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    statuses = (400, 401, 403, 404, 413, 415, 421, 422, 429, 500, 503)
+    return {status: {"description": "A problem.", "content": content} for status in statuses}
 
 
-def parts(request: Request) -> Parts:
-    """Return the service that a request came to."""
-    found: Parts = request.app.state.parts
-    return found
+def json_response(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    """Return a JSON response; bytes are JSON already. Without other headers no cache may keep it."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+    return Response(content, status, {**_NO_STORE, **headers} if headers else _NO_STORE, "application/json")
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problem documents that an endpoint may answer with."""
-    content = {MEDIA: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    usual = (400, 401, 403, 404, 413, 415, 421, 422, 429, 500, 503)
-    return {status: {"description": "A problem.", "content": content} for status in (*usual, *statuses)}
-
-
-def answer(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
-    """Return a JSON answer (bytes are one already); unless told otherwise nobody between may keep it."""
-    given = {"Cache-Control": "no-store", **headers} if headers else _NOT_KEPT
-    made = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-    return Response(made, status, given, "application/json")
-
-
-_NOT_KEPT = {"Cache-Control": "no-store"}
-
-
-def steady(request: Request, tag: str, body: Any, *, age: int = 60) -> Response:
-    """Return an answer that only depends on the model, to be kept and asked for again by its tag."""
+def cacheable_response(request: Request, tag: str, body: Callable[[], Any], *, age: int = 60) -> Response:
+    """Return a response that depends only on the model: caches may keep it, and ask whether its tag has changed."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={age}"}
-    if f'"{tag}"' in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
+    known_tags = request.headers.get("if-none-match", "").split(",")
+    if f'"{tag}"' in [known.strip().removeprefix("W/") for known in known_tags]:
         return Response(status_code=304, headers=headers)
-    return answer(body() if callable(body) else body, headers)
+    return json_response(body(), headers)
 
 
-def wanted_of(request: Request) -> Wanted:
-    """Read how to recommend from the query. FastAPI would do the same in 350 µs; this takes 10.
+def recommendation_options(request: Request) -> RecommendationOptions:
+    """Read how to recommend from the query. FastAPI does the same in 350 µs; this takes 10.
 
     Raises
     ------
@@ -151,51 +90,50 @@ def wanted_of(request: Request) -> Wanted:
         As FastAPI does.
     """
     if not request.scope["query_string"]:
-        return _USUAL
-    given: dict[str, Any] = {}
+        return _DEFAULT_OPTIONS
+    values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in _LISTS:
-            given.setdefault(name, []).append(value)
+            values.setdefault(name, []).append(value)
         else:
-            given[name] = value
+            values[name] = value
     try:
-        return Wanted.model_validate(given)
+        return RecommendationOptions.model_validate(values)
     except ValidationError as error:
-        wrong = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RequestValidationError(wrong) from error
+        errors = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
+        raise RequestValidationError(errors) from error
 
 
-_USUAL = Wanted()
+_DEFAULT_OPTIONS = RecommendationOptions()
 _LISTS = frozenset({"only", "exclude"})
 
 
-def _parameters() -> list[dict[str, Any]]:
-    """Describe the parameters that `wanted_of` reads."""
-    found = []
-    for name, schema in Wanted.model_json_schema()["properties"].items():
-        kinds = schema.pop("anyOf", None)  # null cannot be said in a query
-        if kinds:
-            schema = {**schema, **next(kind for kind in kinds if kind.get("type") != "null")}
+def _recommendation_parameters() -> list[dict[str, Any]]:
+    parameters = []
+    for name, schema in RecommendationOptions.model_json_schema()["properties"].items():
+        alternatives = schema.pop("anyOf", None)  # a query cannot contain null
+        if alternatives:
+            schema = {**schema, **next(one for one in alternatives if one.get("type") != "null")}
         schema.pop("title", None)
         if schema.get("default", 0) is None:
             del schema["default"]
         if name in _LISTS:
-            schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 512}}
-        found.append({"name": name, "in": "query", "required": False, "schema": schema})
-    return found
+            schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID}}
+        parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
+    return parameters
 
 
-#: Of endpoints that use `wanted_of`.
-WANTED = {"parameters": _parameters()}
+#: Describes, for the OpenAPI document, what `recommendation_options` reads.
+RECOMMENDATION_PARAMETERS = {"parameters": _recommendation_parameters()}
 
 
-def checked_user(user: str) -> str:
-    """Return a user's id under which ratings can be kept.
+def check_user_id(user: str) -> str:
+    """Return a user's id if ratings can be stored under it.
 
     Raises
     ------
     DataError
-        If the id is no printable text.
+        If the id is not printable.
     """
     if not user.isprintable() or not user.strip():
         raise DataError(f"a user id must be printable text, not {user[:40]!r}")

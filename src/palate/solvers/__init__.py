@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from palate.solvers.als import ALS
 from palate.solvers.bayes import BayesianMF
+from palate.solvers.ease import EASE
 from palate.solvers.implicit import ImplicitALS
 from palate.solvers.means import BASELINES, Means
 from palate.solvers.registry import SOLVERS, register
@@ -18,6 +19,7 @@ from palate.solvers.solver import Solver
 __all__ = [
     "ALS",
     "BASELINES",
+    "EASE",
     "SGD",
     "SOLVERS",
     "BayesianMF",

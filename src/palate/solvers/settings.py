@@ -12,7 +12,10 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 from palate.errors import SettingsError
 
-__all__ = ["Setting", "check", "setting", "settings"]
+__all__ = ["Search", "Setting", "check", "setting", "settings"]
+
+#: Where `palate tune` looks: (low, high), (low, high, "log"), or True for both values of a bool and for all choices.
+Search = tuple[float, float] | tuple[float, float, Literal["log"]] | bool | None
 
 
 def setting(
@@ -23,6 +26,7 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     none: str = "chosen",
+    search: Search = None,
 ) -> Any:
     """Declare a field of a solver.
 
@@ -36,9 +40,11 @@ def setting(
         Bounds: value >= least, value > above, value < below.
     none
         What the value None means, in one word or two: the solver chooses, or there is no limit.
+    search
+        Where `palate tune` looks for better values: see `Search`. None if the setting is not tuned.
     """
     bounds = {"least": least, "above": above, "below": below}
-    return dataclasses.field(default=default, metadata={"help": help, "none": none, **bounds})
+    return dataclasses.field(default=default, metadata={"help": help, "none": none, "search": search, **bounds})
 
 
 class Setting(NamedTuple):
@@ -60,6 +66,8 @@ class Setting(NamedTuple):
         Whether None is allowed.
     none
         What None means.
+    search
+        Where `palate tune` looks.
     """
 
     name: str
@@ -69,6 +77,7 @@ class Setting(NamedTuple):
     choices: tuple[str, ...]
     optional: bool
     none: str
+    search: Search = None
 
 
 def settings(solver: Any) -> list[Setting]:
@@ -84,7 +93,16 @@ def settings(solver: Any) -> list[Setting]:
         default = field.default if isinstance(solver, type) else getattr(solver, field.name)
         kind = str if choices else hint
         entries.append(
-            Setting(field.name, kind, default, field.metadata["help"], choices, optional, field.metadata["none"])
+            Setting(
+                field.name,
+                kind,
+                default,
+                field.metadata["help"],
+                choices,
+                optional,
+                field.metadata["none"],
+                field.metadata["search"],
+            )
         )
     return entries
 

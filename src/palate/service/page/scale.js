@@ -12,7 +12,7 @@ export class Scale {
   constructor(facts) {
     [this.low, this.high] = facts.scale;
     this.certain = facts.certain;
-    this.choices = "unobserved" in facts.solver;
+    this.choices = facts.predicts === "choice";
     this.mean = facts.mean;
   }
 

@@ -1,4 +1,4 @@
-"""The endpoints, by what they are about."""
+"""The endpoints, one module for each subject."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from palate.service.routes import anonymous, batches, items, me, model, ratings,
 
 __all__ = ["ROUTERS"]
 
-# Routes are tried in order: the ones asked for most come first.
+# Routes are tried in order: the ones that are requested most come first.
 ROUTERS = [
     users.router,
     me.router,

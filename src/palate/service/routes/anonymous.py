@@ -1,4 +1,4 @@
-"""Somebody of whom nothing is kept: the ratings come with the request."""
+"""Anonymous users whose ratings come with the request and are not stored."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from palate.service import serializers
-from palate.service.schemas import Asked, Explained, Folded, FoldedWanted, Recommendations
-from palate.service.web import ItemId, answer, parts, problems
+from palate.service.app_state import app_state
+from palate.service.schemas import (
+    AnonymousRecommendationsRequest,
+    AnonymousRequest,
+    ExplanationResponse,
+    QuestionsResponse,
+    RecommendationsResponse,
+)
+from palate.service.web import ItemId, json_response, problem_responses
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/anonymous", tags=["anonymous"], responses=problems())
+router = APIRouter(prefix="/v1/anonymous", tags=["anonymous"], responses=problem_responses())
 
 
-@router.post("/recommendations", response_model=Recommendations)
-def recommendations(request: Request, body: FoldedWanted) -> Response:
-    """Recommend to whoever rated this."""
-    edition = parts(request).running.edition
-    found = serializers.recommend(edition, edition.model.fold_in(dict(body.ratings.items())), body)
-    return answer({"user": None, "level": body.level, "recommendations": found})
+@router.post("/recommendations", response_model=RecommendationsResponse)
+def recommendations(request: Request, body: AnonymousRecommendationsRequest) -> Response:
+    """Recommend items to an anonymous user with these ratings."""
+    loaded = app_state(request).loaded
+    rows = serializers.recommend(loaded, loaded.model.fold_in(dict(body.ratings.items())), body)
+    return json_response({"user": None, "level": body.level, "recommendations": rows})
 
 
-@router.post("/questions", response_model=Asked)
-def questions(request: Request, body: Folded) -> Response:
-    """Name the items whose rating would tell most about whoever rated this."""
-    edition = parts(request).running.edition
-    told = serializers.ask(edition, edition.model.fold_in(dict(body.ratings.items())), body.n, [])
-    return answer({"user": None, "questions": told})
+@router.post("/questions", response_model=QuestionsResponse)
+def questions(request: Request, body: AnonymousRequest) -> Response:
+    """List the items whose rating would tell most about an anonymous user with these ratings."""
+    loaded = app_state(request).loaded
+    rows = serializers.questions(loaded, loaded.model.fold_in(dict(body.ratings.items())), body.n, [])
+    return json_response({"user": None, "questions": rows})
 
 
-@router.post("/explanations/{item:id}", response_model=Explained)
-def explanation(request: Request, item: ItemId, body: Folded) -> Response:
-    """Say which of these ratings speak for and against a prediction."""
-    model = parts(request).running.edition.model
-    return answer({"user": None, **serializers.explain(model, model.fold_in(dict(body.ratings.items())), item, body.n)})
+@router.post("/explanations/{item:id}", response_model=ExplanationResponse)
+def explanation(request: Request, item: ItemId, body: AnonymousRequest) -> Response:
+    """List which of these ratings raise and lower a prediction, and by how much."""
+    model = app_state(request).loaded.model
+    profile = model.fold_in(dict(body.ratings.items()))
+    return json_response({"user": None, **serializers.explain(model, profile, item, body.n)})

@@ -1,4 +1,4 @@
-"""Many questions in one request."""
+"""Many users or pairs in one request."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from palate.model import Profile
 from palate.service import serializers
-from palate.service.schemas import Answers, BatchWanted, Predictions, PredictionsWanted
-from palate.service.store import user_owner
-from palate.service.web import answer, parts, problems
+from palate.service.app_state import app_state
+from palate.service.schemas import BatchRequest, BatchResponse, PredictionsRequest, PredictionsResponse
+from palate.service.web import json_response, problem_responses
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["batches"], responses=problems())
+router = APIRouter(prefix="/v1", tags=["batches"], responses=problem_responses())
 
 
-@router.post("/recommendations", response_model=Answers)
-def recommendations(request: Request, body: BatchWanted) -> Response:
-    """Recommend to several users."""
-    service = parts(request)
-    edition, told = service.running.edition, []
+@router.post("/recommendations", response_model=BatchResponse)
+def recommendations(request: Request, body: BatchRequest) -> Response:
+    """Recommend items to several users."""
+    state = app_state(request)
+    loaded = state.loaded
+    answers = []
     for user in map(str, body.users):
-        who = service.people.user(edition, user, service.store.ratings(user_owner(user)))
-        found = serializers.recommend(edition, who, body)
-        told.append({"user": edition.spelled(user), "recommendations": found})
-    return answer({"answers": told})
+        rows = serializers.recommend(loaded, state.profiles.user(loaded, user), body)
+        answers.append({"user": loaded.spell_user(user), "recommendations": rows})
+    return json_response({"answers": answers})
 
 
-@router.post("/predictions", response_model=Predictions)
-def predictions(request: Request, body: PredictionsWanted) -> Response:
+@router.post("/predictions", response_model=PredictionsResponse)
+def predictions(request: Request, body: PredictionsRequest) -> Response:
     """Predict the ratings of pairs of users and items."""
-    service = parts(request)
-    edition, told = service.running.edition, list[dict[str, Any]]()
-    known: dict[str, Any] = {}
+    state = app_state(request)
+    loaded = state.loaded
+    profiles: dict[str, int | str | Profile] = {}
+    rows: list[dict[str, Any]] = []
     for pair in body.pairs:
         user = str(pair.user)
-        if user not in known:
-            known[user] = service.people.user(edition, user, service.store.ratings(user_owner(user)))
-        found = serializers.predict(edition.model, known[user], str(pair.item), body.level)
-        told.append({"user": edition.spelled(user), **found})
-    return answer({"predictions": told})
+        if user not in profiles:
+            profiles[user] = state.profiles.user(loaded, user)
+        prediction = serializers.predict(loaded.model, profiles[user], str(pair.item), body.level)
+        rows.append({"user": loaded.spell_user(user), **prediction})
+    return json_response({"predictions": rows})

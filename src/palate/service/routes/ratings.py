@@ -1,4 +1,4 @@
-"""The ratings of a named user: those of the model, overruled by those of the store."""
+"""The ratings of a named user: those of the store, and those of the model where the store has none."""
 
 from __future__ import annotations
 
@@ -7,94 +7,92 @@ from starlette.responses import Response
 
 from palate.errors import UnknownIdError
 from palate.service import serializers
+from palate.service.app_state import app_state
+from palate.service.loaded_model import LoadedModel
 from palate.service.metrics import EVENTS
-from palate.service.profiles import checked
-from palate.service.schemas import Given, Rated, RatedMany, UserRatings
+from palate.service.profiles import check_ratings
+from palate.service.schemas import RatingRequest, RatingResponse, RatingsRequest, RatingsResponse
 from palate.service.store import user_owner
-from palate.service.web import ItemId, Parts, UserId, answer, checked_user, parts, problems
+from palate.service.web import ItemId, UserId, check_user_id, json_response, problem_responses
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/users/{user:id}/ratings", tags=["ratings"], responses=problems())
+router = APIRouter(prefix="/v1/users/{user:id}/ratings", tags=["ratings"], responses=problem_responses())
 
 
-def _canonical(service: Parts, user: str) -> tuple[str, dict[str, float]]:
-    """Return under which name a user's ratings are stored, and the ratings that the model has."""
-    edition = service.running.edition
-    return user_owner(edition.spelled(checked_user(user))), edition.own_ratings(user)
+def _owner(loaded: LoadedModel, user: str) -> str:
+    """Return the name under which a user's ratings are stored."""
+    return user_owner(loaded.spell_user(check_user_id(user)))
 
 
-def _writable(service: Parts, user: str) -> str:
-    """Return under which name a user's ratings are stored, if the model can ever take such a user in."""
-    owner, _ = _canonical(service, user)
-    edition = service.running.edition
-    edition.check_kind(edition.model.users, str(edition.spelled(user)))
+def _writable_owner(loaded: LoadedModel, user: str) -> str:
+    """Return the name under which a user's ratings are stored, if a later model can contain such a user."""
+    owner = _owner(loaded, user)
+    loaded.check_kind(loaded.model.users, str(loaded.spell_user(user)))
     return owner
 
 
-@router.get("", response_model=UserRatings)
+@router.get("", response_model=RatingsResponse)
 def all_ratings(request: Request, user: UserId) -> Response:
-    """Return all ratings of a user; nobody's are an empty list."""
-    service = parts(request)
-    edition = service.running.edition
-    owner, own = _canonical(service, user)
-    told = {**own, **service.store.ratings(owner)}
-    return answer({"user": edition.spelled(user), "ratings": serializers.rated(edition, told)})
+    """Return all ratings of a user; the list of an unknown user is empty."""
+    state = app_state(request)
+    loaded = state.loaded
+    owner = _owner(loaded, user)
+    rows = serializers.ratings(loaded, {**loaded.training_ratings(user), **state.store.ratings(owner)})
+    return json_response({"user": loaded.spell_user(user), "ratings": rows})
 
 
 @router.patch("", status_code=204, response_class=Response)
-def put_many(request: Request, user: UserId, body: RatedMany) -> Response:
-    """Rate several items, or withdraw ratings with null, all or none of it."""
-    service = parts(request)
-    owner = _writable(service, user)
-    rated = checked(
-        service.running.edition, {item: rating for item, rating in body.ratings.items() if rating is not None}
-    )
-    withdrawn = {
-        str(service.running.edition.item(item)): None for item, rating in body.ratings.items() if rating is None
-    }
-    service.store.put(owner, {**rated, **withdrawn})
+def put_many(request: Request, user: UserId, body: RatingsRequest) -> Response:
+    """Rate several items, or withdraw ratings with null. Either all of this happens or nothing."""
+    state = app_state(request)
+    loaded = state.loaded
+    owner = _writable_owner(loaded, user)
+    rated = check_ratings(loaded, {item: rating for item, rating in body.ratings.items() if rating is not None})
+    withdrawn = {str(loaded.item_id(item)): None for item, rating in body.ratings.items() if rating is None}
+    state.store.put(owner, {**rated, **withdrawn})
     EVENTS.labels("given").inc(len(rated))
     return Response(status_code=204)
 
 
 @router.delete("", status_code=204, response_class=Response)
 def delete_all(request: Request, user: UserId) -> Response:
-    """Delete all ratings of a user; those of the model are withdrawn, and gone from it when it is fitted anew."""
-    service = parts(request)
-    owner, own = _canonical(service, user)
-    service.store.withdraw(owner, own)
+    """Delete all ratings of a user. Those of the model are withdrawn, and the next fit removes them from it."""
+    state = app_state(request)
+    loaded = state.loaded
+    state.store.withdraw(_owner(loaded, user), loaded.training_ratings(user))
     EVENTS.labels("withdrawn").inc()
     return Response(status_code=204)
 
 
-@router.get("/{item:id}", response_model=Rated)
+@router.get("/{item:id}", response_model=RatingResponse)
 def one_rating(request: Request, user: UserId, item: ItemId) -> Response:
     """Return one rating."""
-    service = parts(request)
-    owner, own = _canonical(service, user)
-    told = serializers.rated(service.running.edition, {**own, **service.store.ratings(owner)})
-    for row in told:
+    state = app_state(request)
+    loaded = state.loaded
+    owner = _owner(loaded, user)
+    for row in serializers.ratings(loaded, {**loaded.training_ratings(user), **state.store.ratings(owner)}):
         if str(row["item"]) == item:
-            return answer(row)
+            return json_response(row)
     raise UnknownIdError(f"user {user!r} has not rated item {item!r}")
 
 
 @router.put("/{item:id}", status_code=204, response_class=Response)
-def put(request: Request, user: UserId, item: ItemId, body: Given) -> Response:
-    """Rate an item. When this is answered the rating is on the disk, and the next recommendation knows it."""
-    service = parts(request)
-    owner = _writable(service, user)
-    service.store.put(owner, checked(service.running.edition, {item: body.rating}))
+def put(request: Request, user: UserId, item: ItemId, body: RatingRequest) -> Response:
+    """Rate an item. When the response comes, the rating is on the disk, and the next recommendation uses it."""
+    state = app_state(request)
+    loaded = state.loaded
+    owner = _writable_owner(loaded, user)
+    state.store.put(owner, check_ratings(loaded, {item: body.rating}))
     EVENTS.labels("given").inc()
     return Response(status_code=204)
 
 
 @router.delete("/{item:id}", status_code=204, response_class=Response)
 def delete(request: Request, user: UserId, item: ItemId) -> Response:
-    """Delete a rating; deleting what is not there is no error."""
-    service = parts(request)
-    owner, own = _canonical(service, user)
-    service.store.withdraw(owner, own, item)
+    """Delete a rating. It is no error if there is none."""
+    state = app_state(request)
+    loaded = state.loaded
+    state.store.withdraw(_owner(loaded, user), loaded.training_ratings(user), item)
     EVENTS.labels("withdrawn").inc()
     return Response(status_code=204)

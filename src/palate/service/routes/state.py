@@ -1,4 +1,4 @@
-"""For whoever runs the service."""
+"""Endpoints for whoever runs the service."""
 
 from __future__ import annotations
 
@@ -8,44 +8,51 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from palate.service.app_state import app_state
 from palate.service.metrics import exposition
-from palate.service.schedule import WANTED
-from palate.service.web import answer, parts, problems
+from palate.service.store import RETRAIN_REQUESTED, RETRAINED
+from palate.service.web import json_response, problem_responses
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["state"], responses=problems())
+router = APIRouter(tags=["state"], responses=problem_responses())
 
 
 @router.get("/healthz", response_model=dict[str, str])
 async def alive(request: Request) -> Response:
-    """Tell that the process serializers."""
-    return answer({"status": "alive"})
+    """Answer as long as the process is alive."""
+    return json_response({"status": "alive"})
 
 
 @router.get("/readyz", response_model=dict[str, Any])
 def ready(request: Request) -> Response:
-    """Tell that model and store answer; 503 where they do not."""
-    service = parts(request)
-    service.store.check()
-    return answer({"status": "ready", "model": service.running.edition.tag})
+    """Answer 200 if the model and the store can be used, else 503."""
+    state = app_state(request)
+    state.store.check()
+    return json_response({"status": "ready", "model": state.loaded.tag})
 
 
 @router.post("/v1/admin/retrain", status_code=202, response_model=dict[str, str])
 def retrain(request: Request) -> Response:
-    """Ask for a fit on all ratings there are; the new model is served when it is done."""
-    parts(request).store.set_fact(WANTED, str(time.time()))
-    return answer({"status": "wanted"}, status=202)
+    """Ask for a fit on all ratings. The new model is served when it is ready."""
+    app_state(request).store.set_fact(RETRAIN_REQUESTED, str(time.time()))
+    return json_response({"status": "wanted"}, status=202)
 
 
 @router.get("/v1/admin/state", response_model=dict[str, Any])
 def state(request: Request) -> Response:
-    """Tell what is stored and what came of new model files."""
-    service = parts(request)
-    retrained = float(service.store.fact("retrained") or 0)
-    new = service.store.since(retrained)
-    told = {"model": service.running.edition.tag, "refused": service.running.refused, "retrained": retrained or None}
-    return answer({**told, "stored": service.store.since(0.0), "new": new})
+    """Return how many ratings are stored, and whether the newest model file was refused."""
+    state = app_state(request)
+    retrained = float(state.store.fact(RETRAINED) or 0)
+    return json_response(
+        {
+            "model": state.loaded.tag,
+            "refused": state.holder.refused,
+            "retrained": retrained or None,
+            "stored": state.store.count_since(0.0),
+            "new": state.store.count_since(retrained),
+        }
+    )
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

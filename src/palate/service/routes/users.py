@@ -1,4 +1,4 @@
-"""What the model says to a named user."""
+"""Recommendations, predictions, explanations and questions for a named user."""
 
 from __future__ import annotations
 
@@ -8,90 +8,104 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from palate.model import Profile
 from palate.service import serializers
+from palate.service.app_state import AppState, app_state
 from palate.service.loaded_model import LoadedModel
 from palate.service.read_cache import Rows
-from palate.service.schemas import Asked, Explained, Likes, Predicted, Recommendations, Wanted
+from palate.service.schemas import (
+    ExplanationResponse,
+    PredictionResponse,
+    QuestionsResponse,
+    RecommendationOptions,
+    RecommendationsResponse,
+    SimilarResponse,
+)
 from palate.service.store import user_owner
-from palate.service.web import WANTED, Count, ItemId, LevelOf, Parts, UserId, answer, parts, problems, wanted_of
+from palate.service.web import (
+    RECOMMENDATION_PARAMETERS,
+    Count,
+    ItemId,
+    LevelQuery,
+    UserId,
+    json_response,
+    problem_responses,
+    recommendation_options,
+)
 
 __all__ = ["router"]
 
-_LONG = 200
-router = APIRouter(prefix="/v1/users/{user:id}", tags=["users"], responses=problems())
+_LONGEST_CACHED_QUERY = 200
+router = APIRouter(prefix="/v1/users/{user:id}", tags=["users"], responses=problem_responses())
 
 
-def _stored(service: Parts, user: str) -> Rows:
-    return service.store.ratings(user_owner(user))
+def _stored(state: AppState, user: str) -> Rows:
+    return state.store.ratings(user_owner(user))
 
 
-def _who(service: Parts, edition: LoadedModel, user: str) -> int | str | Profile:
-    return service.people.user(edition, user, _stored(service, user))
-
-
-@router.get("/recommendations", response_model=Recommendations, openapi_extra=WANTED)
+@router.get("/recommendations", response_model=RecommendationsResponse, openapi_extra=RECOMMENDATION_PARAMETERS)
 async def recommendations(request: Request, user: UserId) -> Response:
-    """Recommend items that the user has not rated, the ratings stored a moment ago included."""
-    service, query = parts(request), request.scope["query_string"]
-    edition = service.running.edition
-    is_local = service.store.is_local
-    stored = _stored(service, user) if is_local else await run_in_threadpool(_stored, service, user)
-    body = edition.answers.get((user, query), stored)
+    """Recommend items that the user has not rated; ratings stored a moment ago count, too."""
+    state, query = app_state(request), request.scope["query_string"]
+    loaded = state.loaded
+    stored = _stored(state, user) if state.store.is_local else await run_in_threadpool(_stored, state, user)
+    body = loaded.answers.get((user, query), stored)
     if body is not None:
-        return answer(body)
-    wanted = wanted_of(request)
-    if edition.is_quick and not wanted.reasons:
-        return _recommended(service, edition, user, stored, wanted, query)  # handing it to a thread would take longer
-    return await run_in_threadpool(_recommended, service, edition, user, stored, wanted, query)
+        return json_response(body)
+    options = recommendation_options(request)
+    if loaded.is_quick and not options.reasons:
+        return _recommend(state, loaded, user, stored, options, query)  # handing this to a thread would take longer
+    return await run_in_threadpool(_recommend, state, loaded, user, stored, options, query)
 
 
-def _recommended(
-    service: Parts, edition: LoadedModel, user: str, stored: Rows, wanted: Wanted, query: bytes
+def _recommend(
+    state: AppState, loaded: LoadedModel, user: str, stored: Rows, options: RecommendationOptions, query: bytes
 ) -> Response:
-    found = serializers.recommend(edition, service.people.user(edition, user, stored), wanted)
-    told = {"user": edition.spelled(user), "recommendations": found}
-    response = answer(told if wanted.level is None else {**told, "level": wanted.level})
-    if wanted.by != "chance" and len(query) < _LONG:
-        edition.answers.put((user, query), stored, bytes(response.body))
+    rows = serializers.recommend(loaded, state.profiles.user(loaded, user, stored), options)
+    body = {"user": loaded.spell_user(user), "recommendations": rows}
+    response = json_response(body if options.level is None else {**body, "level": options.level})
+    if options.by != "chance" and len(query) < _LONGEST_CACHED_QUERY:
+        loaded.answers.put((user, query), stored, bytes(response.body))
     return response
 
 
-@router.get("/predictions/{item:id}", response_model=Predicted)
-def prediction(request: Request, user: UserId, item: ItemId, level: LevelOf = None) -> Response:
+@router.get("/predictions/{item:id}", response_model=PredictionResponse)
+def prediction(request: Request, user: UserId, item: ItemId, level: LevelQuery = None) -> Response:
     """Predict one rating."""
-    service = parts(request)
-    edition = service.running.edition
-    told = serializers.predict(edition.model, _who(service, edition, user), item, level)
-    return answer({"user": edition.spelled(user), **told})
+    state = app_state(request)
+    loaded = state.loaded
+    predicted = serializers.predict(loaded.model, state.profiles.user(loaded, user), item, level)
+    return json_response({"user": loaded.spell_user(user), **predicted})
 
 
-@router.get("/explanations/{item:id}", response_model=Explained)
+@router.get("/explanations/{item:id}", response_model=ExplanationResponse)
 def explanation(request: Request, user: UserId, item: ItemId, n: Count = 10) -> Response:
-    """Say which ratings speak for and against a prediction."""
-    service = parts(request)
-    edition = service.running.edition
-    told = serializers.explain(edition.model, _who(service, edition, user), item, n)
-    return answer({"user": edition.spelled(user), **told})
+    """List which ratings raise and lower a prediction, and by how much."""
+    state = app_state(request)
+    loaded = state.loaded
+    explained = serializers.explain(loaded.model, state.profiles.user(loaded, user), item, n)
+    return json_response({"user": loaded.spell_user(user), **explained})
 
 
-@router.get("/questions", response_model=Asked)
+@router.get("/questions", response_model=QuestionsResponse)
 def questions(
     request: Request, user: UserId, n: Count = 10, exclude: Annotated[list[str] | None, Query(max_length=1000)] = None
 ) -> Response:
-    """Name the items whose rating would tell most about the user."""
-    service = parts(request)
-    edition = service.running.edition
-    told = serializers.ask(edition, _who(service, edition, user), n, exclude or [])
-    return answer({"user": edition.spelled(user), "questions": told})
+    """List the items whose rating would tell most about the user."""
+    state = app_state(request)
+    loaded = state.loaded
+    rows = serializers.questions(loaded, state.profiles.user(loaded, user), n, exclude or [])
+    return json_response({"user": loaded.spell_user(user), "questions": rows})
 
 
-@router.get("/similar", response_model=Likes)
+@router.get("/similar", response_model=SimilarResponse)
 def similar(
-    request: Request, user: UserId, n: Count = 10, by: Annotated[serializers.Likeness, Query()] = "cosine"
+    request: Request,
+    user: UserId,
+    n: Count = 10,
+    by: Annotated[serializers.SimilarityMeasure, Query()] = "cosine",
 ) -> Response:
-    """Find users with the same taste."""
-    service = parts(request)
-    edition = service.running.edition
-    found = edition.model.similar_users(_who(service, edition, user), n, by=by)
-    return answer({"id": edition.spelled(user), "by": by, "similar": serializers.similar(found)})
+    """List the users with the most similar taste."""
+    state = app_state(request)
+    loaded = state.loaded
+    neighbours = loaded.model.similar_users(state.profiles.user(loaded, user), n, by=by)
+    return json_response({"id": loaded.spell_user(user), "by": by, "similar": serializers.similar(neighbours)})

@@ -47,11 +47,14 @@ class ALS(Solver):
     summary = "alternating least squares"
     runs = "palate.solvers.als.fit:ALSFit"
 
-    factors: int = setting(15, "factors of each user and item (k)", least=1, below=1001)
+    factors: int = setting(15, "factors of each user and item (k)", least=1, below=1001, search=(4, 128, "log"))
     regularization: float | None = setting(
-        None, "penalty on factors and biases; chosen on the validation part if not given", above=0
+        None,
+        "penalty on factors and biases; chosen on the validation part if not given",
+        above=0,
+        search=(0.003, 0.3, "log"),
     )
-    weighted: bool = setting(True, "let the penalty grow with the number of ratings of a user or item")
+    weighted: bool = setting(True, "let the penalty grow with the number of ratings of a user or item", search=True)
     nonnegative: bool = setting(False, "keep all factors (not the biases) at or above zero")
     sweeps: int = setting(30, "passes over items and users, at most", least=1)
     validation: float = setting(

@@ -40,7 +40,7 @@ class BayesianMF(Solver):
     summary = "the most accurate, with intervals"
     runs = "palate.solvers.bayes.fit:GibbsFit"
 
-    factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001)
+    factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001, search=(8, 128, "log"))
     sweeps: int | None = setting(
         None, "passes that draw all unknowns; if not given, until more would gain little", least=2
     )

@@ -47,10 +47,14 @@ class ImplicitALS(Solver):
     runs = "palate.solvers.implicit.fit:ImplicitFit"
     predicts = "choice"
 
-    factors: int = setting(64, "factors of each user and item (k)", least=1, below=1001)
-    regularization: float = setting(0.01, "penalty on factors", above=0)
-    unobserved: float = setting(0.1, "weight of every pair as not chosen, beside 1 of a rated one", above=0)
-    exponent: float = setting(1.0, "power of a row's weights that its penalty grows with", least=0, below=2)
+    factors: int = setting(64, "factors of each user and item (k)", least=1, below=1001, search=(16, 256, "log"))
+    regularization: float = setting(0.01, "penalty on factors", above=0, search=(0.001, 0.3, "log"))
+    unobserved: float = setting(
+        0.1, "weight of every pair as not chosen, beside 1 of a rated one", above=0, search=(0.01, 1, "log")
+    )
+    exponent: float = setting(
+        1.0, "power of a row's weights that its penalty grows with", least=0, below=2, search=(0, 1.5)
+    )
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
     sweeps: int = setting(15, "passes over items and users", least=1)
     seed: int = setting(0, "of the first factors", least=0, below=2**63)

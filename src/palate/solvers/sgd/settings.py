@@ -40,13 +40,18 @@ class SGD(Solver):
     summary = "the fastest: stochastic gradient descent"
     runs = "palate.solvers.sgd.fit:SGDFit"
 
-    factors: int = setting(16, "factors of each user and item (k)", least=0, below=1001)
+    factors: int = setting(16, "factors of each user and item (k)", least=0, below=1001, search=(4, 128, "log"))
     biases: bool = setting(True, "learn how far each user and item lies above or below the mean")
     epochs: int = setting(40, "passes over the ratings, at most", least=1, below=2**31)
-    learning_rate: float = setting(0.03, "length of the first steps, on standardized ratings", above=0)
+    learning_rate: float = setting(
+        0.03, "length of the first steps, on standardized ratings", above=0, search=(0.003, 0.1, "log")
+    )
     decay: bool = setting(True, "let the learning rate fall in a straight line to zero over the epochs")
     regularization: float | None = setting(
-        None, "penalty on factors and biases; chosen on the validation part if not given", least=0
+        None,
+        "penalty on factors and biases; chosen on the validation part if not given",
+        least=0,
+        search=(0.003, 0.3, "log"),
     )
     batch_size: int = setting(1, "ratings whose gradients are averaged in one step", least=1, below=2**31)
     initialization: Literal["normal", "xavier"] = setting(

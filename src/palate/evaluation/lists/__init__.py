@@ -1,0 +1,39 @@
+"""Judging lists of recommendations on ratings that were held out."""
+
+from __future__ import annotations
+
+from palate.evaluation.lists.baselines import list_baselines, popularity, random_scores
+from palate.evaluation.lists.evaluate import Band, ListEvaluation, evaluate_lists
+from palate.evaluation.lists.measures import LIST_METRICS, ListMetric, default_metrics, parse_metrics
+from palate.evaluation.lists.newcomers import FoldedIn
+from palate.evaluation.lists.ranked import (
+    BatchRecommender,
+    BlockScores,
+    RankedLists,
+    Recommender,
+    ScoringRecommender,
+    rank,
+)
+from palate.evaluation.lists.task import ListTask, guess_liked
+
+__all__ = [
+    "LIST_METRICS",
+    "Band",
+    "BatchRecommender",
+    "BlockScores",
+    "FoldedIn",
+    "ListEvaluation",
+    "ListMetric",
+    "ListTask",
+    "RankedLists",
+    "Recommender",
+    "ScoringRecommender",
+    "default_metrics",
+    "evaluate_lists",
+    "guess_liked",
+    "list_baselines",
+    "parse_metrics",
+    "popularity",
+    "random_scores",
+    "rank",
+]

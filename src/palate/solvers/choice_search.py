@@ -1,0 +1,375 @@
+"""Which choice head a table wants, and how it is combined with predicted ratings: decided on held-out lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.model import Model
+from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead
+from palate.model.interest import ChanceCalibration, Interest, chance_of_liking, like_boundary
+from palate.parallel import Run, pool, single_blas
+from palate.ratings import Ratings
+from palate.solvers.bayes import BayesianMF
+from palate.solvers.ease import EASE
+from palate.solvers.ease.search import choose_regularization
+from palate.solvers.ease.weights import fit_ease
+from palate.solvers.held_out_lists import HeldOutLists
+from palate.solvers.implicit import ImplicitALS
+
+__all__ = ["HEADS", "Candidate", "ChosenHead", "choose_head", "fit_head", "popularity_lists"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int32]
+
+#: The choice heads, the simplest first.
+HEADS = ("popularity", "ease", "implicit")
+#: The powers of the chance of liking that are tried.
+POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
+# A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
+_PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
+# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs: all of them if the first are
+# worse than the best head by less than this share of its NDCG.
+_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1), (0.03, 0.3), (0.1, 0.1)), 0.1
+_PILOT_SWEEPS = 8
+# Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
+_SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
+# EASE holds a number for each pair of items: 1.6 GB.
+_EASE_ITEMS = 20_000
+# The chances are learnt from users with this number of pairs, of which so many are taken beside the choices.
+_CALIBRATION_CELLS, _OTHER_PAIRS = 5_000_000, 200_000
+_NEWTON_STEPS, _STILL = 50, 1e-8
+# A head with more settings must be better by this number of standard errors.
+_SURE = 1.0
+
+
+class Candidate(NamedTuple):
+    """What was tried, and its NDCG@10 on held-out lists.
+
+    Attributes
+    ----------
+    head
+        "popularity", "ease" or "implicit"; "prediction" for lists by predicted ratings alone.
+    settings
+        The settings of the head that were chosen.
+    power
+        Of the chance of liking.
+    ndcg
+        The mean over users.
+    """
+
+    head: str
+    settings: dict[str, float]
+    power: float
+    ndcg: float
+
+
+@dataclass(frozen=True)
+class ChosenHead:
+    """The result of `choose_head`.
+
+    Attributes
+    ----------
+    head
+        Fitted on all ratings; None where lists by predicted ratings alone were the best.
+    interest
+        How the head is combined with predicted ratings; None without a head.
+    tried
+        All candidates, with their NDCG@10 on held-out lists.
+    users
+        How many users' lists were judged.
+    name, settings
+        Of the head, as `fit_head` takes them; an empty name without a head.
+    """
+
+    head: ChoiceHead | None
+    interest: Interest | None
+    tried: tuple[Candidate, ...]
+    users: int
+    name: str = ""
+    settings: dict[str, float] = field(default_factory=dict)
+
+
+class _Contender(NamedTuple):
+    """A head that was fitted on the training part of the lists, and its NDCG@10 with each power."""
+
+    name: str
+    settings: dict[str, float]
+    head: ChoiceHead
+    calibration: ChanceCalibration
+    ndcg: Doubles
+
+    @property
+    def best_ndcg(self) -> float:
+        """The mean over users with the best power."""
+        return float(self.ndcg.mean(axis=1).max())
+
+    def usual(self, powers: Sequence[float]) -> int:
+        """Return the place of the power 1, for the probability of choosing and liking, or of one surely better."""
+        best, usual = int(self.ndcg.mean(axis=1).argmax()), powers.index(1.0) if 1.0 in powers else 0
+        return best if _is_surely_better(self.ndcg[best], self.ndcg[usual]) else usual
+
+
+def choose_head(
+    ratings: Ratings,
+    liked: float | None,
+    *,
+    heads: Sequence[str] = HEADS,
+    pilot: Callable[[Ratings], Model] = _PILOT.fit,
+    threads: int | None = None,
+    seed: int = 0,
+) -> ChosenHead:
+    """Choose a choice head and the power of the chance of liking by NDCG@10 on ratings held out of the table.
+
+    A tenth of the ratings is held out. Popularity, EASE (up to 20,000 items) and implicit ALS learn which pairs were
+    rated from the rest. Scores become chances by a logistic regression on the held-out pairs; lists are ranked by the
+    chance of choosing times a power of the chance of liking. A head with more settings replaces a simpler one if it is
+    better by a standard error of the difference over users.
+
+    Parameters
+    ----------
+    ratings
+        The training table; every id has a rating.
+    liked
+        The rating from which an item is relevant; None if every rated item is, as where there are only choices.
+    heads
+        Which heads may be chosen: names of `HEADS`. If "popularity" is among them, lists by predicted ratings alone may
+        win too.
+    pilot
+        Fits a model of ratings to the rest of the table, for the chances of liking.
+    threads
+        How many. They do not change the result.
+    seed
+        Of what is held out.
+
+    Returns
+    -------
+    ChosenHead
+        The head is fitted anew on the whole table.
+    """
+    lists = HeldOutLists.of(ratings, liked, seed=seed)
+    if not len(lists.users):
+        return ChosenHead(None, None, (), 0)
+    boundary = 0.0 if liked is None else like_boundary(ratings.rating, liked)
+    likes = None if liked is None else _liking(pilot(lists.train.compact()), lists, boundary)
+    powers = POWERS if likes else (0.0,)
+    with pool(threads) as run:
+        contenders: list[_Contender] = []
+        if "popularity" in heads:
+            contenders.append(_judged("popularity", {}, _popularity(lists.train), lists, likes, powers, run))
+        if "ease" in heads:
+            contenders += _ease(lists, likes, powers, run)
+        if "implicit" in heads or not contenders:
+            contenders += _implicit(
+                lists, max((each.best_ndcg for each in contenders), default=0.0), likes, powers, run
+            )
+        alone = None if likes is None or "popularity" not in heads else lists.ndcg(lambda users: [likes(users)], run)[0]
+        best, power = _best(contenders, powers)
+        tried = [
+            Candidate(each.name, each.settings, power, float(ndcg.mean()))
+            for each in contenders
+            for power, ndcg in zip(powers, each.ndcg, strict=True)
+        ]
+        if alone is not None:
+            tried.append(Candidate("prediction", {}, 1.0, float(alone.mean())))
+            if alone.mean() > best.ndcg[powers.index(power)].mean():
+                return ChosenHead(None, None, tuple(tried), len(lists.users))
+        head = fit_head(best.name, best.settings, ratings, run)
+    deviation = 1.0 if likes is None else likes.deviation
+    return ChosenHead(
+        head,
+        Interest(best.calibration, power, boundary, deviation),
+        tuple(tried),
+        len(lists.users),
+        best.name,
+        best.settings,
+    )
+
+
+def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15) -> ChoiceHead:
+    """Fit a head to which pairs were rated."""
+    if name == "ease":
+        return fit_ease(ratings, EASE(**settings), run)  # type: ignore[arg-type]
+    if name == "implicit":
+        model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings)  # type: ignore[arg-type]
+        return FactorsHead(model.user_factors, model.item_factors, model.penalty)
+    return _popularity(ratings)
+
+
+def popularity_lists(ratings: Ratings, liked: float | None) -> tuple[PopularityHead, Interest]:
+    """Return popularity as the choice head, and the usual way to combine it, without a search.
+
+    The deviation of ratings around predictions is taken to be that of the ratings around the items' means: too much,
+    which makes liking count for less.
+    """
+    if liked is None:
+        return _popularity(ratings), Interest(_SHARES, 0.0, 0.0)
+    sums = np.bincount(ratings.item, ratings.rating, minlength=len(ratings.items))
+    errors = ratings.rating - (sums / np.maximum(1, ratings.item_counts))[ratings.item]
+    deviation = max(float(np.sqrt(np.mean(errors**2))), 1e-6)
+    boundary = like_boundary(ratings.rating, liked)
+    return _popularity(ratings), Interest(_SHARES, _POPULARITY_POWER, boundary, deviation)
+
+
+def _popularity(ratings: Ratings) -> PopularityHead:
+    return PopularityHead((ratings.item_counts / max(1, len(ratings.users))).astype(np.float32))
+
+
+def _ease(lists: HeldOutLists, likes: _Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
+    if len(lists.train.items) > _EASE_ITEMS:
+        return []
+    regularization, _ = choose_regularization(lists, EASE(), run)
+    settings = {"regularization": regularization}
+    return [_judged("ease", settings, fit_head("ease", settings, lists.train, run), lists, likes, powers, run)]
+
+
+def _implicit(
+    lists: HeldOutLists, best: float, likes: _Liking | None, powers: Sequence[float], run: Run
+) -> list[_Contender]:
+    contenders: list[_Contender] = []
+    train = lists.train.compact()
+    for regularization, unobserved in _FACTORS:
+        settings = {"regularization": regularization, "unobserved": unobserved}
+        head = fit_head("implicit", settings, train, run, _PILOT_SWEEPS)
+        assert isinstance(head, FactorsHead)
+        head = _expanded(head, lists.train, train)
+        contenders.append(_judged("implicit", settings, head, lists, likes, powers, run))
+        if contenders[0].best_ndcg < (1 - _NEAR) * best:
+            break
+    return contenders
+
+
+def _expanded(head: FactorsHead, table: Ratings, compact: Ratings) -> FactorsHead:
+    """Return the head with rows of zeros for ids of the table that are not in the compact one."""
+    sides = []
+    for factors, vocabulary, part in (
+        (head.user_factors, table.users, compact.users),
+        (head.item_factors, table.items, compact.items),
+    ):
+        rows = np.zeros((len(vocabulary), factors.shape[1]), np.float32)
+        rows[vocabulary.index(part.ids)] = factors
+        sides.append(rows)
+    return replace(head, user_factors=sides[0], item_factors=sides[1])
+
+
+def _liking(model: Model, lists: HeldOutLists, boundary: float) -> _Liking:
+    """Return what tells how likely some users like each item, by a model of the training part."""
+    user_index, item_index = model.users.index(lists.train.users.ids), model.items.index(lists.train.items.ids)
+    errors = lists.held_out.rating - model.predict_table(lists.held_out)
+    deviation = max(sqrt(float(np.mean(np.square(errors, dtype=np.float64)))), 1e-6)
+
+    return _Liking(model, user_index, item_index, deviation, boundary)
+
+
+@dataclass(frozen=True)
+class _Liking:
+    """How likely users like items, by a model of ratings; a call with users returns it for all items."""
+
+    model: Model
+    user_index: Indices
+    item_index: Indices
+    deviation: float
+    boundary: float
+
+    def __call__(self, users: Indices) -> Doubles:
+        model, user, item = self.model, self.user_index[users], self.item_index
+        predictions = model.user_factors[user] @ model.item_factors[item].T + model.user_bias[user, None]
+        return chance_of_liking(predictions + model.item_bias[item] + model.intercept, self.deviation, self.boundary)
+
+
+def _judged(
+    name: str,
+    settings: dict[str, float],
+    head: ChoiceHead,
+    lists: HeldOutLists,
+    likes: _Liking | None,
+    powers: Sequence[float],
+    run: Run,
+) -> _Contender:
+    """Calibrate a head and judge its lists with each power."""
+    table, calibration = lists.train.by_user, _calibrated(head, lists)
+
+    def interest(users: Indices) -> list[NDArray[np.floating]]:
+        counts = lists.train.user_counts[users][:, None]
+        chances = calibration.chances(head.user_scores(users, table), lists.train.item_counts, counts)
+        if likes is None:
+            return [chances]
+        # The order of logarithms is that of products.
+        chances = np.log(np.maximum(chances, np.float32(1e-30)))
+        liking = np.log(np.maximum(likes(users), 1e-30)).astype(np.float32)
+        return [chances + np.float32(power) * liking for power in powers]
+
+    return _Contender(name, settings, head, calibration, lists.ndcg(interest, run))
+
+
+def _best(contenders: Sequence[_Contender], powers: Sequence[float]) -> tuple[_Contender, float]:
+    """Return the head and the power with the best lists, where later ones must be surely better than earlier ones."""
+    best = contenders[0]
+    for each in contenders[1:]:
+        if _is_surely_better(each.ndcg[each.usual(powers)], best.ndcg[best.usual(powers)]):
+            best = each
+    return best, powers[best.usual(powers)]
+
+
+def _is_surely_better(ndcg: Doubles, other: Doubles) -> bool:
+    gains = ndcg - other
+    return float(gains.mean()) > _SURE * float(gains.std()) / sqrt(len(gains))
+
+
+def _calibrated(head: ChoiceHead, lists: HeldOutLists) -> ChanceCalibration:
+    """Fit the logistic regression of held-out choices on scores and counts.
+
+    All choices of some users and a random part of the other pairs are taken; the intercept is corrected for the part.
+    """
+    train, rng = lists.train, np.random.default_rng([lists.seed, 5])
+    number = min(len(train.users), max(100, _CALIBRATION_CELLS // len(train.items)))
+    users = np.sort(rng.permutation(len(train.users))[:number].astype(np.int32))
+    is_chosen = np.zeros((number, len(train.items)), bool)
+    is_open = np.broadcast_to(train.item_counts > 0, is_chosen.shape).copy()
+    for place, user in enumerate(users.tolist()):
+        is_open[place, train.by_user[user][0]] = False
+        is_chosen[place, lists.held_out.by_user[user][0]] = True
+    part = min(1.0, _OTHER_PAIRS / is_open.size)
+    row, item = np.nonzero(is_open & (is_chosen | (rng.random(is_open.shape, np.float32) < part)))
+    scores = head.user_scores(users, train.by_user)[row, item]
+    features = ChanceCalibration(0, 0, 0, 0).features(scores, train.item_counts[item], train.user_counts[users[row]])
+    design = np.column_stack([np.ones(len(row)), *features]).astype(np.float64)
+    with single_blas():
+        weights = _logistic(design, is_chosen[row, item].astype(np.float64)).tolist()
+    return ChanceCalibration(weights[0] + log(part), *weights[1:])
+
+
+def _logistic(design: Doubles, target: Doubles) -> Doubles:
+    """Return the weights of a logistic regression, by Newton's method with a slight pull towards zero.
+
+    A step that would lower the likelihood is halved until it raises it.
+    """
+    from scipy.special import expit
+
+    weights, pull = np.zeros(design.shape[1]), 1e-3
+    weights[0] = log((target.sum() + 0.5) / (len(target) - target.sum() + 0.5))
+
+    def objective(weights: Doubles) -> float:
+        log_odds = design @ weights
+        return float(target @ log_odds - np.logaddexp(0, log_odds).sum() - pull / 2 * weights @ weights)
+
+    reached = objective(weights)
+    for _ in range(_NEWTON_STEPS):
+        chances = expit(design @ weights)
+        slope = design.T @ (target - chances) - pull * weights
+        curvature = (design.T * (chances * (1 - chances))) @ design + pull * np.eye(len(weights))
+        step = np.linalg.solve(curvature, slope)
+        while (value := objective(weights + step)) < reached and np.abs(step).max() > _STILL:
+            step /= 2
+        if value < reached:
+            break
+        weights, reached = weights + step, value
+        if np.abs(step).max() <= _STILL:
+            break
+    return weights

@@ -1,0 +1,131 @@
+"""Lists by interest: how likely somebody chooses an item and likes it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from palate import ALS, BayesianMF, ImplicitALS, load, save
+from palate.errors import SettingsError, StorageError
+from palate.files import read_arrays, write_arrays
+from palate.model.choice import FactorsHead, PopularityHead
+from palate.model.interest import ChanceCalibration, Interest, chance_of_liking
+from palate.parallel import pool
+from palate.solvers.ease import EASE
+from palate.solvers.ease.weights import fit_ease
+from tables import random_table
+
+
+def heads(ratings):
+    implicit = ImplicitALS(factors=6, sweeps=5).fit(ratings)
+    with pool() as run:
+        weights = fit_ease(ratings, EASE(regularization=20.0), run)
+    share = (ratings.item_counts / len(ratings.users)).astype(np.float32)
+    factors = FactorsHead(implicit.user_factors, implicit.item_factors, implicit.penalty)
+    return {"factors": factors, "weights": weights, "popularity": PopularityHead(share)}
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    return random_table(users=70, items=200, density=0.15, seed=4)
+
+
+@pytest.fixture(scope="module", params=["factors", "weights", "popularity"])
+def model(request, ratings):
+    fitted = BayesianMF(factors=4, sweeps=20, user_noise=True, item_noise=True, user_sets=False, item_sets=False)
+    head = heads(ratings)[request.param]
+    rule = Interest(ChanceCalibration(-1.0, 0.8, 0.2, 0.1), power=0.5, boundary=3.5)
+    return dataclasses.replace(fitted.fit(ratings), choice=head, interest=rule)
+
+
+def brute(model, user, hidden):
+    """Every item's interest, one formula after the other."""
+    items = model.items.ids
+    prediction = np.array([model.intercept + model.user_bias[user] + model.item_bias[i]
+                           + model.user_factors[user] @ model.item_factors[i] for i in range(len(items))])  # fmt: skip
+    deviation = np.sqrt(model.posterior.variance(user, np.arange(len(items))))
+    choice = model.choice.user_scores(np.array([user], np.int32), model.seen)[0]
+    counts = np.log(model.item_counts + 1), np.log(len(model.seen[user][0]) + 1)
+    odds = np.exp(-1 + 0.8 * np.log(np.maximum(choice, 1e-3)) + 0.2 * counts[0] + 0.1 * counts[1])
+    interest = odds / (1 + odds) * chance_of_liking(prediction, deviation, 3.5) ** 0.5
+    interest[hidden] = -1
+    return interest
+
+
+def test_the_default_list_is_by_interest(model):
+    for user in (0, 13, 69):
+        interest = brute(model, user, model.seen[user][0])
+        listed = model.recommend(model.users[user], 12)
+        expected = np.sort(interest)[::-1][:12]
+        np.testing.assert_allclose([one.score for one in listed], expected, rtol=1e-4)
+        assert [one.id for one in listed] == [one.id for one in model.recommend(model.users[user], 12, by="interest")]
+
+
+def test_a_long_list_holds_everything_once(model):
+    listed = model.recommend(model.users[3], 500)
+    assert len(listed) == len({one.id for one in listed}) == len(model.items) - len(model.seen[3][0])
+    assert [one.score for one in listed] == sorted((one.score for one in listed), reverse=True)
+
+
+@pytest.mark.parametrize("by", [None, "interest", "choice", "prediction", "lower bound"])
+def test_many_users_get_what_each_would_get_alone(model, by, tmp_path):
+    for threads in (1, 2):
+        items, scores = model.recommend_batch(None, 7, by=by, threads=threads)
+        for user in (0, 31, 69):
+            alone = model.recommend(model.users[user], 7, by=by)
+            assert [one.id for one in alone] == model.items.ids[items[user]].tolist()
+            assert np.array_equal(np.array([one.score for one in alone], np.float32), scores[user])
+
+
+def test_filters_hold(model):
+    first = [one.id for one in model.recommend(1, 5)]
+    others = [one.id for one in model.recommend(1, 5, exclude=first)]
+    assert not set(first) & set(others)
+    assert {one.id for one in model.recommend(1, 5, only=first[:2])} == set(first[:2])
+
+
+def test_somebody_new_gets_a_list_by_interest(model):
+    nobody = model.recommend(model.fold_in({}), 5)
+    assert len(nobody) == 5
+    items, values = model.seen[8]
+    profile = model.fold_in({model.items[i]: float(v) for i, v in zip(items.tolist(), values, strict=True)})
+    new, fitted = model.recommend(profile, 20), model.recommend(model.users[8], 20)
+    assert len({one.id for one in new} & {one.id for one in fitted}) >= 12
+
+
+def test_without_choices_the_list_is_by_prediction(ratings):
+    plain = ALS(factors=3, regularization=0.1, validation=0.0).fit(ratings)
+    assert plain.recommend(1, 5) == plain.recommend(1, 5, by="prediction")
+    with pytest.raises(SettingsError, match="no choice head"):
+        plain.recommend(1, 5, by="interest")
+    with pytest.raises(SettingsError, match="no choice head"):
+        plain.recommend(1, 5, by="choice")
+
+
+def test_a_model_of_both_heads_is_kept_in_one_file(model, tmp_path):
+    save(model, tmp_path / "both.palate")
+    for mmap in (False, True):
+        again = load(tmp_path / "both.palate", mmap=mmap)
+        assert again.interest == model.interest
+        assert again.choice.kind == model.choice.kind
+        assert again.recommend(5, 10) == model.recommend(5, 10)
+        assert again.explain(5, again.recommend(5, 1)[0].id) == model.explain(5, model.recommend(5, 1)[0].id)
+
+
+def test_a_file_whose_head_does_not_fit_is_refused(model, tmp_path):
+    path = tmp_path / "both.palate"
+    save(model, path)
+    arrays, header = read_arrays(path, "model")
+    name = next(name for name in arrays if name.startswith("choice.") and arrays[name].dtype == np.float32)
+    write_arrays(path, {**arrays, name: arrays[name][:-1]}, header)
+    with pytest.raises(StorageError, match="do not fit together"):
+        load(path)
+
+
+def test_choices_are_explained_beside_the_prediction(model):
+    top = model.recommend(2, 1)[0].id
+    explanation = model.explain(2, top)
+    assert {one.item for one in explanation.choices} == {one.item for one in explanation.contributions}
+    if model.choice.kind == "weights":
+        total = sum(one.contribution for one in explanation.choices)
+        assert total == pytest.approx(model.choice_scores(2)[model.items.find(top)], rel=1e-4)

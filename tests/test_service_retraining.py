@@ -1,0 +1,251 @@
+"""The model is fitted again on its ratings and those of the store."""
+
+import dataclasses
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import palate
+from palate.errors import DataError, SettingsError, StorageError, UnknownIdError
+from palate.retraining import merge, retrain, solver_of, without_users
+from palate.service.portable import exclusive_lock
+from palate.service.schedule import RetrainingSchedule, parse_interval
+from palate.service.store import Store
+from serving import CSRF, PATIENCE, Served, client, environment, fitted, model_file, settings, until
+
+
+def table(ratings):
+    users, items = ratings.users, ratings.items
+    rows = zip(ratings.user.tolist(), ratings.item.tolist(), ratings.rating.tolist(), strict=True)
+    return {(users[u], items[i]): r for u, i, r in rows}
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_events_overrule_the_ratings_of_the_model(text):
+    base = fitted(text).ratings()
+    expected = table(base)
+    (user, item), *_ = expected
+    (other, another), *_ = [name for name in expected if name[0] != user]
+    events = [
+        (f"u:{user}", str(item), 2.5),
+        (f"u:{other}", str(another), None),
+        ("u:7000", str(item), 4.0),
+        ("v:abc", str(item), 1.0),
+    ]
+    merged, visitors = merge(base, events)
+    expected[user, item] = 2.5
+    del expected[other, another]
+    new = "7000" if text else 7000
+    expected[new, item] = 4.0
+    pairs = table(merged)
+    [stranger] = set(pairs) - set(expected)
+    assert pairs.pop(stranger) == 1.0
+    assert pairs == expected
+    assert [merged.users[at] for at in np.flatnonzero(visitors).tolist()] == [stranger[0]]
+    assert list(merged.users.ids) == sorted(merged.users.ids)
+    assert table(merge(base, [])[0]) == table(base)
+
+
+def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
+    merged, visitors = merge(fitted().ratings(), [("u:ann", "3", 4.0), ("v:x", "99", 2.0)])
+    assert merged.users.is_text
+    assert not merged.items.is_text
+    pairs = table(merged)
+    assert pairs["ann", 3] == 4.0
+    assert pairs["5", 1 if ("5", 1) in pairs else 2]
+    assert visitors.sum() == 1
+    assert 99 in merged.items.ids
+
+
+@pytest.mark.parametrize("odd", ["--5", " 12", "12 ", "012", "-0", "１２", "1_0", "9" * 30])
+def test_an_id_that_only_looks_like_an_integer_is_another_one(odd):
+    base = fitted().ratings()
+    merged, _ = merge(base, [(f"u:{odd}", "3", 4.0), ("u:-5", "3", 2.0)])
+    pairs = table(merged)
+    assert (pairs[odd, 3], pairs["-5", 3]) == (4.0, 2.0)
+    assert len(pairs) == len(table(base)) + 2
+    assert base.users.index([odd])[0] == -1
+    assert fitted().catalogue.get(odd) is None
+
+
+def test_bad_rows_of_the_store_stop_no_fit(tmp_path, caplog):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    store.put("u:5", {"3": 2.5, "4": 1e300, "": 2.0, "6": float("inf")})
+    for owner in ("", "5", "u:", "w:5", "U:5"):
+        store.put(owner, {"3": 1.0})
+    with store.writing() as connection:
+        connection.exec_driver_sql("insert into events values ('u:6', '3', 'five', 1.0), (x'00', '3', 1.0, 1.0)")
+    retrain(path, store)
+    assert "10 rows of the store cannot be used" in caplog.text
+    model = palate.load(path)
+    assert len(model.users) == 40
+    assert model.ratings().users.ids.tolist() == fitted().users.ids.tolist()
+    items, values = model.seen[model.users.require(5)]
+    assert dict(zip(items.tolist(), values.tolist(), strict=True))[model.items.require(3)] == 2.5
+    store.close()
+
+
+def test_a_model_forgets_users_and_says_the_same_of_all_others():
+    model = fitted()
+    gone = np.zeros(40, bool)
+    gone[[0, 7, 39]] = True
+    left = without_users(model, gone)
+    assert len(left.users) == 37
+    for user in (2, 9, 38):
+        assert left.recommend(user) == model.recommend(user)
+        assert left.predict(user, 3, interval=0.9) == model.predict(user, 3, interval=0.9)
+        assert left.seen[left.users.require(user)][0].tolist() == model.seen[model.users.require(user)][0].tolist()
+    for user in (1, 8, 40):
+        with pytest.raises(UnknownIdError):
+            left.predict(user, 3)
+    assert left.fold_in_item({2: 5.0}).bias == pytest.approx(model.fold_in_item({2: 5.0}).bias)
+    assert without_users(model, np.zeros(40, bool)) is model
+
+
+def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    store.put("u:500", {str(item): 5.0 for item in range(1, 8)})
+    store.put("v:somebody", {"99": 4.0, "3": 1.0})
+    result = retrain(path, store)
+    assert (result.ratings, result.stored, result.visitors) == (len(fitted().seen.values) + 9, 9, 1)
+    model = palate.load(path)
+    assert 500 in model.users.ids
+    assert len(model.users) == 41
+    assert 99 in model.items.ids  # the visitor's rating gave it factors
+    assert model.item_counts[model.items.require(99)] == 0  # but the rating itself is not in the file
+    assert model.catalogue.text(99) == "never rated"
+    assert {key: model.solver[key] for key in ("factors", "sweeps", "seed")} == {"factors": 3, "sweeps": 30, "seed": 1}
+    assert store.count_since(float(store.fact("retrained"))) == 0
+    again = path.read_bytes()
+    store.delete("u:500")
+    retrain(path, store)
+    assert path.read_bytes() != again
+    store.close()
+
+
+def test_what_is_deleted_during_a_fit_stays_deleted(tmp_path):
+    path = model_file(tmp_path)
+    with client(tmp_path) as served:
+        store = served.app.state.palate.store
+        unrated = next(str(item) for item in range(1, 15) if item not in served_items(served, 5))
+        own = str(served_items(served, 5)[0])
+        served.put(f"/v1/users/5/ratings/{unrated}", json={"rating": 5})
+        served.patch("/v1/users/500/ratings", json={"ratings": {"1": 5, "2": 1}})
+        served.put("/v1/me/ratings/3", json={"rating": 1}, headers=CSRF)
+        done = []
+
+        def delete(epoch):
+            if not done:
+                done.append(served.delete(f"/v1/users/5/ratings/{unrated}"))
+                done.append(served.delete(f"/v1/users/5/ratings/{own}"))
+                done.append(served.delete("/v1/users/500/ratings"))
+                done.append(served.delete("/v1/me/ratings/3", headers=CSRF))
+
+        for turn in range(3):
+            tag = served.get("/v1/model").json()["model"]
+            retrain(path, store, progress=None if turn else delete)
+            if turn < 2:
+                until(lambda old=tag: served.get("/v1/model").json()["model"] != old)
+            assert {int(unrated), int(own)}.isdisjoint(served_items(served, 5))
+            assert served_items(served, 500) == []
+            assert served.get("/v1/me/ratings").json()["ratings"] == []
+            assert (500 in palate.load(path).users.ids) == (turn == 0)  # this fit had read the ratings already
+        assert [answer.status_code for answer in done] == [204] * 4
+        assert store.everything() == []  # of what no model has any more not even the withdrawal is kept
+        assert served.get("/v1/users/500/recommendations").status_code == 404
+
+
+def served_items(served, user):
+    return [row["item"] for row in served.get(f"/v1/users/{user}/ratings").json()["ratings"]]
+
+
+def test_after_a_fit_anew_the_service_says_of_a_user_what_the_model_says(tmp_path):
+    path = model_file(tmp_path)
+    with client(tmp_path) as served:
+        for item, rating in ((1, 4.123456), (2, 1.7), (99, 3.3)):
+            served.put(f"/v1/users/500/ratings/{item}", json={"rating": rating})
+        store = served.app.state.palate.store
+        retrain(path, store)
+        until(lambda: served.get("/v1/model").json()["users"] == 41)
+        rows = served.get("/v1/users/500/recommendations?n=5").json()["recommendations"]
+        expected = [(one.id, one.score) for one in palate.load(path).recommend(500, 5)]
+        assert [(row["item"], pytest.approx(row["prediction"], abs=1e-6)) for row in rows] == expected
+
+
+def test_a_fit_anew_says_that_visitors_have_no_rows(tmp_path):
+    path = model_file(tmp_path)
+    for owner, is_mentioned in (("u:500", False), ("v:somebody", True)):
+        store = Store(f"sqlite:///{tmp_path / 'model.palate.events.sqlite'}")
+        store.open()
+        store.put(owner, {"3": 4.0})
+        store.close()
+        command = [sys.executable, "-m", "palate", "retrain", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+        assert ("no rows of their own" in done.stdout) == is_mentioned
+
+
+def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch):
+    path = model_file(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    palate.save(dataclasses.replace(fitted(), seen=None), path)
+    with pytest.raises(DataError, match="keeps no ratings"):
+        retrain(path, store)
+    model_file(tmp_path)
+    before = path.read_bytes()
+    with exclusive_lock(path), pytest.raises(StorageError, match="being fitted already"):
+        retrain(path, store)
+    with pytest.raises(SettingsError, match="cannot be fitted again"):
+        solver_of(dataclasses.replace(fitted(), solver={}), {})
+    monkeypatch.setattr("palate.retraining.without_users", lambda model, removed: (path.touch(), model)[1])
+    with pytest.raises(StorageError, match="was replaced while"):
+        retrain(path, store)
+    assert path.read_bytes() == before
+    store.close()
+
+
+def test_when_a_fit_is_due(tmp_path):
+    assert [parse_interval(text) for text in ("", "500", "90s", "2d")] == [
+        (0, 0.0),
+        (500, 0.0),
+        (0, 90.0),
+        (0, 172_800.0),
+    ]
+    for wrong in ("soon", "0", "-1", "5x", "1.5h"):
+        with pytest.raises(SettingsError, match="a fit is due"):
+            parse_interval(wrong)
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    by_count = RetrainingSchedule(settings(tmp_path, retrain_every="2"), store)
+    by_time = RetrainingSchedule(settings(tmp_path, retrain_every="1h"), store)
+    never = RetrainingSchedule(settings(tmp_path), store)
+    store.put("u:1", {"1": 1.0})
+    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    store.put("u:1", {"2": 1.0})
+    store.set_fact("retrained", str(time.time() - 4000))
+    assert [one.is_due() for one in (by_count, by_time, never)] == [True, True, False]
+    store.set_fact("retrain wanted", str(time.time()))
+    assert never.is_due()
+    store.set_fact("retrained", str(time.time()))
+    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    store.close()
+
+
+def test_a_running_service_fits_itself_anew(tmp_path):
+    with (
+        Served(tmp_path, "--retrain-every", "3", "--log", "info") as served,
+        palate.Client(served.url, timeout=PATIENCE) as web,
+    ):
+        tag = web.model()["model"]
+        web.rate(500, {1: 5, 2: 1, 3: 4})
+        until(lambda: web.model()["model"] != tag)
+        assert web.model()["users"] == 41
+        assert len(web.recommend(500)) == 10
+        assert web.ratings(500) == {1: 5, 2: 1, 3: 4}
