@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
 
-__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single"]
+__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single", "lost_distances"]
 
 Id = int | str
 
@@ -183,7 +184,34 @@ def is_single(value: float) -> bool:
     return abs(value) <= _GREATEST
 
 
+def lost_distances(values: NDArray[np.floating[Any]]) -> str:
+    """Say what is wrong if float32 rounds ratings by more than a hundredth of their spread; "" if nothing is.
+
+    Examples
+    --------
+    >>> lost_distances(np.array([1.0, 4.5, 5.0]))
+    ''
+    >>> lost_distances(np.array([10000001.0, 10000004.5, 10000005.0]))[:64]
+    'ratings from 10000001 to 10000005 lie too close together for the'
+    """
+    low, high = (float(end) for end in (values.min(initial=np.inf), values.max(initial=-np.inf)))
+    largest = max(abs(low), abs(high))
+    if not low < high or not is_single(largest):
+        return ""
+    step = float(np.spacing(np.float32(largest)))
+    # The standard deviation is at least this, which spares its computation for nearly every table.
+    least = (high - low) / sqrt(2 * len(values))
+    if least > _FINE * step or float(np.std(values, dtype=np.float64)) > _FINE * step:
+        return ""
+    return (
+        f"ratings from {low:.12g} to {high:.12g} lie too close together for their size: float32 has steps of {step:g} "
+        f"there; subtract {low:.12g} from all of them, and add it to the predictions"
+    )
+
+
 _GREATEST = float(np.finfo(np.float32).max)
+# The spread of ratings, in steps of float32, that keeps their distances.
+_FINE = 100
 
 
 def _shortest(value: float) -> float:

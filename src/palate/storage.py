@@ -24,6 +24,7 @@ __all__ = ["FORMAT", "load", "save"]
 FORMAT = 1
 _PREDICTS = get_args(Predicts)
 _GREATEST = float(np.finfo(np.float32).max)
+_LEAST_VARIANCE = 1e-300
 
 Arrays = dict[str, NDArray[Any]]
 _PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
@@ -138,9 +139,9 @@ def _predicts_of(solver: Mapping[str, Any]) -> Predicts:
     return "choice" if solver.get("name") == "implicit" else "rating"
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _GREATEST:
-        raise ValueError(f"{value!r} is no number that float32 can hold")
+def _number(value: Any, greatest: float = _GREATEST) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= greatest:
+        raise ValueError(f"{value!r} is no number, or too large")
     return float(value)
 
 
@@ -168,14 +169,9 @@ def _fits(model: Model) -> bool:
         return False
     if not all(_ascending(side.ids) for side in (model.users, model.items)):
         return False
-    biases, factors = parameters[:2], parameters[2:]
-    if model.posterior is not None:
-        if not _fits_posterior(model.posterior, users, items, k):
-            return False
-        priors = model.posterior.users.mean, model.posterior.items.mean
-        biases, factors = [*biases, *(mean[-1:] for mean in priors)], [*factors, *(mean[:-1] for mean in priors)]
-    largest = abs(model.intercept) + 2 * max(map(_size, biases)) + k * max(map(_size, factors)) ** 2
-    if not largest <= _GREATEST or not all(map(_is_finite, parameters)):
+    if model.posterior is not None and not _fits_posterior(model.posterior, users, items, k):
+        return False
+    if not model.predicts_numbers:
         return False
     if model.choice is not None and not model.choice.fits(users, items):
         return False
@@ -184,11 +180,6 @@ def _fits(model: Model) -> bool:
         if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
             return False
     return model.seen is None or _fits_seen(model.seen, users, items)
-
-
-def _size(part: NDArray[Any]) -> float:
-    """Return the largest absolute value, NaN if one is NaN."""
-    return float(max(abs(float(part.min())), abs(float(part.max())))) if part.size else 0.0
 
 
 def _is_finite(part: NDArray[Any]) -> bool:
@@ -255,7 +246,7 @@ def _unpack_posterior(arrays: Arrays, noise: float | None) -> Posterior | None:
         for side in ("users", "items")
     ]
     spreads = {name: arrays[f"posterior.{name}"] for name in _SPREADS}
-    return Posterior(_number(noise), users=priors[0], items=priors[1], **spreads)
+    return Posterior(_number(noise, np.finfo(np.float64).max), users=priors[0], items=priors[1], **spreads)
 
 
 def _fits_posterior(posterior: Posterior, users: int, items: int, k: int) -> bool:
@@ -283,9 +274,9 @@ def _fits_prior(prior: FactorPrior, others: int, k: int) -> bool:
     shapes = [part.shape for part in parts]
     if shapes not in [[(k + 1,), (k + 1, k + 1), (sets, k + 1), (others,)] for sets in (0, others)]:
         return False
-    if not all(_size(part) <= _GREATEST for part in parts):
-        return False
-    return bool(prior.noise.min(initial=1) >= 1 / _GREATEST) and _is_positive_definite(prior.precision)
+    # Weights of ratings are inverse variances, which must be finite too.
+    is_usable = all(map(_is_finite, parts)) and prior.noise.min(initial=1) >= _LEAST_VARIANCE
+    return bool(is_usable and _is_positive_definite(prior.precision))
 
 
 def _is_positive_definite(matrix: NDArray[np.float64]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -298,12 +298,12 @@ class WeightsHead(ChoiceHead):
         return {"liked": self.liked}
 
 
-def _is_float32(array: NDArray[Any], shape: tuple[int, ...], terms: int = 1, power: int = 1) -> bool:
+def _is_float32(array: NDArray[Any], shape: tuple[int, ...], terms: int = 1, power: Literal[1, 2] = 1) -> bool:
     """Whether an array has this shape, and sums of so many of its values to some power are finite."""
     if array.dtype != np.float32 or array.shape != shape:
         return False
     largest = max(float(array.max(initial=0)), -float(array.min(initial=0)))
-    return bool(terms * largest**power <= np.finfo(np.float32).max)
+    return terms * largest * (largest if power == 2 else 1) <= float(np.finfo(np.float32).max)
 
 
 def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ChoiceHead:

@@ -5,12 +5,16 @@ A bias is treated as one more factor, the last, whose partner on the other side 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from math import sqrt
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from palate.errors import DataError
 
 __all__ = [
     "FactorPrior",
@@ -24,6 +28,8 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class RowPrior(NamedTuple):
@@ -171,6 +177,27 @@ def design_matrix(factors: Floats, biased: bool = True) -> Doubles:
     return np.column_stack([factors.astype(np.float64), np.full(len(factors), float(biased))])
 
 
+def _refuse_unsolvable(solve: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Have a function raise a `DataError` where its equations have no solution in float64."""
+
+    @wraps(solve)
+    def solve_or_refuse(*arguments: Parameters.args, **more: Parameters.kwargs) -> Result:
+        try:
+            with np.errstate(all="ignore"):
+                result = solve(*arguments, **more)
+            if all(np.isfinite(part).all() for part in result):  # type: ignore[attr-defined]
+                return result
+        except (np.linalg.LinAlgError, RuntimeError):  # nnls finds no minimum
+            pass
+        raise DataError(
+            "the ratings and the numbers of this model lie too far apart to be solved for: fit it again, with ratings "
+            "of a usual size and regularization above 0"
+        )
+
+    return solve_or_refuse
+
+
+@_refuse_unsolvable
 def solve_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[float, Floats, Doubles]:
     r"""Solve for the bias and factors of one user.
 
@@ -197,6 +224,11 @@ def solve_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[flo
         float32, (k,).
     covariance : ndarray
         float64, (k + 1, k + 1): of the factors and the bias.
+
+    Raises
+    ------
+    DataError
+        If float64 is not precise enough for the equations.
     """
     design = design_matrix(factors, prior.biased)
     mean = prior.mean + prior.shifts.sum(axis=0)
@@ -225,6 +257,7 @@ def _solve_nonnegative(matrix: Doubles, right: Doubles) -> Doubles:
     return np.append(bounded, (right[-1] - column @ bounded) / corner)
 
 
+@_refuse_unsolvable
 def split_prediction(
     bias: float, user_factors: Floats, factors: Floats, residuals: Doubles, target: Floats, prior: RowPrior
 ) -> tuple[Doubles, float, float]:

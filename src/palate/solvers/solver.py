@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol
 
+from palate.errors import DataError
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.solvers.session import Progress, Session, open_session
@@ -113,7 +114,13 @@ class Solver:
             If the checkpoint belongs to another fit or cannot be written.
         """
         with open_session(self, ratings, threads, progress, checkpoint) as session:
-            return replace(self.runner(session).go(resume), solver=self.record())
+            model = replace(self.runner(session).go(resume), solver=self.record())
+        if not model.predicts_numbers:
+            raise DataError(
+                f"ratings of {model.scale} are too large for float32, in which products of factors are computed: "
+                "divide them by a constant"
+            )
+        return model
 
     def record(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, as the model file keeps them."""
