@@ -283,6 +283,13 @@ class Ratings:
         """The table grouped by item: (items + 1), n, n."""
         return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
 
+    @property
+    def time_by_user(self) -> NDArray[np.int64] | None:
+        """The times in the order of `by_user`: int64, (n,); None if they are not known."""
+        if self.time is None or self.by_user.values is self.rating:
+            return self.time
+        return self.time[np.lexsort((self.item, self.user))]
+
     def take(self, chosen: NDArray[Any]) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
         time = None if self.time is None else self.time[chosen]

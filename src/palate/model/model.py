@@ -67,6 +67,8 @@ class Model(ModelArrays):
         "choice" and the factors above say it.
     interest
         How choice and prediction are combined to rank lists; None if there is no `choice`.
+    seen_time
+        int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
     """
 
     def predict(

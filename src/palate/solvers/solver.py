@@ -113,7 +113,9 @@ class Solver:
             If the checkpoint belongs to another fit or cannot be written.
         """
         with open_session(self, ratings, threads, progress, checkpoint) as session:
-            return replace(self.runner(session).go(resume), solver=self.record())
+            model = self.runner(session).go(resume)
+            times = session.ratings.time_by_user if model.seen is not None else None
+            return replace(model, solver=self.record(), seen_time=times)
 
     def record(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, as the model file keeps them."""
