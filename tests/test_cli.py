@@ -327,7 +327,7 @@ BROKEN = {
     "infinite": (b"1,1,3\n1,2,inf\n", "line 2"),
     "duplicates": (b"1,1,3\n1,1,4\n", "--duplicates"),
     "binary": (bytes(range(256)) * 9, ""),
-    "two columns": (b"1,1\n1,2\n", "column"),
+    "one column": (b"1\n2\n", "column"),
     "header only": (b"user,item,rating\n", ""),
     "one rating": (b"1,1,3\n", "only one user"),
     "one user": (b"1,1,3\n1,2,4\n1,3,5\n", "only one user, 1"),
