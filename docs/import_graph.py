@@ -115,8 +115,8 @@ def part(name: str) -> str:
 
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
-    ["errors", "ids", "kernels", "lazy", "memory", "parallel"],
-    ["files", "catalogue", "ranking"],
+    ["cached", "errors", "forks", "ids", "kernels", "left_overs", "memory", "parallel"],
+    ["files", "catalogue", "lazy", "ranking"],
     ["ratings", "parquet"],
     ["reading"],
     ["check", "splits", "datasets"],

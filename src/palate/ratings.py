@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import SettingsError
 from palate.evaluation.lists.baselines import list_baselines
 from palate.evaluation.lists.measures import CutMetric, default_metrics, parse_metrics
