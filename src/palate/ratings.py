@@ -204,8 +204,8 @@ def lost_distances(values: NDArray[np.floating[Any]]) -> str:
     if least > _FINE * step or float(np.std(values, dtype=np.float64)) > _FINE * step:
         return ""
     return (
-        f"ratings from {low:.12g} to {high:.12g} lie too close together for their size: float32 has steps of {step:g} "
-        f"there; subtract {low:.12g} from all of them, and add it to the predictions"
+        f"ratings from {low:.15g} to {high:.15g} lie too close together for their size: float32 has steps of {step:g} "
+        f"there; subtract {low:.15g} from all of them, and add it to the predictions"
     )
 
 
@@ -310,6 +310,13 @@ class Ratings:
     def by_item(self) -> Grouped:
         """The table grouped by item: (items + 1), n, n."""
         return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
+
+    @property
+    def time_by_user(self) -> NDArray[np.int64] | None:
+        """The times in the order of `by_user`: int64, (n,); None if they are not known."""
+        if self.time is None or self.by_user.values is self.rating:
+            return self.time
+        return self.time[np.lexsort((self.item, self.user))]
 
     def take(self, chosen: NDArray[Any]) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""

@@ -46,6 +46,8 @@ def save(model: Model, path: str | Path) -> None:
     arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
     if model.seen is not None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
+    if model.seen_time is not None:
+        arrays["seen.time"] = model.seen_time
     if model.posterior is not None:
         arrays |= _pack_posterior(model.posterior)
     if model.choice is not None:
@@ -119,6 +121,7 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
+            seen_time=arrays.get("seen.time"),
             choice=_unpack_choice(arrays, header.get("choice")),
             interest=_unpack_interest(header.get("interest")),
             user_bias=arrays["user_bias"],
@@ -173,6 +176,10 @@ def _fits(model: Model) -> bool:
         return False
     if not model.predicts_numbers:
         return False
+    if model.seen_time is not None:
+        is_int64 = model.seen_time.dtype == np.int64
+        if model.seen is None or not is_int64 or model.seen_time.shape != model.seen.values.shape:
+            return False
     if model.choice is not None and not model.choice.fits(users, items):
         return False
     if model.interest is not None:

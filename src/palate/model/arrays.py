@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,6 +51,7 @@ class ModelArrays:
     predicts: Predicts = "rating"
     choice: ChoiceHead | None = None
     interest: Interest | None = None
+    seen_time: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")
@@ -136,7 +137,8 @@ class ModelArrays:
         if self.seen is None:
             return None
         user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
-        return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+        table = Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+        return replace(table, time=self.seen_time)
 
 
 def _size(part: NDArray[Any]) -> float:

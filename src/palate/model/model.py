@@ -15,7 +15,6 @@ from palate.model.batch import recommend_all, recommend_batch
 from palate.model.explain import Explanation, explain
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.item_index import index_items
-from palate.model.lookup import find_ids
 from palate.model.predict import deviation_table, interval_table, predict, predict_table
 from palate.model.profile import Profile
 from palate.model.recommend import RankBy, choice_chances, choice_scores, like_chances, recommend
@@ -67,6 +66,8 @@ class Model(ModelArrays):
         "choice" and the factors above say it.
     interest
         How choice and prediction are combined to rank lists; None if there is no `choice`.
+    seen_time
+        int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
     """
 
     def predict(
@@ -416,7 +417,7 @@ class Model(ModelArrays):
         SettingsError
             If the model has no choice head.
         """
-        return like_chances(self, user, find_ids(self, self.items, items).ravel())
+        return like_chances(self, user, items)
 
     def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Literal, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
-from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
+from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
 from palate.ranking import Scored, best, scores
 from palate.ranking.approximate import ItemIndex
@@ -152,7 +152,7 @@ def _rank_by_interest(
     chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = chances[candidates] * _like_chances(model, user, candidates) ** _require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -161,8 +161,12 @@ def _rank_by_interest(
         count *= 4
 
 
-def like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the probability that a user likes items, by index, once the user has chosen them: float64, (items,)."""
+def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
+    """Return how likely a user likes items: see `palate.Model.like_chances`."""
+    return _like_chances(model, user, find_ids(model, model.items, items).ravel())
+
+
+def _like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
     interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)

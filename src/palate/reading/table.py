@@ -83,7 +83,8 @@ class Table:
     @property
     def has_times(self) -> bool:
         """Whether the table says when each rating was given."""
-        return "time" in (self.columns.columns if isinstance(self.columns, pl.DataFrame) else self.columns)
+        names = self.columns if isinstance(self.columns, Mapping) else self.columns.columns
+        return "time" in names
 
     def where(self, row: int) -> str:
         """Name the source of a row (counted from 0) and its place there."""

@@ -222,8 +222,10 @@ def _cells(cells: pl.DataFrame, missing: float | None) -> tuple[NDArray[np.bool_
             values = (read.str.strip_chars() if read.dtype == pl.String else read).cast(pl.Float32, strict=False)
             cells, numbers = cells.with_columns(read.alias(name)), numbers.with_columns(values.alias(name))
     matrix = numbers.to_numpy(order="c")
-    rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
-    rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
+    rated = ~np.isnan(matrix)  # as which missing values come as well
+    if is_text:
+        rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
+        rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
     if missing is not None:
         rated &= matrix != np.float32(missing)
     if not is_text:

@@ -114,7 +114,9 @@ class Solver:
             If the checkpoint belongs to another fit or cannot be written.
         """
         with open_session(self, ratings, threads, progress, checkpoint) as session:
-            model = replace(self.runner(session).go(resume), solver=self.record())
+            model = self.runner(session).go(resume)
+            times = session.ratings.time_by_user if model.seen is not None else None
+            model = replace(model, solver=self.record(), seen_time=times)
         if not model.predicts_numbers:
             raise DataError(
                 f"ratings of {model.scale} are too large for float32, in which products of factors are computed: "
