@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from palate.environment import require_thread_count
 from palate.errors import ForkError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ else:
                     "tables cannot be read or written in a process that was forked after Polars had worked: start "
                     "processes with multiprocessing.get_context('spawn') or 'forkserver', or read before the fork"
                 )
+            if "polars" not in sys.modules:
+                require_thread_count("POLARS_MAX_THREADS")
             import polars
 
             return getattr(polars, name)

@@ -87,7 +87,7 @@ def test_a_fit_of_plain_numbers_does_without_polars(tmp_path):
     code = f"""
 import sys, palate.reading.text
 palate.reading.text.PLAIN_FROM = 1
-from palate.cli import main
+from palate.cli.app import main
 sys.argv = ["palate", "fit", {str(ratings)!r}, "-o", {str(model)!r}, "--solver", "sgd", "--epochs", "2"]
 main()
 sys.exit("polars" in sys.modules)

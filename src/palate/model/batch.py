@@ -72,7 +72,7 @@ def recommend_all(
     user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
     schema = _schema(model, titles)
-    item_titles = np.array([model.catalogue.title(id) for id in model.items.ids.tolist()] if titles else [], object)
+    item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
     with writing_parquet(Path(path), schema) as write, ranking as rank:
         for start in range(0, len(user), step):
@@ -87,12 +87,19 @@ def recommend_all(
                 "score": values[row, place],
             }
             if titles:
+                _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
             write(pl.DataFrame(columns, schema=schema))
             rows += len(row)
             if progress:
                 progress(min(start + step, len(user)), len(user))
     return rows
+
+
+def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[np.object_]) -> None:
+    """Fill in the titles of those items that have none yet."""
+    for item in np.unique(items[titles[items] == None]).tolist():  # noqa: E711 - for each of the array
+        titles[item] = model.catalogue.title(model.items[item])
 
 
 def _schema(model: ModelArrays, titles: bool) -> dict[str, Any]:
