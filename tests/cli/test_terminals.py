@@ -91,8 +91,8 @@ def test_a_warning_of_python_is_one_line(monkeypatch, palate):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches all processes of a console there")
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.1, 0.2, 0.3, 0.5])
 def test_ctrl_c_during_imports_prints_no_traceback(folder, wait):
-    # The process says when Python itself has started: an earlier Ctrl-C never reaches palate.
-    code = "import sys; sys.stdout.write('x'); sys.stdout.flush(); from palate.cli import run; run()"
+    # The process says when Python has started and found palate: an earlier Ctrl-C never reaches palate.
+    code = "import sys; from palate.cli import run; sys.stdout.write('x'); sys.stdout.flush(); run()"
     line = [sys.executable, "-c", code, "fit", str(folder / "ratings.csv"), "-o", str(folder / "no.palate"), "-q"]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.read(1)
