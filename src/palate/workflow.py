@@ -21,6 +21,7 @@ from palate.files import read_arrays
 from palate.model import Model
 from palate.parallel import pool
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BayesianMF, Epoch, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
@@ -95,13 +96,13 @@ class FitResult:
 
 
 def fit(
-    ratings: Ratings,
+    ratings: Ratings | Any,
     solver: Solver | None = None,
     *,
     choices: Choices = "auto",
     liked: float | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Model:
@@ -110,7 +111,7 @@ def fit(
     Parameters
     ----------
     ratings
-        The training table.
+        The training table, or whatever `palate.read_ratings` reads.
     solver
         By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
     choices
@@ -217,7 +218,7 @@ def refit_choices(model: Model, fitted: Model, *, threads: int | None = None) ->
 
 def fit_and_save(
     solver: Solver,
-    ratings: Ratings,
+    ratings: Ratings | Any,
     output: str | Path,
     *,
     choices: Choices = "auto",
@@ -226,7 +227,7 @@ def fit_and_save(
     holdout: float | None = None,
     seed: int | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     resume: bool = False,
 ) -> FitResult:
     """Fit a model, save it, and judge it on ratings that were held out.
@@ -240,7 +241,7 @@ def fit_and_save(
     solver
         With its settings.
     ratings
-        The table.
+        The table, or whatever `palate.read_ratings` reads.
     output
         The model file. One that is there is replaced at the end.
     choices, liked
@@ -278,6 +279,7 @@ def fit_and_save(
     output = Path(output)
     check_fit_output(output)
     checkpoint = checkpoint_path(output)
+    ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
         require_ratings_predicted(solver.name, solver.predicts)

@@ -11,13 +11,16 @@ from typing import Any
 from palate.errors import DataError
 from palate.evaluation.evaluate import Estimator, Evaluation, Scores, evaluate
 from palate.model import Model
+from palate.reading import ratings_of
+from palate.solvers.progress import quietly
 from palate.splits import Split
+from palate.tabular import Tabular
 
 __all__ = ["CrossValidation", "cross_validate"]
 
 
-@dataclass(frozen=True)
-class CrossValidation:
+@dataclass(frozen=True, repr=False)
+class CrossValidation(Tabular):
     """Evaluations of one solver on several folds."""
 
     folds: tuple[Evaluation, ...]
@@ -36,6 +39,16 @@ class CrossValidation:
     def baselines(self) -> dict[str, Scores]:
         """The mean scores of the baselines."""
         return {name: _over(fmean, [fold.baselines[name] for fold in self.folds]) for name in self.folds[0].baselines}
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for each fold, and below them the mean of the folds and of the baselines, with their scores."""
+        rows = {f"fold {number}": fold.scores for number, fold in enumerate(self.folds, 1)}
+        rows |= {"mean": self.mean, **self.baselines}
+        return {"name": list(rows), **{name: [one.get(name) for one in rows.values()] for name in self.mean}}
+
+    def heading(self) -> str:
+        """Say how many folds there were."""
+        return f"Errors over {len(self.folds)} fold{'s' * (len(self.folds) != 1)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cross-validation as plain values, None for what cannot be known."""
@@ -90,7 +103,9 @@ def cross_validate(
     """
     folds = []
     for train, test in splits:
-        model = solver.fit(train, threads=threads)
+        test = ratings_of(test)
+        with quietly():
+            model = solver.fit(train, threads=threads)
         if model.training.get("interrupted"):
             raise KeyboardInterrupt  # a fold that was cut short must not enter the means
         folds.append(evaluate(model, test))

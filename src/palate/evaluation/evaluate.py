@@ -9,7 +9,10 @@ from palate.errors import DataError
 from palate.evaluation.metrics import METRICS, Judged
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BASELINES
+from palate.solvers.progress import quietly
+from palate.tabular import Tabular
 
 __all__ = ["Estimator", "Evaluation", "Scores", "evaluate", "require_ratings_predicted"]
 
@@ -22,8 +25,8 @@ class Estimator(Protocol):
     def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Tabular):
     """Scores on a test part, beside those of the baselines fitted on the same training part.
 
     Attributes
@@ -58,6 +61,17 @@ class Evaluation:
             "baselines": self.baselines,
         }
 
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for the model and one for each baseline, with their scores."""
+        rows = {"model": self.scores, **self.baselines}
+        scores = {name: [one.get(name) for one in rows.values()] for name in self.scores}
+        return {"name": list(rows), **scores}
+
+    def heading(self) -> str:
+        """Say what was judged on."""
+        unknown = f", {self.unknown:,} with an unknown user or item" if self.unknown else ""
+        return f"Errors on {self.ratings:,} ratings{unknown}"
+
 
 def require_ratings_predicted(name: str, predicts: Predicts) -> None:
     """Refuse a solver, or its model, whose scores are no ratings: it has no errors.
@@ -71,7 +85,7 @@ def require_ratings_predicted(name: str, predicts: Predicts) -> None:
         raise DataError(f"the solver {name!r} learns scores of choices, not ratings: it has no errors to report")
 
 
-def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluation:
+def evaluate(model: Model, test: Ratings | Any, *, baselines: bool = True) -> Evaluation:
     """Judge a model on ratings that it was not fitted on.
 
     Parameters
@@ -79,7 +93,8 @@ def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluati
     model
         Its training ratings, if it keeps them, fit the baselines.
     test
-        Ratings with ids of the model; every row counts, whether its ids are known or not.
+        Ratings with ids of the model, or whatever `palate.read_ratings` reads. Every row counts,
+        whether its ids are known or not.
     baselines
         Whether to fit and judge the baselines too.
 
@@ -88,11 +103,13 @@ def evaluate(model: Model, test: Ratings, *, baselines: bool = True) -> Evaluati
     DataError
         If the test part is empty, or the model predicts choices.
     """
+    test = ratings_of(test)
     if not len(test):
         raise DataError("there are no ratings to judge on")
     require_ratings_predicted(str(model.solver.get("name", "model")), model.predicts)
     train = model.ratings() if baselines else None
-    rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
+    with quietly():
+        rivals = {name: solver.fit(train) for name, solver in BASELINES.items()} if train else {}
     judged = Judged(model, test)
     return Evaluation(
         ratings=len(test),

@@ -14,7 +14,8 @@ from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best, scores
+from palate.model.scored import ScoredList
+from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
 __all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
@@ -40,7 +41,7 @@ def recommend(
     level: float,
     seed: int | None,
     index: ItemIndex | None,
-) -> list[Scored]:
+) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
@@ -110,7 +111,8 @@ def rank_items(
     if by != "prediction":
         values = _uncertain_scores(model, user, values, by, level, seed, lowest)
     chosen = best(values, n, allowed, hidden, lowest)
-    return chosen, np.asarray(model.scale.clip(values[chosen]), np.float32)
+    # A draw says how the items are ordered: two of them beyond the scale are not alike.
+    return chosen, values[chosen] if by == "chance" else np.asarray(model.scale.clip(values[chosen]), np.float32)
 
 
 def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:

@@ -42,8 +42,9 @@ def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOp
         for row in rows:
             row["text"] = loaded.entry(row["item"]).text
     if options.reasons:
-        for row in rows:
-            row["because"] = _reasons(model, user, row["item"], options.reasons)
+        reasons = model.reasons(user, [row["item"] for row in rows], options.reasons)
+        for row, parts in zip(rows, reasons, strict=True):
+            row["because"] = [_contribution(part) for part in parts]
     return rows
 
 
@@ -66,12 +67,6 @@ def _add_predictions(
         chances = model.choice_chances(user)[model.items.index(ids)]
         for row, chance in zip(rows, chances.tolist(), strict=True):
             row["choice_chance"] = chance
-
-
-def _reasons(model: Model, user: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
-    """Return the rated items that raise a prediction most."""
-    positive = [part for part in model.explain(user, item).contributions if part.contribution > 0]
-    return [_contribution(part) for part in sorted(positive, key=lambda part: -part.contribution)[:count]]
 
 
 def _contribution(part: Contribution) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from palate.evaluation.evaluate import Estimator, evaluate
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BASELINES, SOLVERS, Solver
+from palate.solvers.progress import quietly
 from palate.splits import Split
 
 __all__ = ["compare", "solvers_to_compare"]
@@ -117,7 +119,8 @@ def compare(
     first_rows: dict[str, Floats] = {}
     interrupted = False
     try:
-        for number, split in enumerate(map(Split._make, splits), 1):
+        for number, parts in enumerate(splits, 1):
+            split = Split._make(map(ratings_of, parts))
             if not len(split.test):
                 raise DataError(f"split {number} has no ratings to judge on")
             failed = {result.name for result in results if result.failure}
@@ -166,7 +169,8 @@ def _fit_and_judge(
 
 
 def _fit(solver: Estimator, train: Ratings, threads: int | None) -> Model:
-    model = solver.fit(train, threads=threads)
+    with quietly():
+        model = solver.fit(train, threads=threads)
     if model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model
