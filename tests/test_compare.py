@@ -160,7 +160,7 @@ def test_the_result_is_plain_values():
 
 def test_solvers_to_compare_are_all_that_predict_ratings():
     names = list(solvers_to_compare())
-    assert set(names) == set(SOLVERS) - {"implicit", "article"} | set(BASELINES)
+    assert set(names) == set(SOLVERS) - {"implicit", "ease", "article"} | set(BASELINES)
     assert list(solvers_to_compare(["article", "sgd"]))[:2] == ["article", "sgd"]
     assert solvers_to_compare(["sgd"], seed=7)["sgd"].seed == 7
     with pytest.raises(SettingsError, match="no solver 'magic' to compare: choose from"):
