@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from palate.errors import SettingsError
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.lookup import allowed_items, find_ids
+from palate.model.lookup import allowed_items, user_index
 from palate.model.recommend import RankBy, check_rank_by, rank_items
 from palate.parallel import pool
 from palate.parquet import writing_parquet
@@ -44,7 +44,7 @@ def recommend_batch(
     threads: int | None,
 ) -> tuple[NDArray[np.int32], Floats]:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
-    user = _user_index(model, users)
+    user = user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
         return rank(user, n, seen)
 
@@ -69,7 +69,7 @@ def recommend_all(
     """Write the n best items of all users to a Parquet file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
+    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
     schema = _schema(model, titles)
     item_titles = np.array([model.catalogue.title(id) for id in model.items.ids.tolist()] if titles else [], object)
@@ -99,12 +99,6 @@ def _schema(model: ModelArrays, titles: bool) -> dict[str, Any]:
     user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (model.users, model.items))
     schema: dict[str, Any] = {"user": user_type, "rank": pl.Int32, "item": item_type, "score": pl.Float32}
     return schema | {"title": pl.String} if titles else schema
-
-
-def _user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
-    if users is None:
-        return np.arange(len(model.users), dtype=np.int32)
-    return find_ids(model, model.users, users).ravel()
 
 
 class _Ranking(Protocol):

@@ -9,25 +9,24 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.arrays import Floats, Id
 from palate.model.ask import ask
 from palate.model.batch import recommend_all, recommend_batch
 from palate.model.explain import Explanation, explain
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.item_index import index_items
-from palate.model.lookup import find_ids
-from palate.model.predict import deviation_table, interval_table, predict, predict_table
+from palate.model.predict import predict
 from palate.model.profile import Profile
-from palate.model.recommend import RankBy, choice_chances, choice_scores, like_chances, recommend
+from palate.model.recommend import RankBy, recommend
+from palate.model.scoring import ScoringModel
 from palate.model.similar import similar_items, similar_users
 from palate.ranking import Scored
 from palate.ranking.approximate import ItemIndex
-from palate.ratings import Ratings
 
 __all__ = ["Model"]
 
 
-class Model(ModelArrays):
+class Model(ScoringModel):
     r"""A fitted model: :math:`\hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i`, clipped to the rating scale.
 
     A model does not change. `dataclasses.replace` makes another one from it, with another catalogue for example.
@@ -105,41 +104,6 @@ class Model(ModelArrays):
             shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles.
         """
         return predict(self, user, item, unknown, interval)
-
-    def predict_table(self, ratings: Ratings) -> Floats:
-        """Predict every row of a table; ids without factors are predicted as with ``unknown="mean"``.
-
-        Returns
-        -------
-        ndarray
-            float32, (n,), clipped to the scale.
-        """
-        return predict_table(self, ratings)
-
-    def deviation_table(self, ratings: Ratings) -> Floats | None:
-        """Return the standard deviation of every row's rating around its prediction.
-
-        Returns
-        -------
-        ndarray or None
-            float32, (n,), in rating points; None if the model has no posterior.
-        """
-        return deviation_table(self, ratings)
-
-    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
-        """Return the interval in which every row's rating lies with a given probability.
-
-        Returns
-        -------
-        tuple or None
-            The lower and the upper ends, float32 (n,), clipped to the scale; None if the model has no posterior.
-
-        Raises
-        ------
-        SettingsError
-            If the level is not between 0 and 1.
-        """
-        return interval_table(self, ratings, level)
 
     def recommend(
         self,
@@ -379,44 +343,6 @@ class Model(ModelArrays):
             If the model keeps no ratings and `user` is an id.
         """
         return explain(self, user, item)
-
-    def choice_scores(self, user: Id | Profile) -> Floats:
-        """Return how likely a user chooses each item: float32, (items,), in the order of `items`.
-
-        The scores of a choice head are not probabilities; only their order and their ratios mean something.
-
-        Raises
-        ------
-        UnknownIdError
-            If the user is unknown.
-        SettingsError
-            If the model has no choice head.
-        """
-        return choice_scores(self, user)
-
-    def choice_chances(self, user: Id | Profile) -> Floats:
-        """Return the probability that a user chooses each item next: float32, (items,), in the order of `items`.
-
-        It is calibrated on choices that were held out: see `palate.model.interest.ChanceCalibration`.
-
-        Raises
-        ------
-        UnknownIdError, SettingsError
-            As in `choice_scores`.
-        """
-        return choice_chances(self, user)
-
-    def like_chances(self, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability that a user likes items once the user has chosen them: float64, (items,).
-
-        Raises
-        ------
-        UnknownIdError
-            If the user or an item is unknown.
-        SettingsError
-            If the model has no choice head.
-        """
-        return like_chances(self, user, find_ids(self, self.items, items).ravel())
 
     def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.
