@@ -92,6 +92,16 @@ def test_scores_of_all_items_are_those_of_the_lists(model, by):
         assert np.array_equal(places, np.lexsort((np.arange(200), -scores[user])))
 
 
+@pytest.mark.parametrize("by", [None, "choice", "prediction"])
+def test_scores_of_somebody_new_are_those_of_the_list(model, by):
+    profile = model.fold_in({100: 5.0, 107: 2.0})
+    scores = model.score_batch(profile, by=by)
+    listed = model.recommend(profile, 200, by=by, seen=True)
+    places = model.items.index([one.id for one in listed])
+    told = model.scale.clip(scores[0]) if by == "prediction" else scores[0]
+    assert np.array_equal(told[places], np.array([one.score for one in listed], np.float32))
+
+
 def test_scores_of_nothing_else_are_told(model):
     with pytest.raises(SettingsError, match="'interest', 'choice', 'prediction', not of 'lower bound'"):
         model.score_batch(by="lower bound")

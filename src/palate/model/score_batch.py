@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, ModelArrays
 from palate.model.lookup import user_index
-from palate.model.recommend import RankBy, check_rank_by, choice_scores, require_interest
+from palate.model.profile import Profile
+from palate.model.recommend import RankBy, check_rank_by, choice_chances, choice_scores, like_chances, require_interest
 from palate.parallel import pool
 from palate.ranking import scores
 
@@ -18,11 +19,15 @@ __all__ = ["score_batch"]
 _CELLS = 1 << 16
 
 
-def score_batch(model: ModelArrays, users: ArrayLike | None, by: RankBy | None, threads: int | None) -> Floats:
+def score_batch(
+    model: ModelArrays, users: ArrayLike | Profile | None, by: RankBy | None, threads: int | None
+) -> Floats:
     """Return the scores of all items for many users: see `palate.Model.score_batch`."""
     order = check_rank_by(model, by, False, 0.5, None)
     if order not in _SCORES:
         raise SettingsError(f"scores are those of {', '.join(map(repr, _SCORES))}, not of {by!r}")
+    if isinstance(users, Profile):
+        return _of_profile(model, users, order)[np.newaxis]
     user, score = user_index(model, users), _SCORES[order]
     block = np.empty((len(user), len(model.items)), np.float32)
     step = max(1, _CELLS // max(1, len(model.items)))
@@ -30,11 +35,22 @@ def score_batch(model: ModelArrays, users: ArrayLike | None, by: RankBy | None, 
     def fill(rows: slice) -> None:
         block[rows] = score(model, user[rows])
 
-    # The first user loads the kernels, before the threads start: Numba's lock would outlive an interrupted thread.
+    # Kernels are loaded before the threads start: Numba's lock would outlive an interrupted thread.
+    from palate.kernels import ranking  # noqa: F401  `scores` uses them once they are loaded
+
     fill(slice(0, 1))
     with pool(threads) as run:
         run(fill, [slice(start, start + step) for start in range(1, len(user), step)])
     return block
+
+
+def _of_profile(model: ModelArrays, profile: Profile, order: RankBy) -> Floats:
+    if order == "choice":
+        return choice_scores(model, profile)
+    if order == "interest":
+        liking = like_chances(model, profile, np.arange(len(model.items))) ** require_interest(model).power
+        return np.asarray(choice_chances(model, profile) * liking, np.float32)
+    return scores(model.item_factors, model.item_bias, profile.factors, model.intercept + profile.bias)
 
 
 def _predictions(model: ModelArrays, user: NDArray[np.int32]) -> Floats:

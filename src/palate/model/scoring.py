@@ -93,7 +93,7 @@ class ScoringModel(ModelArrays):
         return like_chances(self, user, find_ids(self, self.items, items).ravel())
 
     def score_batch(
-        self, users: ArrayLike | None = None, *, by: RankBy | None = None, threads: int | None = None
+        self, users: ArrayLike | Profile | None = None, *, by: RankBy | None = None, threads: int | None = None
     ) -> Floats:
         """Return the scores by which lists are ranked, of all items for many users.
 
@@ -103,7 +103,7 @@ class ScoringModel(ModelArrays):
         Parameters
         ----------
         users
-            Ids; None for all users in the order of `users`.
+            Ids; None for all users in the order of `users`; or a profile from `fold_in`, for one row.
         by
             "interest", "choice" or "prediction"; by default what `palate.Model.recommend` ranks by.
         threads
