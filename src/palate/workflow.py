@@ -15,7 +15,6 @@ from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
-from palate.evaluation.evaluate import require_ratings_predicted
 from palate.evaluation.lists import guess_liked
 from palate.files import read_arrays
 from palate.model import Model
@@ -28,6 +27,7 @@ from palate.splits import holdout as hold_out
 from palate.storage import save
 
 __all__ = [
+    "BothHeads",
     "Choices",
     "FitResult",
     "add_choices",
@@ -138,6 +138,27 @@ def fit(
     if model.training.get("interrupted"):
         return model
     return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
+
+
+@dataclass(frozen=True)
+class BothHeads:
+    """A solver that is fitted as `fit` does, to be judged by `palate.evaluation.cross_validate` and `compare`.
+
+    Parameters
+    ----------
+    solver
+        With its settings.
+    choices, liked
+        As in `fit`.
+    """
+
+    solver: Solver
+    choices: Choices = "auto"
+    liked: float | None = None
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model:
+        """Fit a model: see `palate.workflow.fit`."""
+        return fit(ratings, self.solver, choices=self.choices, liked=self.liked, threads=threads)
 
 
 def add_choices(
@@ -260,7 +281,7 @@ def fit_and_save(
     Raises
     ------
     DataError
-        If there are no ratings, the solver cannot learn from them, or it predicts choices and `holdout` is given.
+        If there are no ratings, or the solver cannot learn from them.
     SettingsError
         If the settings do not fit together or the fit diverges; the checkpoint is then removed.
     StorageError
@@ -282,7 +303,6 @@ def fit_and_save(
     ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
-        require_ratings_predicted(solver.name, solver.predicts)
         train, test = hold_out(ratings, holdout, seed=split_seed(solver) if seed is None else seed)
     started = time.perf_counter()
     try:
@@ -309,7 +329,7 @@ def fit_and_save(
         if not interrupted:
             checkpoint.unlink(missing_ok=True)
         if test is not None:
-            evaluation = evaluate(model, test)
+            evaluation = evaluate(model, test, liked=liked, threads=threads)
             model = replace(model, training={**model.training, "holdout": evaluation.as_dict()})
             save(model, output)
     return FitResult(model, output, saved, interrupted, len(train), seconds, evaluation)

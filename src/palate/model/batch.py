@@ -14,7 +14,7 @@ from palate.errors import SettingsError
 from palate.frame_files import writing_frame
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.lookup import allowed_items, find_ids
+from palate.model.lookup import allowed_items, user_index
 from palate.model.predict import predict
 from palate.model.recommend import RankBy, check_rank_by, rank_items
 from palate.model.scored import RankedBatch
@@ -46,7 +46,7 @@ def recommend_batch(
     threads: int | None,
 ) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
-    user = _user_index(model, users)
+    user = user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
         return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
@@ -72,7 +72,7 @@ def recommend_all(
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
+    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
     schema = _schema(model, titles, intervals)
     item_titles = np.full(len(model.items), None, object)
@@ -115,12 +115,6 @@ def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]
         model.require_posterior()
         schema |= {"low": pl.Float32, "high": pl.Float32}
     return schema | {"title": pl.String} if titles else schema
-
-
-def _user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
-    if users is None:
-        return np.arange(len(model.users), dtype=np.int32)
-    return find_ids(model, model.users, users).ravel()
 
 
 class _Ranking(Protocol):

@@ -18,7 +18,16 @@ from palate.model.scored import ScoredList
 from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
-__all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
+__all__ = [
+    "RankBy",
+    "check_rank_by",
+    "choice_chances",
+    "choice_scores",
+    "like_chances",
+    "rank_items",
+    "recommend",
+    "require_interest",
+]
 
 #: What lists are ordered by.
 RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
@@ -135,14 +144,15 @@ def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
 
 def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
     """Return the probability that a user chooses each item next: float32, (items,)."""
-    interest, scores = _require_interest(model), choice_scores(model, user)
+    interest, scores = require_interest(model), choice_scores(model, user)
     count = len(profile_of(model, user).items)
     if not count:
         return scores  # the share of users who chose each item
     return interest.calibration.chances(scores, model.item_counts, count)
 
 
-def _require_interest(model: ModelArrays) -> Interest:
+def require_interest(model: ModelArrays) -> Interest:
+    """Return how choices and predictions are combined, or raise a `SettingsError` if the model has no choice head."""
     if model.interest is None:
         raise SettingsError("this model has no choice head, so it knows no interest and no chances of choices")
     return model.interest
@@ -154,7 +164,7 @@ def _rank_by_interest(
     chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * _like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = chances[candidates] * _like_chances(model, user, candidates) ** require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -169,7 +179,7 @@ def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> ND
 
 
 def _like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
+    interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
     deviation: float | NDArray[np.float64] = interest.deviation
