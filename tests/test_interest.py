@@ -71,10 +71,35 @@ def test_a_long_list_holds_everything_once(model):
 def test_many_users_get_what_each_would_get_alone(model, by, tmp_path):
     for threads in (1, 2):
         items, scores = model.recommend_batch(None, 7, by=by, threads=threads)
-        for user in (0, 31, 69):
+        for user in range(len(model.users)):
             alone = model.recommend(model.users[user], 7, by=by)
             assert [one.id for one in alone] == model.items.ids[items[user]].tolist()
             assert np.array_equal(np.array([one.score for one in alone], np.float32), scores[user])
+
+
+@pytest.mark.parametrize("candidates", [1, 7, 60])
+def test_lists_of_many_users_do_not_depend_on_how_many_candidates_are_looked_at(model, candidates, monkeypatch):
+    # Liking weighs more than choosing here, so that few candidates do not suffice.
+    eager = dataclasses.replace(model, interest=model.interest._replace(power=20.0))
+    expected = eager.recommend_batch(None, 7)
+    assert np.array_equal(expected[0], np.array([
+        eager.items.index([one.id for one in eager.recommend(user, 7)]) for user in eager.users.ids.tolist()
+    ]))  # fmt: skip
+    monkeypatch.setattr("palate.model.recommend._CANDIDATES", candidates)
+    monkeypatch.setattr("palate.model.recommend._PER_ITEM", 1)
+    for one, other in zip(eager.recommend_batch(None, 7), expected, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_many_users_of_a_filter_that_leaves_few_items(model):
+    some = [one.id for one in model.recommend(1, 3)]
+    items, scores = model.recommend_batch(None, 5, only=some)
+    assert (items[:, 3:] == -1).all()
+    assert np.isnan(scores[items < 0]).all()
+    for user in range(len(model.users)):
+        alone = [one.id for one in model.recommend(model.users[user], 5, only=some)]
+        assert alone == model.items.ids[items[user][items[user] >= 0]].tolist()
+    assert model.recommend_batch([], 5)[0].shape == (0, 5)
 
 
 @pytest.mark.parametrize("by", [None, "interest", "choice", "prediction"])

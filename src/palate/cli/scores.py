@@ -30,6 +30,9 @@ __all__ = [
     "score",
 ]
 
+# The measures of lists that people see: all of them fit on a line. JSON has every measure.
+_LISTS = ("ndcg@10", "recall@20", "map@10", "hit_rate@10", "rated_ndcg@10", "coverage@10")
+
 
 def print_evaluation(name: str, evaluation: Evaluation, what: str = "") -> None:
     """Print what a model was found to be, beside the baselines: errors, lists, and notes.
@@ -70,7 +73,7 @@ def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None 
 
 def print_lists(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
     """Print a table of how good lists are, the highest NDCG first; `spread` belongs to the first of `named`."""
-    _print_table(title, named, list_metrics_in(named.values()), spread)
+    _print_table(title, named, list_metrics_in(named.values(), _LISTS), spread)
 
 
 def _print_table(title: str, named: Mapping[str, Scores], metrics: Sequence[Column], spread: Scores | None) -> None:

@@ -16,7 +16,8 @@ from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import allowed_items, user_index
 from palate.model.predict import predict
-from palate.model.recommend import RankBy, check_rank_by, rank_items
+from palate.model.rank_many import rank_many
+from palate.model.recommend import RankBy, check_rank_by
 from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
@@ -26,8 +27,8 @@ __all__ = ["recommend_all", "recommend_batch"]
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
 _ROWS = 1 << 20
-# How many users a thread ranks at a time, where each is ranked alone.
-_TASK = 64
+# How many users a task ranks at most, and about how many scores it holds.
+_TASK, _CELLS = 64, 1 << 20
 _NO_ITEMS = np.empty(0, np.int32)
 
 
@@ -146,17 +147,18 @@ def _opened(
             items, values = np.full((len(user), n), -1, np.int32), np.full((len(user), n), np.nan, np.float32)
 
             def rank_users(rows: slice) -> None:
-                for row, index in zip(range(len(user))[rows], user[rows].tolist(), strict=True):
-                    hidden = _NO_ITEMS if seen or model.seen is None else model.seen[index][0]
-                    chosen, score = rank_items(
-                        model, model.users[index], n, order, lowest, allowed, hidden, level, None
-                    )
+                block = user[rows]
+                hidden = [_NO_ITEMS if seen or model.seen is None else model.seen[index][0] for index in block.tolist()]
+                ranked = rank_many(model, block, n, order, lowest, allowed, hidden, level)
+                for row, (chosen, score) in enumerate(ranked, rows.start):
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 
-            # The first user loads the kernels, before the threads start: see BatchRanker.
-            blocks = [slice(0, 1), *(slice(at, at + _TASK) for at in range(1, len(user), _TASK))]
-            rank_users(blocks[0])
-            run(rank_users, blocks[1:])
+            # Kernels are loaded before the threads start: see BatchRanker.
+            from palate.kernels import ranking  # noqa: F401  `scores` and `best` use them once they are loaded
+
+            step = max(1, min(_TASK, _CELLS // max(1, len(model.items))))
+            rank_users(slice(0, min(1, len(user))))
+            run(rank_users, [slice(at, min(at + step, len(user))) for at in range(1, len(user), step)])
             return items, values
 
         yield rank

@@ -20,6 +20,7 @@ from palate.ranking.approximate import ItemIndex
 
 __all__ = [
     "RankBy",
+    "candidate_count",
     "check_rank_by",
     "choice_chances",
     "choice_scores",
@@ -158,10 +159,15 @@ def require_interest(model: ModelArrays) -> Interest:
     return model.interest
 
 
+def candidate_count(n: int) -> int:
+    """Return how many of the likeliest choices are looked at first for a list of n items."""
+    return _CANDIDATES + _PER_ITEM * n
+
+
 def _rank_by_interest(
     model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], Floats]:
-    chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
+    chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
         interest = chances[candidates] * _like_chances(model, user, candidates) ** require_interest(model).power

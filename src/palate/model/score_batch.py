@@ -13,7 +13,7 @@ from palate.model.recommend import RankBy, check_rank_by, choice_chances, choice
 from palate.parallel import pool
 from palate.ranking import scores
 
-__all__ = ["score_batch"]
+__all__ = ["choice_chance_block", "choice_score_block", "score_batch"]
 
 # Numbers in the blocks of a task: small enough for the caches.
 _CELLS = 1 << 16
@@ -61,7 +61,8 @@ def _predictions(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
     return block
 
 
-def _choices(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+def choice_score_block(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+    """Return how likely users choose items: float32, (users, items), see `palate.Model.choice_scores`."""
     if model.choice_head is None or model.seen is None:
         rows = [choice_scores(model, model.users[index]) for index in user.tolist()]
         return np.array(rows, np.float32).reshape(len(user), len(model.items))
@@ -70,17 +71,23 @@ def _choices(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
     return block
 
 
-def _interest(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
-    interest, chances = require_interest(model), _choices(model, user)
+def choice_chance_block(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+    """Return the chances of users' choices: float32, (users, items), see `palate.Model.choice_chances`."""
+    interest, chances = require_interest(model), choice_score_block(model, user)
     counts = np.diff(model.seen.indptr)[user] if model.seen else np.zeros(len(user), np.int64)
     has_chosen = counts > 0
     chances[has_chosen] = interest.calibration.chances(
         chances[has_chosen], model.item_counts, counts[has_chosen, np.newaxis]
     )
+    return chances
+
+
+def _interest(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+    interest, chances = require_interest(model), choice_chance_block(model, user)
     deviation: float | NDArray[np.float64] = interest.deviation
     if model.posterior is not None:
         deviation = np.sqrt(model.posterior.variance(user[:, np.newaxis], np.arange(len(model.items))))
     return interest.scores(chances, _predictions(model, user), deviation)
 
 
-_SCORES = {"interest": _interest, "choice": _choices, "prediction": _predictions}
+_SCORES = {"interest": _interest, "choice": choice_score_block, "prediction": _predictions}

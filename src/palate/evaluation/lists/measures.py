@@ -133,7 +133,7 @@ def _drawn(value: Callable[[NDArray[np.int32], int], Doubles]) -> Callable[[Rank
 _AMONG = f"each relevant item among {DRAWN} drawn ones; flatters, only for comparison with old papers"
 
 _ALL = (
-    ListMetric("ndcg", "NDCG", _of_hits(ranking.ndcg), True, "relevant items in the list, the higher the better"),
+    ListMetric("ndcg", "NDCG", _of_hits(ranking.ndcg), True, "relevant items in the list, the top counts most"),
     ListMetric("recall", "recall", _of_hits(ranking.recall), True, "share of the relevant items that is in the list"),
     ListMetric("precision", "precision", _of_hits(ranking.precision), True, "share of the list that is relevant"),
     ListMetric("map", "MAP", _of_hits(ranking.average_precision), True, "mean average precision"),
