@@ -29,6 +29,7 @@ from palate.model import Model
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.solvers import BASELINES
+from palate.solvers.progress import quietly
 from palate.tabular import Tabular
 
 __all__ = ["Evaluation", "Scores", "evaluate", "evaluate_scores", "judge", "known_values"]
@@ -284,7 +285,8 @@ def _baselines(train: Ratings, test: Ratings, task: ListTask | None, threads: in
     scores: dict[str, Scores] = {}
     if not _is_constant(train):
         for name, solver in BASELINES.items():
-            model = solver.fit(train)
+            with quietly():
+                model = solver.fit(train)
             scores[name] = _errors(Judged(model, test))
             if task:
                 scores[name] |= judge_lists(model, task, parse_metrics(["rated_ndcg@10"])).scores
