@@ -24,7 +24,7 @@ from palate.splits import Split, UserSplit
 __all__ = ["compare", "solvers_to_compare"]
 
 
-class Estimator(Protocol):
+class Contestant(Protocol):
     """What can be fitted and then judged: a solver, or a baseline."""
 
     def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model | BlockScores: ...
@@ -36,7 +36,7 @@ _WARM_UP_ROWS = 200
 _LISTED = ("implicit", "ease")
 
 
-def solvers_to_compare(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Estimator]:
+def solvers_to_compare(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Contestant]:
     """Return the solvers to compare by name, then the baselines.
 
     Parameters
@@ -70,7 +70,7 @@ def _seeded(solver: Solver, seed: int) -> Solver:
 
 
 def compare(
-    solvers: Mapping[str, Estimator],
+    solvers: Mapping[str, Contestant],
     splits: Iterable[Split | UserSplit],
     *,
     liked: float | None = None,
@@ -155,7 +155,7 @@ def compare(
 
 
 def _fit_and_judge(
-    name: str, solver: Estimator, number: int, split: Split | UserSplit, liked: float | None, threads: int | None
+    name: str, solver: Contestant, number: int, split: Split | UserSplit, liked: float | None, threads: int | None
 ) -> tuple[SplitResult, Floats | None]:
     """Fit and judge once; of the first split return also what each row adds to the RMSE."""
     started, memory = time.perf_counter(), None
@@ -182,7 +182,7 @@ def _named(split: Any) -> Split | UserSplit:
     return split if isinstance(split, UserSplit) else Split._make(split)
 
 
-def _training_part(solver: Estimator, split: Split | UserSplit) -> Ratings:
+def _training_part(solver: Contestant, split: Split | UserSplit) -> Ratings:
     """Return what a solver is fitted on: baselines of lists cannot fold users in, so they know their given ratings."""
     return split.known if isinstance(split, UserSplit) and isinstance(solver, ListBaseline) else split.train
 
@@ -196,7 +196,7 @@ def _judge(
     return judge(model, split.test, given=given, liked=liked, baselines=False, threads=threads)
 
 
-def _fit(solver: Estimator, train: Ratings, liked: float | None, threads: int | None) -> Model | BlockScores:
+def _fit(solver: Contestant, train: Ratings, liked: float | None, threads: int | None) -> Model | BlockScores:
     if isinstance(solver, ListBaseline):
         return solver.fit(train, liked=liked, threads=threads)
     model = solver.fit(train, threads=threads)
@@ -205,7 +205,7 @@ def _fit(solver: Estimator, train: Ratings, liked: float | None, threads: int | 
     return model
 
 
-def _warm_up(solver: Estimator, train: Ratings, liked: float | None, threads: int | None) -> None:
+def _warm_up(solver: Contestant, train: Ratings, liked: float | None, threads: int | None) -> None:
     # Loading kernels, or compiling them, takes longer than fitting a small table, and would count as the solver's time.
     some = train.take(np.arange(0, len(train), max(1, len(train) // _WARM_UP_ROWS)))
     with suppress(Exception):  # the fit itself will show the fault
