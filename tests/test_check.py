@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from palate import ratings as ratings_module
-from palate.check import check_ratings, check_table
+from palate.check import Times, check_ratings, check_table
+from palate.errors import SettingsError
 from palate.reading import read_ratings, read_table
 
 GOOD = [(user, item, 1 + (user * item) % 5) for user in range(1, 31) for item in range(100, 120)]
@@ -140,7 +141,7 @@ def test_zeros_that_outnumber_the_rest():
 
 def test_times_and_ids_in_the_rating_column():
     times = [(user, item, 881_250_949 + user * item) for user in range(30) for item in range(20)]
-    assert "look like times (1997-12-04" in finding(check(times), "wrong-column").message
+    assert "look like times (1997-12-04" in finding(check_table(read_table(times, rating=2)), "wrong-column").message
     numbers = [(user, item, user * 20 + item) for user in range(30) for item in range(20)]
     assert "look like ids (600 integers from 0 to 599)" in finding(check(numbers), "wrong-column").message
 
@@ -157,6 +158,124 @@ def test_ids_that_differ_only_in_spelling():
     alike = finding(found, "similar-items")
     assert alike.count == 3
     assert "'01' and '1' and '1.0'" in alike.message
+
+
+# What skipping and settling would do
+
+
+def test_what_is_skipped_or_settled_is_no_error():
+    rows = [*GOOD, (1, 100, 5), (1, 1, None)]
+    assert not check(rows).ok
+    assert not check(rows, duplicates="last").ok
+    found = check(rows, duplicates="last", on_error="skip")
+    assert found.ok
+    assert finding(found, "duplicates").message.endswith("kept the last in the file")
+    assert finding(found, "rating-missing").level == "note"
+    with pytest.raises(SettingsError, match="duplicates must be one of"):
+        check(rows, duplicates="first")
+
+
+def test_lines_that_are_no_rows_are_found(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("user,item,rating\n1,10,5\n1,20\n2,10,3\n2,20,4\n")
+    found = check_table(read_table(path))
+    assert not found.ok
+    assert "1 × no row of the table, such as line 3 has 2 columns, 3 expected" in finding(found, "bad-line").message
+    assert check_table(read_table(path), on_error="skip").ok
+
+
+# Times
+
+
+def test_times_are_shown():
+    rows = [(user, item, rating, 1_262_304_000 + 3600 * place) for place, (user, item, rating) in enumerate(GOOD)]
+    found = check(rows)
+    assert found.times == Times("2010-01-01T00:00:00Z", "2010-01-25T23:00:00Z", "hours", "ascending")
+    assert str(found.times) == "2010-01-01T00:00:00Z to 2010-01-25T23:00:00Z, in whole hours, ascending"
+    assert found.as_dict()["times"]["order"] == "ascending"
+    assert check(rows[::-1]).times.order == "descending"
+    by_user = [(user, item, rating, 1_262_304_000 + 86_400 * item) for user, item, rating in GOOD]
+    assert check(by_user).times.order == "ascending within each user"
+    assert check(by_user).times.resolution == "days"
+    assert check([*rows[1::2], *rows[::2]]).times.order == "none"
+    assert check(GOOD).times is None
+    assert check_ratings(read_ratings(rows))[0].endswith("; 2010-01-01 to 2010-01-25")
+
+
+def test_times_that_only_order_the_ratings(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("user,item,rating,time\n" + "".join(f"{u},{i},{r},{n}\n" for n, (u, i, r) in enumerate(GOOD)))
+    assert "small numbers, 0 to 599" in finding(check_table(read_table(path)), "small-times").message
+
+
+# Choices, thumbs, counts
+
+
+@pytest.mark.parametrize("value", [1, 3, -1])
+def test_constant_ratings_are_choices(value):
+    found = finding(check([(user, item, value) for user, item, _ in GOOD]), "constant")
+    assert "--solver implicit" in found.message
+    assert f"all ratings are {value}" in found.message
+
+
+@pytest.mark.parametrize("values", [(0, 1), (-1, 1), (-1, 0, 1)])
+def test_thumbs_are_recognised(values):
+    found = check([(user, item, values[(user * item) % len(values)]) for user, item, _ in GOOD])
+    assert codes(found) == ["thumbs"]
+    assert f"--missing {values[0]} --solver implicit" in found.findings[0].message
+
+
+def test_counts_are_recognised():
+    rng = np.random.default_rng(0)
+    for counts in (rng.geometric(0.2, 600), rng.zipf(1.7, 600).clip(max=10**6), rng.poisson(1.0, 600) ** 3):
+        found = check([(user, item, int(count)) for (user, item, _), count in zip(GOOD, counts, strict=True)])
+        message = finding(found, "counts").message
+        assert "--solver implicit" in message
+        assert "--confidence" in message
+        assert "logarithm" in message
+    assert "counts" not in codes(check([(u, i, 1 + (u * i) % 10) for u, i, _ in GOOD]))
+
+
+# Zeros and outliers
+
+
+@pytest.mark.parametrize(("value", "scale"), [(0, "1 to 5"), (-1, "1 to 5"), (6, "1 to 5")])
+def test_rare_values_that_stretch_the_scale(value, scale):
+    found = check([*GOOD, *((user, 7, value) for user in range(1, 4))])
+    (rare,) = [one for one in found.findings if one.code in ("rare-value", "lone-value")]
+    assert (rare.level, rare.count) == ("warning", 3)
+    assert f"rating {value} (3 times)" in rare.message
+    assert scale in rare.message
+    assert f"--missing {value}" in rare.message or "--scale 1 5" in rare.message
+    looked = check_ratings(read_ratings([*GOOD, *((user, 7, value) for user in range(1, 4))]))
+    assert f"rating {value} (3 times)" in looked[1]
+
+
+def test_values_between_the_steps():
+    assert "1 rating, such as 3.7, lies between the steps" in finding(check([*GOOD, (1, 7, 3.7)]), "off-step").message
+
+
+def test_usual_ends_are_not_rare():
+    rng = np.random.default_rng(0)
+    for scale, share in (
+        ((1, 2, 3, 4, 5), (0.06, 0.1, 0.3, 0.34, 0.2)),
+        ((0.5, 1, 2, 3, 4, 5), (0.01, 0.04, 0.1, 0.25, 0.4, 0.2)),
+    ):
+        values = rng.choice(scale, 600, p=share)
+        assert codes(check([(u, i, v) for (u, i, _), v in zip(GOOD, values, strict=True)])) == []
+
+
+def test_one_value_that_fills_a_wide_table():
+    rows = [(user, item, rating if item % 3 == 0 else 0) for user, item, rating in GOOD]
+    assert "leave them out with missing=0 (--missing 0)" in finding(check(rows), "zero").message
+    rows = [(user, item, rating if item % 3 == 0 else 99) for user, item, rating in GOOD]
+    assert "--missing 99" in finding(check(rows), "filler").message
+
+
+def test_every_user_once_is_a_warning():
+    found = check([(row, row % 7, 1 + row % 5) for row in range(50)])
+    assert finding(found, "users-once").level == "warning"
+    assert "is the user column right?" in finding(found, "users-once").message
 
 
 def test_single_users_items_and_values():
@@ -192,7 +311,7 @@ def test_published_tables_are_good(data):
     assert codes(found) == ["items-once"]
     assert found.items_once == 141
     assert found.scale == (1, 5)
-    swapped = check_table(read_table(data / "ml-100k" / "u.data", rating=3))
+    swapped = check_table(read_table(data / "ml-100k" / "u.data", user=0, item=1, rating=3))
     assert "look like times (1997-09-20 to 1998-04-22" in finding(swapped, "wrong-column").message
     jester = check_table(read_table(data / "jester" / "jester5k_ratings.dat"))
     assert jester.ok

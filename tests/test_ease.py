@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from palate.errors import SettingsError
+from palate.errors import DataError, SettingsError, StorageError
 from palate.model.choice import WeightsHead, restore_head
 from palate.parallel import pool, single_blas
 from palate.solvers.ease import EASE
 from palate.solvers.ease.inverse import invert
 from palate.solvers.ease.weights import count_choices, fit_ease
+from palate.storage import load, save
 from tables import random_table
 
 
@@ -137,3 +140,32 @@ def test_a_catalogue_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr("palate.solvers.ease.weights._MOST_ITEMS", 10)
     with pytest.raises(SettingsError, match="implicit"):
         fit(random_table(20, 30).compact())
+
+
+def test_a_fit_chooses_its_regularization_on_lists():
+    ratings = random_table(200, 40, density=0.2, seed=9)
+    model = EASE().fit(ratings, threads=1)
+    tried = model.training["ndcg_of_regularizations"]
+    assert tried[f"{model.training['regularization']:g}"] == max(tried.values())
+    given = EASE(regularization=model.training["regularization"]).fit(ratings, threads=2)
+    for name, array in model.choice.arrays().items():
+        np.testing.assert_array_equal(array, given.choice.arrays()[name])
+    assert model.predicts == "choice"
+
+
+def test_a_fit_without_choices_is_refused():
+    with pytest.raises(DataError, match="liked"):
+        EASE(liked=9.0).fit(random_table(20, 10))
+
+
+def test_a_file_keeps_the_head_and_a_forged_one_is_refused(tmp_path):
+    model = EASE(regularization=5.0).fit(random_table(30, 12, seed=1))
+    save(model, tmp_path / "model")
+    loaded = load(tmp_path / "model").choice
+    for name, array in model.choice.arrays().items():
+        np.testing.assert_array_equal(array, loaded.arrays()[name])
+    targets = model.choice.targets.copy()
+    targets[0] = 1000
+    save(replace(model, choice=replace(model.choice, targets=targets)), tmp_path / "forged")
+    with pytest.raises(StorageError, match="do not fit together"):
+        load(tmp_path / "forged")

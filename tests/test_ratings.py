@@ -37,7 +37,9 @@ def test_an_empty_vocabulary_knows_nothing():
         ([1, 2, 5], 1, 5),
         ([0.5, 5], 0.5, 5),
         ([-9.95, 0, 9.9], -10, 10),
-        ([-9.5, 9.9], -9.5, 10),
+        ([-9.5, 9.9], -9.5, 9.9),
+        ([1.5, 9.9], 1.5, 9.9),
+        ([2.50042, 2.999], 2.50042, 2.999),
         ([3, 3], 3, 3),
         ([4.1, 4.7], 4.1, 4.7),
     ],
@@ -91,3 +93,15 @@ def test_compact_drops_ids_without_ratings():
 def test_an_empty_table_has_no_scale():
     with pytest.raises(DataError, match="no scale"):
         _ = table([(1, 1, 1.0)]).take(np.array([False])).scale
+
+
+def test_times_go_with_their_ratings():
+    from dataclasses import replace
+
+    ratings = replace(table([(1, 7, 1.0), (2, 8, 2.0), (3, 9, 3.0)]), time=np.array([30, 10, 20]))
+    part = ratings.take(np.array([2, 0]))
+    assert part.time.tolist() == [20, 30]
+    assert part.compact().time.tolist() == [20, 30]
+    assert replace(part, notes=("x",)).time.tolist() == [20, 30]
+    assert ratings.take(ratings.time < 25).time.tolist() == [10, 20]
+    assert table([(1, 7, 1.0)]).take(np.array([0])).time is None

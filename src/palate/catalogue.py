@@ -35,6 +35,8 @@ class Catalogue:
     """
 
     entries: dict[Id, Entry] = field(default_factory=dict)
+    # What reading left out, a sentence each.
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, SettingsError, StorageError
+from palate.errors import DataError, StorageError
 from palate.ids import integer_of
 from palate.model import Model
 from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
-from palate.service.portable import exclusive_lock
+from palate.refit import lock_model, solver_of
 from palate.service.store import RETRAINED, USER, VISITOR, Store
-from palate.solvers import SOLVERS, Epoch, Solver, settings
+from palate.solvers import Epoch
 from palate.storage import load, save
 from palate.workflow import refit_choices
 
-__all__ = ["Retrained", "merge", "retrain", "solver_of", "usable_events", "without_users"]
+__all__ = ["Retrained", "merge", "retrain", "usable_events", "without_users"]
 
 _log = logging.getLogger("palate.retrain")
 Event = tuple[str, str, float | None]
@@ -57,7 +56,7 @@ def retrain(
     *,
     threads: int | None = None,
     time_budget: float | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
 ) -> Retrained:
     """Fit the model in a file again, and replace the file.
 
@@ -82,16 +81,16 @@ def retrain(
     StorageError
         If the file is damaged, if another process fits it, or if it was replaced during the fit.
     """
-    with _locked(path):
+    with lock_model(path):
         begun, before = time.time(), path.stat()
         model = load(path)
         base = model.ratings()
         if base is None:
             raise DataError(f"{path} keeps no ratings to fit again: fit it from its table")
         events = usable_events(model, store.everything())
-        ratings, visitors = merge(base, events)
+        ratings, visitors = merge(base, events, begun)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
-        fitted = solver.fit(ratings, threads=threads, progress=progress)
+        fitted = solver.fit(ratings, threads=threads, progress=progress or False)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
         fitted = refit_choices(model, fitted, threads=threads)
@@ -106,37 +105,7 @@ def retrain(
         return Retrained(fitted, len(ratings), len(events), count)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes from fitting the same file."""
-    try:
-        if path.exists() and not path.is_file():
-            raise StorageError(f"model {path} is no regular file")
-        with exclusive_lock(path):
-            yield
-    except BlockingIOError as error:
-        raise StorageError(f"{path} is being fitted already: wait until that fit has ended") from error
-    except OSError as error:
-        raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
-
-
-def solver_of(model: Model, changes: Mapping[str, Any]) -> Solver:
-    """Return the solver that fitted a model, with the same settings except for changes.
-
-    Raises
-    ------
-    SettingsError
-        If the model was not made by a solver.
-    """
-    name = str(model.solver.get("name"))
-    if name not in SOLVERS:
-        raise SettingsError(f"a model of the solver {name!r} cannot be fitted again: this palate has no such solver")
-    values = {**model.solver, **changes}
-    names = {setting.name for setting in settings(SOLVERS[name])} & set(values)
-    return dataclasses.replace(SOLVERS[name], **{name: values[name] for name in names})
-
-
-def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
+def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:
     """Return ratings with events applied, and which of the users are anonymous visitors.
 
     Parameters
@@ -145,6 +114,8 @@ def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.b
         The ratings that the model was fitted on.
     events
         (owner, item, rating) of each event; a rating replaces that of `base`, and None removes it.
+    now
+        The time of the events, in seconds since 1970, if `base` has times.
 
     Returns
     -------
@@ -172,6 +143,7 @@ def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.b
         np.concatenate([base_item[is_unchanged], item[is_rated]]).astype(np.int32),
         np.concatenate([base.rating[is_unchanged], rating[is_rated]]),
         base.scale,
+        time=None if base.time is None else np.append(base.time[is_unchanged], np.full(is_rated.sum(), int(now))),
     )
     return table.compact(), (np.arange(len(users)) >= named)[table.user_counts > 0]
 
@@ -253,11 +225,12 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
     if not removed.any():
         return model
     keep = ~removed
-    seen, posterior = model.seen, model.posterior
+    seen, posterior, times = model.seen, model.posterior, model.seen_time
     if seen is not None:
         rows = np.repeat(keep, np.diff(seen.indptr))
         ends = np.concatenate([[0], np.cumsum(np.diff(seen.indptr)[keep])]).astype(np.int64)
         seen = Grouped(ends, seen.indices[rows], seen.values[rows])
+        times = None if times is None else times[rows]
     if posterior is not None:
         unknown = np.append(keep, True)
         sets = posterior.items.sets[keep] if len(posterior.items.sets) else posterior.items.sets
@@ -270,6 +243,7 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
         user_bias=model.user_bias[keep],
         user_factors=model.user_factors[keep],
         seen=seen,
+        seen_time=times,
         posterior=posterior,
         choice=None if model.choice is None else model.choice.without_users(keep),
     )

@@ -20,6 +20,7 @@ from palate.files import read_arrays
 from palate.model import Model
 from palate.parallel import pool
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BayesianMF, Epoch, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
@@ -95,13 +96,13 @@ class FitResult:
 
 
 def fit(
-    ratings: Ratings,
+    ratings: Ratings | Any,
     solver: Solver | None = None,
     *,
     choices: Choices = "auto",
     liked: float | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Model:
@@ -110,7 +111,7 @@ def fit(
     Parameters
     ----------
     ratings
-        The training table.
+        The training table, or whatever `palate.read_ratings` reads.
     solver
         By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
     choices
@@ -238,7 +239,7 @@ def refit_choices(model: Model, fitted: Model, *, threads: int | None = None) ->
 
 def fit_and_save(
     solver: Solver,
-    ratings: Ratings,
+    ratings: Ratings | Any,
     output: str | Path,
     *,
     choices: Choices = "auto",
@@ -247,7 +248,7 @@ def fit_and_save(
     holdout: float | None = None,
     seed: int | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     resume: bool = False,
 ) -> FitResult:
     """Fit a model, save it, and judge it on ratings that were held out.
@@ -261,7 +262,7 @@ def fit_and_save(
     solver
         With its settings.
     ratings
-        The table.
+        The table, or whatever `palate.read_ratings` reads.
     output
         The model file. One that is there is replaced at the end.
     choices, liked
@@ -299,6 +300,7 @@ def fit_and_save(
     output = Path(output)
     check_fit_output(output)
     checkpoint = checkpoint_path(output)
+    ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
         train, test = hold_out(ratings, holdout, seed=split_seed(solver) if seed is None else seed)
@@ -359,7 +361,7 @@ def describe_ratings(ratings: Ratings, catalogue: Catalogue | None = None) -> li
     DataError
         If nothing can be learnt from the table, because it has only one user or only one item.
     """
-    lines = [*ratings.notes, *check_ratings(ratings)]
+    lines = [*ratings.notes, *(catalogue.notes if catalogue else ()), *check_ratings(ratings)]
     if catalogue:
         listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
         lines.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")

@@ -37,6 +37,35 @@ def test_fit_prints_tables_for_people(palate, folder, tmp_path):
     assert "training RMSE" in err
 
 
+def test_several_tables_are_fitted_as_one_and_new_ones_are_added(answer, palate, folder, tmp_path):
+    lines = (folder / "ratings.csv").read_text().splitlines()
+    parts = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "new.csv"]
+    for path, some in zip(parts, (lines[1:300], lines[300:600], lines[600:]), strict=True):
+        path.write_text("\n".join([lines[0], *some]) + "\n")
+    output = tmp_path / "m.palate"
+    printed = answer("fit", *parts[:2], "-o", output, "--solver", "sgd", "--epochs", 2)
+    assert printed["ratings"] == 599
+    printed = answer("retrain", output, parts[2])
+    assert (printed["ratings"], printed["new"]) == (len(lines) - 1, len(lines) - 600)
+    assert answer("info", output)["ratings"] == len(lines) - 1
+    code, _, err = palate("fit", parts[0], parts[0], "-o", output)
+    assert (code, "--duplicates last|mean" in err) == (2, True)
+    code, out, _ = palate("retrain", output, parts[2], "--quiet")
+    assert (code, out) == (0, "")
+
+
+def test_new_ratings_are_added_without_the_service(folder, tmp_path):
+    """The packages of the extra cannot be imported in this process."""
+    program = (
+        "import sys; sys.modules.update({'fastapi': None, 'sqlalchemy': None, 'uvicorn': None})\n"
+        "from palate.cli.app import main; sys.argv = ['palate', *sys.argv[1:]]; main()"
+    )
+    output = tmp_path / "m.palate"
+    for command in (["fit", folder / "ratings.csv", "-o", output, "--solver", "sgd"], ["retrain", output, "new.csv"]):
+        (tmp_path / "new.csv").write_text("user,item,rating\n7000,100,3\n")
+        subprocess.run([sys.executable, "-c", program, *map(str, command)], check=True, cwd=tmp_path)
+
+
 def test_the_article_is_a_solver(answer, folder, tmp_path):
     printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "article", "--epochs", 2)
     assert (printed["solver"]["batch_size"], printed["solver"]["epochs"]) == (64, 2)
@@ -88,7 +117,7 @@ def test_a_fit_of_plain_numbers_does_without_polars(tmp_path):
     code = f"""
 import sys, palate.reading.text
 palate.reading.text.PLAIN_FROM = 1
-from palate.cli import main
+from palate.cli.app import main
 sys.argv = ["palate", "fit", {str(ratings)!r}, "-o", {str(model)!r}, "--solver", "sgd", "--epochs", "2"]
 main()
 sys.exit("polars" in sys.modules)

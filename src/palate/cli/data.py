@@ -42,7 +42,8 @@ def check(source: str, as_json: bool, reading: ReadingOptions) -> None:
         rows = replace(read_table(columns), source=source, notes=ratings.notes)
     else:
         rows = reading.table(source)
-    result = check_table(rows, scale=reading.scale)
+    settle = {"on_error": reading.on_error or "error", "duplicates": reading.duplicates or "error"}
+    result = check_table(rows, scale=reading.scale, **settle)
     if as_json:
         json_text(result.as_dict())
     else:
@@ -64,6 +65,7 @@ def _print(result: Check) -> None:
             ["density", f"{result.density:.3%} of all pairs"],
             ["scale", f"{low:g} to {high:g}: {result.scale_reason}"],
             ["values", f"mean {result.mean:.3f}, median {result.median:g}"],
+            *([["times", str(result.times)]] if result.times is not None else []),
         ]
     table("", ["", ""], rows, left=2)
     _print_histogram(result)

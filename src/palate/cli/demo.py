@@ -81,7 +81,7 @@ def demo(
         model = SOLVERS[DEFAULT_SOLVER].fit(train, progress=progress)
     if model.training.get("interrupted"):
         raise click.Abort
-    model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue))
+    model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue, reading.on_error))
     result = evaluate(model, test)
     save(model, output)
     chosen_item = model.items.require(item) if item is not None else _most_rated(model)

@@ -24,7 +24,7 @@ _INTERRUPTED = 130
 
 
 @click.command(cls=SolverCommand)
-@click.argument("source", metavar="RATINGS", shell_complete=complete_source)
+@click.argument("sources", metavar="RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
 @click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
 @click.option(
@@ -41,7 +41,7 @@ _INTERRUPTED = 130
 @json_option
 @reading_options
 def fit(
-    source: str,
+    sources: tuple[str, ...],
     output: Path,
     items: str | None,
     holdout: float | None,
@@ -55,7 +55,7 @@ def fit(
     reading: ReadingOptions,
     **settings: Any,
 ) -> None:
-    """Fit a model on RATINGS and save it.
+    """Fit a model on RATINGS and save it. Several files are fitted as one table.
 
     A checkpoint lies beside the model while the fit runs. Ctrl-C ends the fit after the running epoch or sweep and
     saves what has been reached.
@@ -65,10 +65,10 @@ def fit(
     """
     from palate.workflow import check_fit_output, checkpoint_path, describe_ratings, fit_and_save
 
-    check_fit_output(output, source, items)
+    check_fit_output(output, *sources, items)
     chosen = make_solver(solver, settings)
-    ratings, catalogue = reading.load(source)
-    catalogue = load_catalogue(items, catalogue)
+    ratings, catalogue = reading.load_all(sources)
+    catalogue = load_catalogue(items, catalogue, reading.on_error)
     notes = describe_ratings(ratings, catalogue)
     if not as_json:
         for line in notes:

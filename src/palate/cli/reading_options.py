@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
@@ -44,19 +44,26 @@ class ReadingOptions:
     A field is handed on to the functions of `palate.reading` that have a parameter of its name, which has the default.
     """
 
-    columns: str | None = _option("Names or positions (from 0) of the three columns.", metavar="USER,ITEM,RATING")
+    columns: str | None = _option(
+        "Names or positions (from 0) of the columns; USER,ITEM for a table of choices.", metavar="USER,ITEM,RATING"
+    )
+    time: str | None = _option("Name or position of the column of times. [guessed]", metavar="COLUMN")
+    no_time: bool | None = _option("Read no times.", "--no-time", is_flag=True)
     separator: str | None = _option("Between columns, e.g. ',' or '::'. [guessed]", metavar="TEXT")
     header: bool | None = _option("Whether the first line names columns. [guessed]", "--header/--no-header")
     layout: str | None = _option(
         "Whether a row is one rating (long) or one user (wide). [auto]", type=click.Choice(["auto", "long", "wide"])
     )
-    missing: float | None = _option("What stands for 'not rated' in a wide table. [99]", type=float)
+    missing: float | None = _option(
+        "A value that means 'not rated'. [99 in Jester's tables, and blank cells]", type=float
+    )
     query: str | None = _option("What to select, where RATINGS is a database URL.", metavar="SQL")
     on_error: str | None = _option(
         "What to do with rows that hold no rating. [error]", type=click.Choice(["error", "skip"])
     )
     duplicates: str | None = _option(
-        "Which of several ratings of a pair counts. [error]", type=click.Choice(["error", "last", "mean"])
+        "Which of several ratings of a pair counts; the last is the latest in time. [error]",
+        type=click.Choice(["error", "last", "mean", "sum", "count"]),
     )
     scale: tuple[float, float] | None = _option("The rating scale. [guessed]", type=float, nargs=2, metavar="LOW HIGH")
     folder: str | None = _option("Where the files of a named data set lie already.", type=click.Path())
@@ -74,6 +81,14 @@ class ReadingOptions:
         from palate.reading import read_ratings
 
         return read_ratings(source, **self._arguments(read_ratings)), None
+
+    def load_all(self, sources: Sequence[str]) -> tuple[Ratings, Catalogue | None]:
+        """Read one RATINGS, or several files of ratings as one table."""
+        if len(sources) == 1:
+            return self.load(sources[0])
+        from palate.reading import read_ratings
+
+        return read_ratings(list(sources), **self._arguments(read_ratings)), None
 
     def ratings(self, source: str) -> Ratings:
         """Read the ratings alone."""
@@ -101,17 +116,24 @@ class ReadingOptions:
     def _arguments(self, function: Callable[..., Any]) -> dict[str, Any]:
         """Return the options that were given and that a function takes."""
         arguments = {name: value for name, value in vars(self).items() if value is not None}
+        if arguments.pop("no_time", None):
+            arguments["time"] = False
+        elif self.time is not None:
+            arguments["time"] = _column(self.time)
         if self.columns is not None:
             arguments |= _column_arguments(self.columns)
         return {name: value for name, value in arguments.items() if name in inspect.signature(function).parameters}
 
 
-def _column_arguments(text: str) -> dict[str, str | int]:
+def _column_arguments(text: str) -> dict[str, str | int | bool]:
     names = [name.strip() for name in text.split(",")]
-    if len(names) != 3:
-        raise click.BadParameter(f"three columns are needed, user,item,rating, not {text!r}", param_hint="--columns")
-    columns = [int(name) if name.isdecimal() else name for name in names]
-    return dict(zip(("user", "item", "rating"), columns, strict=True))
+    if len(names) not in (2, 3):
+        raise click.BadParameter(f"user,item,rating or user,item are needed, not {text!r}", param_hint="--columns")
+    return dict(zip(("user", "item", "rating"), [*map(_column, names), False][:3], strict=True))
+
+
+def _column(name: str) -> str | int:
+    return int(name) if name.isdecimal() else name
 
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,11 +185,11 @@ def complete_source(ctx: click.Context, parameter: click.Parameter, start: str) 
     return [CompletionItem(name) for name in DATASETS if name.startswith(start)] + [CompletionItem(start, type="file")]
 
 
-def load_catalogue(items: str | None, brought: Catalogue | None) -> Catalogue:
+def load_catalogue(items: str | None, brought: Catalogue | None, on_error: str | None = None) -> Catalogue:
     """Read ITEMS if it was named, else take the catalogue that the data set brought."""
     from palate.catalogue import Catalogue
     from palate.reading import read_catalogue
 
     if items is not None:
-        return read_catalogue(items)
+        return read_catalogue(items, on_error=on_error or "error")
     return brought or Catalogue()

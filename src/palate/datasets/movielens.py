@@ -68,7 +68,7 @@ def load_latest_small(folder: Path | None, progress: Progress | None) -> tuple[R
 def _read(folder: Path, table: str, films: str, scale: RatingScale) -> tuple[Ratings, Catalogue | None]:
     from palate.reading import read_catalogue, read_ratings
 
-    ratings = read_ratings(find(folder, table), scale=scale)
+    ratings = read_ratings(find(folder, table), user=0, item=1, rating=2, time=3, scale=scale)
     try:
         titles = find(folder, films)
     except ReadError:  # ratings are useful without the titles

@@ -11,7 +11,10 @@ from palate.errors import DataError
 from palate.evaluation.evaluate import Evaluation, Scores, judge, known_values
 from palate.model import Model
 from palate.ratings import Ratings
+from palate.reading import ratings_of
+from palate.solvers.progress import quietly
 from palate.splits import Split, UserSplit
+from palate.tabular import Tabular
 
 __all__ = ["CrossValidation", "Estimator", "cross_validate"]
 
@@ -22,8 +25,8 @@ class Estimator(Protocol):
     def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class CrossValidation:
+@dataclass(frozen=True, repr=False)
+class CrossValidation(Tabular):
     """Evaluations of one solver on several folds, or on several splits of another kind."""
 
     folds: tuple[Evaluation, ...]
@@ -43,6 +46,16 @@ class CrossValidation:
         """The mean scores of the baselines."""
         names = dict.fromkeys(name for fold in self.folds for name in fold.baselines)
         return {name: _over(fmean, [fold.baselines.get(name, {}) for fold in self.folds]) for name in names}
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for each fold, and below them the mean of the folds and of the baselines, with their scores."""
+        rows = {f"fold {number}": fold.scores for number, fold in enumerate(self.folds, 1)}
+        rows |= {"mean": self.mean, **self.baselines}
+        return {"name": list(rows), **{name: [one.get(name) for one in rows.values()] for name in self.mean}}
+
+    def heading(self) -> str:
+        """Say how many folds there were."""
+        return f"Errors over {len(self.folds)} fold{'s' * (len(self.folds) != 1)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cross-validation as plain values, None for what cannot be known."""
@@ -108,7 +121,9 @@ def cross_validate(
     folds = []
     for split in splits:
         train, given, test = split[:3] if len(split) == 4 else (split[0], None, split[1])
-        model = solver.fit(train, threads=threads)
+        test = ratings_of(test)
+        with quietly():
+            model = solver.fit(train, threads=threads)
         if model.training.get("interrupted"):
             raise KeyboardInterrupt  # a fold that was cut short must not enter the means
         folds.append(judge(model, test, given=given, liked=liked, threads=threads))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, PalateWarning
 from palate.evaluation.lists import (
     LIST_BASELINES,
     BatchRecommender,
@@ -27,7 +27,9 @@ from palate.evaluation.lists.task import aligned, are_rated
 from palate.evaluation.metrics import METRICS, Judged
 from palate.model import Model
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BASELINES
+from palate.tabular import Tabular
 
 __all__ = ["Evaluation", "Scores", "evaluate", "evaluate_scores", "judge", "known_values"]
 
@@ -38,8 +40,8 @@ Indices = NDArray[np.int32]
 _MOST_USERS = 10_000
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Tabular):
     """Scores on a test part, beside those of the baselines fitted on the same training part.
 
     Attributes
@@ -100,6 +102,17 @@ class Evaluation:
         known: dict[str, Any] = known_values(values)
         return known
 
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for the model and one for each baseline, with their scores."""
+        rows = {"model": self.scores, **self.baselines}
+        scores = {name: [one.get(name) for one in rows.values()] for name in self.scores}
+        return {"name": list(rows), **scores}
+
+    def heading(self) -> str:
+        """Say what was judged on."""
+        unknown = f", {self.unknown:,} with an unknown user or item" if self.unknown else ""
+        return f"Errors on {self.ratings:,} ratings{unknown}"
+
 
 def known_values(value: Any) -> Any:
     """Replace each number of nested plain values that is not finite by None.
@@ -118,7 +131,7 @@ def known_values(value: Any) -> Any:
 
 def evaluate(
     model: Model,
-    test: Ratings,
+    test: Ratings | Any,
     *,
     given: Ratings | None = None,
     liked: float | None = None,
@@ -132,7 +145,8 @@ def evaluate(
     model
         Lists, baselines and the number of seen rows need the training ratings, if the model keeps them.
     test
-        Ratings with ids of the model; every row counts, whether its ids are known or not.
+        Ratings with ids of the model, or whatever `palate.read_ratings` reads. Every row counts, whether its ids are
+        known or not.
     given
         Ratings of users whom the model does not know. They are folded in before the other ratings of these users are
         judged, and the baselines know them too.
@@ -145,7 +159,7 @@ def evaluate(
 
     Warns
     -----
-    UserWarning
+    PalateWarning
         If training pairs are among the rows.
 
     Raises
@@ -163,9 +177,9 @@ def evaluate(
     >>> "ndcg@10" in result.scores, "ndcg@10" in result.baselines["popularity (liked)"]
     (True, True)
     """
-    evaluation = judge(model, test, given=given, liked=liked, baselines=baselines, threads=threads)
+    evaluation = judge(model, ratings_of(test), given=given, liked=liked, baselines=baselines, threads=threads)
     if evaluation.seen:
-        warnings.warn(evaluation.notes[0], UserWarning, stacklevel=2)
+        warnings.warn(evaluation.notes[0], PalateWarning, stacklevel=2)
     return evaluation
 
 

@@ -26,14 +26,15 @@ def count_lines(text):
 
 
 @jit
-def parse_lines(text, separator, repeat, roles, ids, rating):
-    """Read whole lines of text, which must end in a newline, into ids (int32 or int64, 2 x n) and rating (float32, n).
+def parse_lines(text, separator, repeat, roles, ids, rating, time):
+    """Read whole lines of text, which must end in a newline, into columns.
 
-    A line has a field for each of `roles`: 0 user, 1 item, 2 rating, 3 skipped. Fields are separated by the byte
-    `separator`, `repeat` times.
+    These are ids (int32 or int64, 2 x n), rating (float32, n) and time (int64, n, or empty if no field holds it). A
+    line holds a field for each of `roles`: 0 user, 1 item, 2 rating, 3 skipped, 4 time. Between fields stands
+    `separator`, a byte, `repeat` times.
 
     Returns 0 if all lines were read, 1 if one is not plain, 2 if an id is too long for int32. Integers with leading
-    zeros are not plain (they are text), nor numbers with an exponent, a plus sign or more than 15 digits.
+    zeros are not plain (they are text), nor numbers with an exponent, a plus sign or more than 15 digits (18 in times).
     """
     # With unsigned positions Numba needs no test for negative ones. No digit loop runs past a newline.
     one, zero, nine, ten = np.uint64(1), np.uint64(48), np.uint64(9), np.uint64(10)
@@ -81,6 +82,10 @@ def parse_lines(text, separator, repeat, roles, ids, rating):
                     return 1
                 decimal = np.float64(np.int64(value)) / _POWERS[places]
                 rating[row] = -decimal if negative else decimal
+            elif role == 4:
+                if digits > np.uint64(18):
+                    return 1
+                time[row] = -np.int64(value) if negative else np.int64(value)
             else:
                 if text[first] == 48 and (digits > 1 or negative):
                     return 1

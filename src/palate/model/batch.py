@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
+from palate.frame_files import writing_frame
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import allowed_items, user_index
+from palate.model.predict import predict
 from palate.model.rank_many import rank_many
 from palate.model.recommend import RankBy, check_rank_by
+from palate.model.scored import RankedBatch
 from palate.parallel import pool
-from palate.parquet import writing_parquet
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
 __all__ = ["recommend_all", "recommend_batch"]
@@ -43,11 +45,11 @@ def recommend_batch(
     by: RankBy | None,
     level: float,
     threads: int | None,
-) -> tuple[NDArray[np.int32], Floats]:
+) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
-        return rank(user, n, seen)
+        return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
 def recommend_all(
@@ -57,6 +59,7 @@ def recommend_all(
     *,
     users: ArrayLike | None,
     titles: bool,
+    intervals: bool,
     lowest: bool,
     seen: bool,
     only: Iterable[Id] | None,
@@ -67,15 +70,15 @@ def recommend_all(
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Write the n best items of all users to a Parquet file: see `palate.Model.recommend_all`."""
+    """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
     user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
-    schema = _schema(model, titles)
-    item_titles = np.array([model.catalogue.title(id) for id in model.items.ids.tolist()] if titles else [], object)
+    schema = _schema(model, titles, intervals)
+    item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
-    with writing_parquet(Path(path), schema) as write, ranking as rank:
+    with writing_frame(Path(path), schema) as write, ranking as rank:
         for start in range(0, len(user), step):
             part = user[start : start + step]
             items, values = rank(part, n, seen)
@@ -87,7 +90,11 @@ def recommend_all(
                 "item": model.items.ids[item],
                 "score": values[row, place],
             }
+            if intervals:
+                ends = predict(model, columns["user"], columns["item"], "error", level)
+                columns |= {"low": ends.low, "high": ends.high}
             if titles:
+                _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
             write(pl.DataFrame(columns, schema=schema))
             rows += len(row)
@@ -96,9 +103,18 @@ def recommend_all(
     return rows
 
 
-def _schema(model: ModelArrays, titles: bool) -> dict[str, Any]:
+def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[np.object_]) -> None:
+    """Fill in the titles of those items that have none yet."""
+    for item in np.unique(items[titles[items] == None]).tolist():  # noqa: E711 - for each of the array
+        titles[item] = model.catalogue.title(model.items[item])
+
+
+def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
     user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (model.users, model.items))
     schema: dict[str, Any] = {"user": user_type, "rank": pl.Int32, "item": item_type, "score": pl.Float32}
+    if intervals:
+        model.require_posterior()
+        schema |= {"low": pl.Float32, "high": pl.Float32}
     return schema | {"title": pl.String} if titles else schema
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import StorageError
 from palate.model.row_solve import RidgePenalty, RowPrior, UnobservedTerm, solve_row
 from palate.ranking import scores
@@ -55,8 +55,16 @@ class ChoiceHead(ABC):
         """Return the score of every item for a user who rated these items: float32, (items,)."""
 
     @abstractmethod
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Split the score of one item into a part for each rated item, float64 (n,), and what holds for every user."""
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Split the scores of some items.
+
+        Returns
+        -------
+        parts : ndarray
+            float64, (targets, n): what each rated item adds.
+        intercepts : ndarray
+            float64, (targets,): what holds for every user.
+        """
 
     @abstractmethod
     def similarities(self, item: int) -> Floats:
@@ -71,8 +79,8 @@ class ChoiceHead(ABC):
         """Return the plain values that a file keeps."""
 
     @abstractmethod
-    def fits(self, users: int, items: int, whole: bool) -> bool:
-        """Return whether the arrays of a file belong to a model of this size; with `whole`, every value is checked."""
+    def fits(self, users: int, items: int) -> bool:
+        """Return whether the arrays of a file belong to a model of this size, and all scores are finite."""
 
     def without_users(self, keep: NDArray[np.bool_]) -> ChoiceHead:
         """Return the head for the users that are kept: bool, (users,)."""
@@ -117,17 +125,17 @@ class PopularityHead(ChoiceHead):
         """Return the shares: see `ChoiceHead`."""
         return self.share.copy()
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Return zeros and the share: see `ChoiceHead`."""
-        return np.zeros(len(items)), float(self.share[target])
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Return zeros and the shares: see `ChoiceHead`."""
+        return np.zeros((len(targets), len(items))), self.share[targets].astype(np.float64)
 
     def similarities(self, item: int) -> Floats:
         """Return zeros: popularity says nothing about which items belong together."""
         return np.zeros(self.size, np.float32)
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether there is a share for each item: see `ChoiceHead`."""
-        return _is_float32(self.share, (items,), whole)
+        return _is_float32(self.share, (items,))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `share`, (items,)."""
@@ -177,15 +185,15 @@ class FactorsHead(ChoiceHead):
         _, factors, _ = solve_row(self.item_factors[items], np.ones(len(items)), prior)
         return self._products(factors)
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Split the score into a part for each choice, whose sum is the score of a new user: see `ChoiceHead`."""
-        is_chosen, parts = self._choices(items, ratings), np.zeros(len(items))
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Split the scores into a part for each choice; their sum is the score of a new user: see `ChoiceHead`."""
+        is_chosen, parts = self._choices(items, ratings), np.zeros((len(targets), len(items)))
         chosen, prior = self.item_factors[items[is_chosen]].astype(np.float64), self._prior(ratings[is_chosen])
         k = chosen.shape[1]
         weighted = chosen.T * prior.weights
-        gain = np.linalg.solve(weighted @ chosen + prior.precision[:k, :k], self.item_factors[target].astype(float))
-        parts[is_chosen] = gain @ weighted
-        return parts, 0.0
+        gains = np.linalg.solve(weighted @ chosen + prior.precision[:k, :k], weighted)
+        parts[:, is_chosen] = self.item_factors[targets].astype(np.float64) @ gains
+        return parts, np.zeros(len(targets))
 
     def similarities(self, item: int) -> Floats:
         """Return the cosine of the items' factors: see `ChoiceHead`."""
@@ -195,11 +203,11 @@ class FactorsHead(ChoiceHead):
         cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
         return cosines
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether there are factors for each user and item: see `ChoiceHead`."""
         k = self.item_factors.shape[-1]
         sides = ((self.user_factors, users), (self.item_factors, items))
-        return all(_is_float32(factors, (rows, k), whole) for factors, rows in sides)
+        return all(_is_float32(factors, (rows, k), terms=k, power=2) for factors, rows in sides)
 
     def without_users(self, keep: NDArray[np.bool_]) -> FactorsHead:
         """Return the head for the users that are kept: see `ChoiceHead`."""
@@ -261,15 +269,16 @@ class WeightsHead(ChoiceHead):
         add_rows(self.indptr, self.targets, self.weights, items[self._choices(items, ratings)], total)
         return total
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
         """Return the weight of each choice: see `ChoiceHead`."""
-        is_chosen, parts = self._choices(items, ratings), np.zeros(len(items))
+        is_chosen, parts = self._choices(items, ratings), np.zeros((len(targets), len(items)))
+        row = np.full(self.size, -1)
+        row[targets] = np.arange(len(targets))
         for place in np.flatnonzero(is_chosen):
-            start, stop = self.indptr[items[place]], self.indptr[items[place] + 1]
-            entry = start + np.searchsorted(self.targets[start:stop], target)
-            if entry < stop and self.targets[entry] == target:
-                parts[place] = self.weights[entry]
-        return parts, 0.0
+            entries = slice(self.indptr[items[place]], self.indptr[items[place] + 1])
+            rows = row[self.targets[entries]]
+            parts[rows[rows >= 0], place] = self.weights[entries][rows >= 0]
+        return parts[row[targets]], np.zeros(len(targets))
 
     def similarities(self, item: int) -> Floats:
         """Return the partial correlations with one item, given all others: see `ChoiceHead`."""
@@ -278,15 +287,16 @@ class WeightsHead(ChoiceHead):
         correlations[targets] = self.weights[start:stop] * np.sqrt(self.variance[item] / self.variance[targets])
         return correlations
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether all weights lead from an item to an item: see `ChoiceHead`."""
         indptr, targets, count = self.indptr, self.targets, len(self.weights)
         if indptr.dtype != np.int64 or indptr.shape != (items + 1,) or indptr[0] != 0 or indptr[-1] != count:
             return False
         if targets.dtype != np.int32 or targets.shape != (count,) or (np.diff(indptr) < 0).any():
             return False
-        inside = not count or not whole or (targets.min() >= 0 and targets.max() < items)
-        return inside and _is_float32(self.weights, (count,), whole) and _is_float32(self.variance, (items,), whole)
+        if targets.min(initial=0) < 0 or targets.max(initial=0) >= items or not self.variance.min(initial=1) > 0:
+            return False
+        return _is_float32(self.weights, (count,), terms=items) and _is_float32(self.variance, (items,))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the four arrays: see the parameters."""
@@ -297,8 +307,12 @@ class WeightsHead(ChoiceHead):
         return {"liked": self.liked}
 
 
-def _is_float32(array: NDArray[Any], shape: tuple[int, ...], whole: bool) -> bool:
-    return array.dtype == np.float32 and array.shape == shape and (not whole or bool(np.isfinite(array).all()))
+def _is_float32(array: NDArray[Any], shape: tuple[int, ...], terms: int = 1, power: Literal[1, 2] = 1) -> bool:
+    """Whether an array has this shape, and sums of so many of its values to some power are finite."""
+    if array.dtype != np.float32 or array.shape != shape:
+        return False
+    largest = max(float(array.max(initial=0)), -float(array.min(initial=0)))
+    return terms * largest * (largest if power == 2 else 1) <= float(np.finfo(np.float32).max)
 
 
 def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ChoiceHead:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from palate.errors import SettingsError, UnknownIdError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.profile import Profile
+from palate.model.scored import ScoredList
 from palate.ranking import Scored
 from palate.ratings import Vocabulary
 
@@ -108,8 +109,8 @@ def allowed_items(
     return allowed
 
 
-def scored_list(model: ModelArrays, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> list[Scored]:
-    """Return users or items by index with their scores; items with their titles."""
-    title = model.catalogue.title if vocabulary is model.items else str
+def scored_list(model: ModelArrays, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> ScoredList:
+    """Return users or items by index with their scores; items with their titles, users without."""
+    title = model.catalogue.title if vocabulary is model.items else lambda id: ""
     rows = zip(vocabulary.ids[index].tolist(), scores.tolist(), strict=True)
-    return [Scored(id, score, title(id)) for id, score in rows]
+    return ScoredList(Scored(id, score, title(id)) for id, score in rows)

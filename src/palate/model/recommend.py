@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from typing import Literal, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
-from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
+from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best, scores
+from palate.model.scored import ScoredList
+from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
 __all__ = [
@@ -50,7 +51,7 @@ def recommend(
     level: float,
     seed: int | None,
     index: ItemIndex | None,
-) -> list[Scored]:
+) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
@@ -120,7 +121,8 @@ def rank_items(
     if by != "prediction":
         values = _uncertain_scores(model, user, values, by, level, seed, lowest)
     chosen = best(values, n, allowed, hidden, lowest)
-    return chosen, np.asarray(model.scale.clip(values[chosen]), np.float32)
+    # A draw says how the items are ordered: two of them beyond the scale are not alike.
+    return chosen, values[chosen] if by == "chance" else np.asarray(model.scale.clip(values[chosen]), np.float32)
 
 
 def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
@@ -168,7 +170,7 @@ def _rank_by_interest(
     chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * like_chances(model, user, candidates) ** require_interest(model).power
+        interest = chances[candidates] * _like_chances(model, user, candidates) ** require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -177,8 +179,12 @@ def _rank_by_interest(
         count *= 4
 
 
-def like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the probability that a user likes items, by index, once the user has chosen them: float64, (items,)."""
+def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
+    """Return how likely a user likes items: see `palate.Model.like_chances`."""
+    return _like_chances(model, user, find_ids(model, model.items, items).ravel())
+
+
+def _like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
     interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.lookup import find_ids
 from palate.model.predict import deviation_table, interval_table, predict_table
 from palate.model.profile import Profile
 from palate.model.recommend import RankBy, choice_chances, choice_scores, like_chances
 from palate.model.score_batch import score_batch
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 
 __all__ = ["ScoringModel"]
 
@@ -19,7 +21,7 @@ __all__ = ["ScoringModel"]
 class ScoringModel(ModelArrays):
     """The part of `palate.Model` that answers in arrays."""
 
-    def predict_table(self, ratings: Ratings) -> Floats:
+    def predict_table(self, ratings: Ratings | Any) -> Floats:
         """Predict every row of a table; ids without factors are predicted as with ``unknown="mean"``.
 
         Returns
@@ -27,9 +29,9 @@ class ScoringModel(ModelArrays):
         ndarray
             float32, (n,), clipped to the scale.
         """
-        return predict_table(self, ratings)
+        return predict_table(self, ratings_of(ratings))
 
-    def deviation_table(self, ratings: Ratings) -> Floats | None:
+    def deviation_table(self, ratings: Ratings | Any) -> Floats | None:
         """Return the standard deviation of every row's rating around its prediction.
 
         Returns
@@ -37,9 +39,9 @@ class ScoringModel(ModelArrays):
         ndarray or None
             float32, (n,), in rating points; None if the model has no posterior.
         """
-        return deviation_table(self, ratings)
+        return deviation_table(self, ratings_of(ratings))
 
-    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
+    def interval_table(self, ratings: Ratings | Any, level: float) -> tuple[Floats, Floats] | None:
         """Return the interval in which every row's rating lies with a given probability.
 
         Returns
@@ -52,7 +54,7 @@ class ScoringModel(ModelArrays):
         SettingsError
             If the level is not between 0 and 1.
         """
-        return interval_table(self, ratings, level)
+        return interval_table(self, ratings_of(ratings), level)
 
     def choice_scores(self, user: Id | Profile) -> Floats:
         """Return how likely a user chooses each item: float32, (items,), in the order of `items`.
@@ -90,7 +92,7 @@ class ScoringModel(ModelArrays):
         SettingsError
             If the model has no choice head.
         """
-        return like_chances(self, user, find_ids(self, self.items, items).ravel())
+        return like_chances(self, user, items)
 
     def score_batch(
         self, users: ArrayLike | Profile | None = None, *, by: RankBy | None = None, threads: int | None = None

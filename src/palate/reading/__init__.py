@@ -10,32 +10,45 @@ Ratings(3 ratings, 2 users, 2 items)
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from palate.catalogue import Catalogue
-from palate.errors import ReadError
+from palate.errors import DataError, PalateWarning, ReadError
+from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale
+from palate.reading.arrange import arrange
 from palate.reading.catalogue import read_catalogue
-from palate.reading.columns import Column
+from palate.reading.columns import Guess
 from palate.reading.encode import encode
+from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
+from palate.reading.raw import Choice, Column, RawTable, Wanted
+from palate.reading.several import list_files, read_several
+from palate.reading.source import open_text, source_name
 from palate.reading.sql import is_url, read_sql
 from palate.reading.table import Table
 from palate.reading.text import read_text
 
-__all__ = ["Catalogue", "Table", "encode", "read_catalogue", "read_ratings", "read_table"]
+__all__ = ["Catalogue", "Guess", "Table", "encode", "ratings_of", "read_catalogue", "read_ratings", "read_table"]
+
+# So many users with one rating each are no chance.
+_FEW_USERS = 5
 
 
 def read_table(
     source: Any,
     *,
-    user: Column = None,
+    user: Choice = None,
     item: Column = None,
-    rating: Column = None,
+    rating: Choice = None,
+    time: Choice = None,
     separator: str | None = None,
     header: bool | None = None,
     layout: str = "auto",
-    missing: float = 99,
+    missing: float | None = None,
     query: str | None = None,
 ) -> Table:
     r"""Read a table of ratings as it is: no row is judged, no id encoded.
@@ -43,19 +56,28 @@ def read_table(
     Parameters
     ----------
     source
-        A path to delimited text (also compressed: gzip, bzip2, xz, zstd, a zip of one file), Parquet or Arrow; a
-        polars, pandas or Arrow frame; an array (n, 3) or with named fields; three arrays; a list of (user, item,
-        rating); or a database URL, with `query`.
+        A path to delimited text (also compressed: gzip, bzip2, xz, zstd, a zip of one file), JSON lines, a Matrix
+        Market file, Parquet or Arrow; several paths, a folder, a pattern such as "part-*.csv", or "-" for standard
+        input; a polars, pandas or Arrow frame; an array (n, 3) or with named fields; three arrays; a SciPy sparse
+        matrix; a list of (user, item, rating); a dictionary of dictionaries; or a database URL, with `query`.
     user, item, rating
-        Name of the column, or its position from 0. Guessed by common names, else the first three columns.
+        Name of the column, or its position from 0. Guessed by common names, else taken in order if there are no other
+        columns. `rating=False`: every row is a choice, with rating 1, as in a table of two columns. `user=False`: a
+        wide table has no column of user ids.
+    time
+        Name or position of the column that says when; guessed by common names and by its values if None; False for
+        none. Epoch seconds, milliseconds, microseconds and nanoseconds, ISO dates and other common formats become
+        seconds since 1970.
     separator
         What separates the columns of a text, " " for any run of blanks; guessed if None.
     header
         Whether the first line of a text names its columns; guessed if None.
     layout
-        "long": a row a rating; "wide": a row a user, as in Jester's spreadsheets; "auto" recognises these.
+        "long": a row a rating; "wide": a row a user, as in pivot tables and in Jester's spreadsheets; "auto" recognises
+        these.
     missing
-        What stands for "not rated" in the wide layout.
+        A value that stands for "not rated"; 99 in Jester's spreadsheets if None. Blank cells of a wide table are never
+        rated.
     query
         The SELECT to run if `source` is a database URL.
 
@@ -72,29 +94,54 @@ def read_table(
     >>> len(table), table.where(1)
     (2, 'the list, row 2')
     """
-    told = {"user": user, "item": item, "rating": rating}
+    wanted = Wanted(user, item, rating, time, layout, missing)
+    files = None if is_url(source) else list_files(source)
+
+    def read(path: Any) -> Table:
+        with _no_polars_errors(path):
+            return arrange(_open(path, separator, header, query), wanted)
+
+    return read(source) if files is None else read_several(files, read)
+
+
+def _open(source: Any, separator: str | None, header: bool | None, query: str | None) -> RawTable:
     if is_url(source):
-        return read_sql(source, query, told)
+        return read_sql(source, query)
     if query is not None:
         raise ReadError("a query needs a database URL, such as sqlite:///ratings.db")
     if not isinstance(source, (str, os.PathLike)):
-        return read_frame(source, told)
+        return read_frame(source)
     reader = binary_reader(source)
     if reader is not None:
-        return reader(told)
-    return read_text(source, told, separator=separator, header=header, layout=layout, missing=missing)
+        return reader()
+    content = open_text(source)
+    special = special_reader(content) if separator is None else None
+    if special is not None:
+        return special(source_name(source))
+    return read_text(content, source_name(source), separator=separator, header=header)
+
+
+@contextmanager
+def _no_polars_errors(source: Any) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        name = source_name(source) if isinstance(source, (str, os.PathLike)) else "the table"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ReadError(f"{name} cannot be read as a table: {reason}") from error
 
 
 def read_ratings(
     source: Any,
     *,
-    user: Column = None,
+    user: Choice = None,
     item: Column = None,
-    rating: Column = None,
+    rating: Choice = None,
+    time: Choice = None,
     separator: str | None = None,
     header: bool | None = None,
     layout: str = "auto",
-    missing: float = 99,
+    missing: float | None = None,
     query: str | None = None,
     on_error: str = "error",
     duplicates: str = "error",
@@ -104,7 +151,7 @@ def read_ratings(
 
     Parameters
     ----------
-    source, user, item, rating, separator, header, layout, missing, query
+    source, user, item, rating, time, separator, header, layout, missing, query
         As in `read_table`.
     on_error, duplicates, scale
         As in `encode`.
@@ -118,15 +165,49 @@ def read_ratings(
     MissingExtraError
         If a database is to be read without SQLAlchemy or its driver.
 
+    Warns
+    -----
+    PalateWarning
+        If every user has exactly one rating: most likely the columns are others.
+
     Examples
     --------
     >>> ratings = read_ratings([("ann", "tea", 5), ("ann", "tea", 2), ("bob", "tea", None)],
     ...     duplicates="last", on_error="skip")
     >>> ratings.rating, ratings.notes[1]
-    (array([2.], dtype=float32), 'left out 1 of 3 rows: 1 × no rating')
+    (array([2.], dtype=float32), 'left out 1 of 3 rows: 1 × no rating (row 3)')
     """
     table = read_table(
-        source, user=user, item=item, rating=rating, separator=separator, header=header, layout=layout,
+        source, user=user, item=item, rating=rating, time=time, separator=separator, header=header, layout=layout,
         missing=missing, query=query,
     )  # fmt: skip
-    return encode(table, on_error=on_error, duplicates=duplicates, scale=scale)
+    ratings = encode(table, on_error=on_error, duplicates=duplicates, scale=scale)
+    if len(ratings.users) == len(ratings) >= _FEW_USERS:
+        warning = (
+            f"{table.source}: every user has exactly one rating: is the user column right? Name the columns with "
+            "user=, item=, rating= (--columns)"
+        )
+        warnings.warn(warning, PalateWarning, stacklevel=2)
+    return ratings
+
+
+def ratings_of(source: Any) -> Ratings:
+    """Return ratings; whatever else `read_ratings` reads is read with its defaults.
+
+    Raises
+    ------
+    DataError
+        If the source is a split: one of its parts is wanted.
+    ReadError
+        If it is nothing that can be read.
+
+    Examples
+    --------
+    >>> ratings_of([("ann", "tea", 5), ("bob", "tea", 3)])
+    Ratings(2 ratings, 2 users, 1 items)
+    """
+    if isinstance(source, Ratings):
+        return source
+    if hasattr(source, "train") and hasattr(source, "test"):
+        raise DataError("this is a split, not one table of ratings: hand over its .train or its .test")
+    return read_ratings(source)

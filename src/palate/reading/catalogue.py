@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import gc
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from palate.catalogue import Catalogue, Entry
 from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.columns import Column, column_position, find_column
+from palate.reading.columns import column_position, listed_names
+from palate.reading.encode import check_policies
+from palate.reading.formats import special_reader
+from palate.reading.frames import binary_reader, read_frame
 from palate.reading.html import plain_text
-from palate.reading.sniff import BLANKS, Dialect, normalise, sniff, take_sample
-from palate.reading.source import decode, open_text
-from palate.reading.table import as_ids
+from palate.reading.id_columns import as_ids
+from palate.reading.lines import Body, read_strings
+from palate.reading.names import CATALOGUE, find_column
+from palate.reading.raw import Column, Part, RawTable
+from palate.reading.records import Record, is_regular, read_records, unescape
+from palate.reading.sniff import BLANKS, Dialect, normalise, restore, sniff, take_sample
+from palate.reading.source import Bytes, decode, open_text, source_name
 
 __all__ = ["read_catalogue"]
 
 _NUMBER = re.compile(r"^[ \t]*(\d+):[ \t\r]*$", re.MULTILINE)
-_KNOWN = {
-    "id": ("item", "id", "movie", "film", "joke", "product", "book", "isbn", "asin", "track", "song", "artist"),
-    "title": ("title", "name", "movietitle", "booktitle", "producttitle", "itemtitle", "itemname", "headline"),
-    "text": ("text", "joketext", "joke", "description", "body", "content", "summary", "overview", "plot", "html"),
-}  # fmt: skip
+# Where the first numbered block begins at the latest, in characters.
+_HEAD = 1 << 20
 # A table has the same number of columns on most lines; prose with commas has not.
 _REGULAR = 0.6
 
 
+class _Items(NamedTuple):
+    """Items in the order of the file, and the lines that hold none."""
+
+    ids: pl.Series
+    titles: Sequence[str]
+    texts: Sequence[str]
+    bad: Sequence[str] = ()
+
+
+class _Columns(NamedTuple):
+    id: int
+    title: int | None
+    text: int | None
+
+    @property
+    def needed(self) -> int:
+        """How many columns a row has at least; texts may be missing where there are titles."""
+        named = self.text if self.title is None else self.title
+        return max(self.id, named or 0) + 1
+
+
 def read_catalogue(
-    source: str | os.PathLike[str],
+    source: Any,
     *,
     id: Column = None,
     title: Column = None,
     text: Column = None,
     separator: str | None = None,
+    on_error: str = "error",
 ) -> Catalogue:
     """Read what the items are called and what they say.
 
@@ -43,91 +70,180 @@ def read_catalogue(
     ----------
     source
         A path to numbered HTML blocks as in `jester_items.dat` ("1:", then HTML), to a table with a header and columns
-        for id and title or text, or to MovieLens' `u.item` or `movies.dat`. It may be compressed.
+        for id and title or text (delimited text, JSON lines, Parquet or Arrow), or to MovieLens' `u.item` or
+        `movies.dat`; it may be compressed. Or a table in memory. Rows of delimited text may end behind the title.
     id, title, text
         Name of the column of a table, or its position from 0; guessed by common names if None.
     separator
         What separates the columns of a table; guessed if None.
+    on_error
+        "error", or "skip" to leave out rows without an id, with malformed quotes or with too few or too many columns,
+        and all but the first of several rows with one id; `Catalogue.notes` counts them.
 
     Raises
     ------
     ReadError
-        If the file is none of these, or gives one id to two items.
+        If the file is none of these, a row cannot be used, or one id is given to two items.
     """
-    name = os.fspath(source)
+    check_policies(on_error=on_error)
+    told = {"id": id, "title": title, "text": text}
+    if not isinstance(source, (str, os.PathLike)):
+        return _collect(_from_raw(read_frame(source), told), "the table", on_error)
+    name = source_name(source)
+    binary = binary_reader(source)
+    if binary is not None:
+        return _collect(_from_raw(binary(), told), name, on_error)
     content = open_text(source)
+    special = special_reader(content, json_only=True) if separator is None else None
+    if special is not None:
+        return _collect(_from_raw(special(name), told), name, on_error)
     words, _ = decode(content.tobytes())
-    first = _NUMBER.search(words)
-    if first is not None:
-        before = sum(bool(line.strip()) for line in words[: first.start()].splitlines())
-        if before:
-            raise ReadError(f"{name}: {before} lines stand before its first numbered block, '{first[0].strip()}'")
-        blocks = _NUMBER.split(words)[1:]
-        return _collect(blocks[0::2], [Entry("", plain_text(html)) for html in blocks[1::2]], name)
-    wrong = f'{name} is no catalogue: neither numbered HTML blocks ("1:", then HTML) nor a table of ids and titles'
+    first = _NUMBER.search(words, 0, _HEAD)
+    items = _from_table(content, words, told, separator, name) if first is None else _from_blocks(words, first, name)
+    return _collect(items, name, on_error)
+
+
+def _from_blocks(words: str, first: re.Match[str], source: str) -> _Items:
+    before = sum(bool(line.strip()) for line in words[: first.start()].splitlines())
+    if before:
+        raise ReadError(f"{source}: {before} lines stand before its first numbered block, '{first[0].strip()}'")
+    blocks = _NUMBER.split(words)[1:]
+    texts = [plain_text(html) for html in blocks[1::2]]
+    return _Items(as_ids(pl.Series(blocks[0::2]), source), [""] * len(texts), texts)
+
+
+def _from_raw(raw: RawTable, told: dict[str, Column]) -> _Items:
+    columns = _columns(raw, told)
+    part = raw.read([position for position in columns if position is not None])
+    return _from_part(part, columns, raw.source)
+
+
+def _from_part(part: Part, columns: _Columns, source: str) -> _Items:
+    ids, *rest = part.columns
+    words = iter([column.cast(pl.String).fill_null("").str.strip_chars().to_list() for column in rest])
+    blank = [""] * len(ids)
+    titles, texts = (blank if position is None else next(words) for position in columns[1:])
+    bad = () if part.bad is None else [f"{place} {fault}" for place, fault in zip(*part.bad, strict=False)]
+    ids = ids.str.strip_chars() if ids.dtype == pl.String else ids
+    return _Items(as_ids(ids, source), titles, texts, bad)
+
+
+def _from_table(content: Bytes, words: str, told: dict[str, Column], separator: str | None, source: str) -> _Items:
+    wrong = f'{source} is no catalogue: neither numbered HTML blocks ("1:", then HTML) nor a table of ids and titles'
     try:
-        dialect, _, share = sniff(take_sample(content), separator, None, name, fewest=2)
+        dialect, rows, share = sniff(take_sample(content), separator, None, source, CATALOGUE)
     except ReadError as error:
         raise ReadError(wrong) from error
-    if share < _REGULAR or dialect.separator == BLANKS:
+    columns = _columns(RawTable(source, dialect.width, lambda _: Part([]), dialect.names), told)
+    full = sum(columns.needed <= len(row) <= dialect.width for row in rows)
+    if max(share, full / max(1, len(rows))) < _REGULAR or dialect.separator == BLANKS:
         raise ReadError(wrong)
-    columns = _columns(dialect, {"id": id, "title": title, "text": text}, name)
-    rows = _rows(words, dialect, name)
-    entries = [Entry(*("" if column is None else row[column].strip() for column in columns[1:])) for row in rows]
-    return _collect([row[columns[0]] for row in rows], entries, name)
+    # Only tables with a header quote their fields: MovieLens' titles may begin with a quotation mark.
+    quoted = dialect.names is not None or dialect.separator == ","
+    if quoted or '"' not in words:
+        body = Body(content, dialect)
+        part = read_strings(body, [position for position in columns if position is not None])
+        if part.bad is None:
+            return _from_part(part, columns, source)
+    return _from_records(words, dialect, columns, quoted, source)
 
 
-def _columns(dialect: Dialect, told: dict[str, Column], source: str) -> tuple[int, int | None, int | None]:
-    names, width = dialect.names, dialect.width
-    chosen = {
-        role: None if column is None else column_position(names, width, column, role, source)
-        for role, column in told.items()
-    }
-    if names is None:
-        free = iter(place for place in range(width) if place not in chosen.values())
-        chosen["id"] = next(free) if chosen["id"] is None else chosen["id"]
-        if chosen["title"] is None and chosen["text"] is None:
-            chosen["title"] = next(free)
-    for role, known in _KNOWN.items() if names is not None else ():
+def _columns(raw: RawTable, told: dict[str, Column]) -> _Columns:
+    names = raw.names
+    chosen = {role: None if column is None else column_position(raw, column, role) for role, column in told.items()}
+    for role, known in CATALOGUE.items() if names is not None else ():
         if chosen[role] is None:
             taken = chosen.values()
             chosen[role] = find_column(["" if at in taken else name for at, name in enumerate(names or ())], known)
-    place = chosen["id"]
-    if place is None or (chosen["title"] is None and chosen["text"] is None):
-        listed = ", ".join(map(repr, (names or ())[:12]))
+    free = [place for place in range(raw.width) if place not in chosen.values()]
+    if chosen["id"] is None and free and (names is None or len(free) == 1):
+        chosen["id"] = free.pop(0)
+    if chosen["title"] is None and chosen["text"] is None and free and (names is None or len(free) == 1):
+        chosen["title"] = free.pop(0)
+    place, title, text = chosen["id"], chosen["title"], chosen["text"]
+    if place is None or (title is None and text is None):
         raise ReadError(
-            f"{source} needs a header with an id and a title or text column, not {listed}: or name the columns with "
-            "id=, title=, text="
+            f"{raw.source} needs a header with an id and a title or text column, not {listed_names(names or ())}: or "
+            "name the columns with id=, title=, text="
         )
-    return place, chosen["title"], chosen["text"]
+    return _Columns(place, title, text)
 
 
-def _rows(words: str, dialect: Dialect, source: str) -> list[list[str]]:
-    # Only tables with a header quote their fields: MovieLens' titles may begin with a quotation mark.
-    quoted = dialect.names is not None or dialect.separator == ","
-    lines = io.StringIO(normalise(words, dialect.separator), newline="")
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-    rows, start = [], 1
+def _from_records(words: str, dialect: Dialect, columns: _Columns, quoted: bool, source: str) -> _Items:
+    delimiter = dialect.delimiter
+    text = normalise(words, dialect.separator)
+    if '\\"' in text and not is_regular(text.encode(), delimiter):
+        text = unescape(text) if is_regular(unescape(text).encode(), delimiter) else text
+    ids: list[str] = []
+    titles: list[str] = []
+    texts: list[str] = []
+    bad: list[str] = []
+    above = dialect.above
+    for record in read_records(text, delimiter) if quoted else _unquoted(text, delimiter):
+        fields = record.fields
+        if fields is not None and not any(field.strip() for field in fields):
+            continue
+        if above:
+            above -= 1
+            continue
+        if fields is None or not columns.needed <= len(fields) <= dialect.width:
+            count = 0 if fields is None else len(fields)
+            fault = record.fault or f"has {count} column{'s' * (count != 1)}, {dialect.width} expected"
+            fault = restore(fault, dialect.separator)
+            bad.append(f"line {record.line} {fault}: {_shown(restore(record.text.strip(), dialect.separator))}")
+            continue
+        ids.append(fields[columns.id].strip())
+        titles.append("" if columns.title is None else fields[columns.title].strip())
+        texts.append("" if columns.text is None or columns.text >= len(fields) else fields[columns.text].strip())
+    return _Items(as_ids(pl.Series(ids, dtype=pl.String), source), titles, texts, bad)
+
+
+def _unquoted(text: str, delimiter: str) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), 1):
+        yield Record(number, line.removesuffix("\r").split(delimiter), "", line)
+
+
+def _collect(items: _Items, source: str, on_error: str) -> Catalogue:
+    bad = list(items.bad)
+    with _no_collection():
+        entries = dict(zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True))
+    if len(entries) < len(items.ids) or None in entries:
+        entries = {}
+        for id, entry in zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True):
+            if id is None:
+                bad.append(f"the item called {entry.title!r} has no id")
+            elif entries.setdefault(id, entry) != entry:
+                bad.append(f"names item {id!r} twice: {_brief(entries[id])} and {_brief(entry)}")
+    if bad and on_error == "error":
+        which = f"{len(bad):,} rows" if len(bad) > 1 else "this row"
+        raise ReadError(
+            f"{source}: {bad[0]}; mend the catalogue, or leave {which} out with on_error='skip' (--on-error skip)"
+        )
+    if not entries:
+        raise ReadError(f"{source} names no item")
+    rows = len(items.ids) + len(items.bad)
+    notes = (f"left out {len(bad):,} of {rows:,} items of {source}: {_listed(bad)}",) if bad else ()
+    return Catalogue(entries, notes)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking through a million new entries again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        for row in reader:
-            if len(row) != dialect.width and any(field.strip() for field in row):
-                raise ReadError(f"{source}, line {start} has {len(row)} columns, {dialect.width} expected")
-            rows += [row] if len(row) == dialect.width else []
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise ReadError(f"{source}, line {start}: {error}") from error
-    return rows if dialect.names is None else rows[1:]
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def _collect(ids: Sequence[str], entries: Sequence[Entry], source: str) -> Catalogue:
-    column = as_ids(pl.Series("id", ids, dtype=pl.String), source).to_list()
-    found: dict[int | str, Entry] = {}
-    for id, entry in zip(column, entries, strict=True):
-        if id is None:
-            raise ReadError(f"{source}: the item called {entry.title!r} has no id")
-        if found.setdefault(id, entry) != entry:
-            raise ReadError(f"{source} names item {id!r} twice: {_brief(found[id])} and {_brief(entry)}")
-    return Catalogue(found)
+def _listed(bad: Sequence[str]) -> str:
+    return "; ".join(bad[:3]) + "; …" * (len(bad) > 3)
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:59] + "…")
 
 
 def _brief(entry: Entry) -> str:

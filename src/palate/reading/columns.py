@@ -1,107 +1,80 @@
-"""Which columns are user, item and rating: as told, by common names, or the first three."""
+"""Which columns are user, item, rating and time: as told, by common names, else only if it is plain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from palate.errors import ReadError
-from palate.reading.table import ROLES
+from palate.lazy import pl
+from palate.reading.names import RATINGS, find_column, find_roles, is_index_name
+from palate.reading.numbers import is_number, number_of, to_numbers
+from palate.reading.raw import Choice, Chosen, RawTable, Wanted
+from palate.reading.times import are_epochs, are_times
 
-__all__ = ["Column", "by_name", "choose_columns", "column_position", "find_column"]
+__all__ = ["Guess", "choose_columns", "column_position", "listed_names", "suggest"]
 
-Column = str | int | None
-
-# Names in order of preference; case, blanks and punctuation do not count, nor does "id" at the end.
-_NAMES: dict[str, tuple[str, ...]] = {
-    "user": (
-        "user", "u", "reviewer", "rater", "customer", "client", "member", "person", "reader", "visitor", "account",
-        "profile", "username", "author", "who",
-    ),
-    "item": (
-        "item", "i", "movie", "film", "joke", "product", "book", "isbn", "asin", "track", "song", "artist", "album",
-        "game", "anime", "recipe", "article", "business", "restaurant", "show", "video", "what",
-    ),
-    "rating": (
-        "rating", "ratings", "r", "score", "stars", "star", "starrating", "overall", "value", "grade", "mark", "vote",
-        "points", "preference", "bookrating", "moviescore", "reviewscore", "howmuch",
-    ),
-}  # fmt: skip
+_SHOWN = 12
+# From so many columns on a table that nobody understands may be a wide one.
+_WIDE = 6
 
 
-def _plain(name: str) -> str:
-    letters = "".join(character for character in name.casefold() if character.isalnum())
-    return letters.removesuffix("id") or letters
+class Guess(str):
+    """A note about something that was guessed and may be wrong: fits warn of it."""
+
+    __slots__ = ()
 
 
-def find_column(names: Sequence[str], known: Sequence[str]) -> int | None:
-    """Return the position of the column whose name is known, the best-known first."""
-    plain = [_plain(name) for name in names]
-    return next((plain.index(name) for name in known if name in plain), None)
+def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
+    """Choose the columns of user, item, rating and time.
 
-
-def by_name(names: Sequence[str]) -> dict[str, int]:
-    """Return the roles (user, item, rating) whose column is recognised by its name, with its position.
-
-    Examples
-    --------
-    >>> by_name(["userId", "movieId", "rating", "timestamp"])
-    {'user': 0, 'item': 1, 'rating': 2}
-    """
-    found = {role: find_column(names, known) for role, known in _NAMES.items()}
-    return {role: position for role, position in found.items() if position is not None}
-
-
-def choose_columns(
-    names: Sequence[str] | None, width: int, told: Mapping[str, Column], source: str
-) -> tuple[tuple[int, int, int], str]:
-    """Choose the columns of user, item and rating among `width`, and say so in a note.
-
-    Parameters
-    ----------
-    names
-        Of all columns, or None if they have none.
-    width
-        How many columns there are.
-    told
-        Role → name or position (from 0) as the caller gave it, None to guess.
-    source
-        For messages.
+    Names that are known decide. Columns without a known name are taken by position only where nothing is left to
+    choose: as many columns as roles.
 
     Raises
     ------
     ReadError
-        If there are fewer than three columns, a column is not there, or it is not clear which one is meant.
+        If a column is not there, or it is not clear which one is meant.
 
     Examples
     --------
-    >>> choose_columns(["when", "stars", "user", "book"], 4, {}, "x.csv")
-    ((2, 3, 1), "columns 'user', 'book' and 'stars' are user, item and rating; 1 other ignored")
+    >>> raw = RawTable("x.csv", 4, lambda _: None, ["when", "stars", "user", "book"], [["2024", "5", "ann", "Dune"]])
+    >>> choose_columns(raw, Wanted()).positions
+    {'user': 2, 'item': 3, 'rating': 1, 'time': 0}
     """
-    chosen = {
-        role: column_position(names, width, column, role, source) for role, column in told.items() if column is not None
+    chosen: dict[str, int | None] = {
+        role: None if column is False else column_position(raw, column, role)
+        for role, column in wanted.columns().items()
     }
-    if width < 3:
-        raise ReadError(f"{source} has {width} column{'s' * (width > 1)}: user, item and rating are needed")
-    if names is not None:
-        for role, position in by_name(names).items():
-            if role not in chosen and position not in chosen.values():
-                chosen[role] = position
-    missing = [role for role in ROLES if role not in chosen]
-    free = [position for position in range(width) if position not in chosen.values()]
-    if names is not None and 0 < len(missing) < 3 and len(free) > len(missing):
-        listed = ", ".join(f"'{name}'" for name in names[:12])
-        raise ReadError(
-            f"{source}: which column is the {missing[0]}? There are {listed}: name it with {missing[0]}= "
-            "(--columns USER,ITEM,RATING)"
-        )
-    chosen.update(zip(missing, free, strict=False))
-    positions = (chosen["user"], chosen["item"], chosen["rating"])
-    if len(set(positions)) < 3:
-        raise ReadError(f"{source}: user, item and rating must be three columns, not {list(positions)}")
-    return positions, _note(names, width, positions)
+    for role, position in find_roles(raw.names or ()).items():
+        if role not in chosen and role != "time" and position not in chosen.values():
+            chosen[role] = position
+    if "time" not in chosen:
+        chosen["time"] = _find_time(raw, chosen)
+    denied = _find_time(raw, chosen) if wanted.time is False else None
+    missing = [role for role in ("user", "item", "rating") if role not in chosen]
+    free = [position for position in range(raw.width) if position not in (denied, *chosen.values())]
+    if len(free) > len(missing) or missing == ["rating"]:
+        free = [position for position in free if not _is_ignorable(raw, position)]
+    if len(missing) == len(free) + 1 and missing[-1:] == ["rating"]:
+        chosen["rating"] = None
+        missing.pop()
+    if len(free) < len(missing):
+        columns = f"{raw.width} column{'s' * (raw.width != 1)}"
+        raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
+    if len(free) > len(missing) > 0 or (missing == ["rating"] and _is_words(raw, free)):
+        raise ReadError(_unclear(raw, missing, chosen, free))
+    is_guess = bool(missing) and raw.names is not None  # names that nobody knows, taken in their order
+    chosen.update(zip(missing, free, strict=False))  # nothing is missing where more is free
+    user, item = (chosen[role] or 0 for role in ("user", "item"))  # neither can be None
+    positions = [position for position in chosen.values() if position is not None]
+    if len(set(positions)) < len(positions):
+        raise ReadError(f"{raw.source}: user, item, rating and time must be different columns, not {positions}")
+    note = Guess(_note(raw, chosen)) if is_guess else _note(raw, chosen)
+    return Chosen(user, item, chosen["rating"], chosen["time"], note, wanted.time is None)
 
 
-def column_position(names: Sequence[str] | None, width: int, column: str | int, role: str, source: str) -> int:
+def column_position(raw: RawTable, column: Choice, role: str) -> int:
     """Return the position of a column that was told by name or position.
 
     Raises
@@ -109,24 +82,127 @@ def column_position(names: Sequence[str] | None, width: int, column: str | int, 
     ReadError
         If there is none.
     """
-    if names is not None and column in names:
-        return list(names).index(str(column))
+    if column is None or column is False:
+        raise ReadError(f"{raw.source}: the {role} cannot be left out")
+    if raw.names is not None and column in raw.names:
+        return list(raw.names).index(str(column))
     if isinstance(column, str) and column.isdecimal():
         column = int(column)
     if isinstance(column, str):
-        there = f"its columns are {', '.join(map(repr, names[:12]))}" if names else "it has no header"
-        raise ReadError(f"{source} has no column {column!r} for the {role}: {there}")
-    if not 0 <= column < width:
-        raise ReadError(f"{source} has no column {column} for the {role}: it has {width}, counted from 0")
+        there = f"its columns are {listed_names(raw.names)}" if raw.names else "it has no header"
+        raise ReadError(f"{raw.source} has no column {column!r} for the {role}: {there}")
+    if not 0 <= column < raw.width:
+        raise ReadError(f"{raw.source} has no column {column} for the {role}: it has {raw.width}, counted from 0")
     return column
 
 
-def _note(names: Sequence[str] | None, width: int, positions: tuple[int, int, int]) -> str:
-    if names is not None:
-        first, second, third = (f"'{names[position]}'" for position in positions)
-        text = f"columns {first}, {second} and {third} are user, item and rating"
-    elif positions == (0, 1, 2):
-        text = f"the {'first ' * (width > 3)}three columns are user, item and rating"
+def listed_names(names: Sequence[str]) -> str:
+    """List the names of columns, the first few of many."""
+    return ", ".join(map(repr, names[:_SHOWN])) + ", …" * (len(names) > _SHOWN)
+
+
+def _find_time(raw: RawTable, chosen: dict[str, int | None]) -> int | None:
+    taken = chosen.values()
+    if raw.names is not None:
+        left = ["" if position in taken else name for position, name in enumerate(raw.names)]
+        while (position := find_column(left, RATINGS["time"])) is not None:
+            if are_times(raw.values(position)):
+                return position
+            left[position] = ""
+    # Without a name: the last of three or four columns, if its values can be nothing else.
+    columns = [position for position in range(raw.width) if not _is_empty(raw, position)]
+    last = columns[-1] if columns else 0
+    unnamed = raw.names is None or not find_roles(raw.names)
+    if unnamed and len(columns) in (3, 4) and last not in taken and are_epochs(raw.values(last)):
+        return last
+    return None
+
+
+def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:
+    """Whether a column among others that were found by name holds words, which are no ratings."""
+    values = [value for position in columns for value in raw.values(position)]
+    if raw.names is None or not values or any(map(is_number, values)):
+        return False
+    return to_numbers(pl.Series(values))[0].dtype == pl.String
+
+
+def _is_ignorable(raw: RawTable, position: int) -> bool:
+    """Whether a column numbers or labels the rows, or is empty."""
+    if raw.names is not None and position == raw.index:
+        return True
+    named_so = raw.names is not None and is_index_name(raw.names[position])
+    return (named_so and _numbers_rows(raw.values(position))) or _is_empty(raw, position)
+
+
+def _is_empty(raw: RawTable, position: int) -> bool:
+    return bool(raw.sample) and not raw.values(position)
+
+
+def _numbers_rows(values: Sequence[str]) -> bool:
+    """Whether values are all different, as labels of rows are."""
+    return len(set(values)) == len(values)
+
+
+def _unclear(raw: RawTable, missing: list[str], chosen: dict[str, int | None], free: list[int]) -> str:
+    columns = suggest(raw, chosen, free)
+    plain = all(re.fullmatch(r"[\w .:-]+", raw.name(position)) for position in columns)
+    names = [raw.name(position) if plain else str(position) for position in columns]
+    if missing == ["rating"] and not any(map(is_number, raw.values(columns[2]))):
+        names.pop()
+    line = f"--columns {','.join(names)}"
+    keywords = ", ".join(f"{role}={name!r}" for role, name in zip(("user", "item", "rating"), names, strict=False))
+    there = f"There are {listed_names(raw.names)}" if raw.names else f"There are {raw.width} without names"
+    which = "which columns are user, item and rating" if len(missing) == 3 else f"which column is the {missing[0]}"
+    if len(names) == 2:
+        keywords += ", rating=False"
+    choices = "; two columns are choices, without ratings" if missing == ["rating"] else ""
+    wide = "; a table with a row a user is read with --layout wide (layout='wide')" if raw.width > _WIDE else ""
+    return f"{raw.source}: {which}? {there}: say so, for example {line} ({keywords}){choices}{wide}"
+
+
+def suggest(raw: RawTable, chosen: dict[str, int | None], free: Sequence[int]) -> list[int]:
+    """Guess the columns of user, item and rating for a message that asks which they are."""
+    known = {role: position for role, position in chosen.items() if position is not None}
+    left = [position for position in free if not are_epochs(raw.values(position))]
+    if "rating" not in known:
+        by_values = sorted(left, key=lambda place: _unlike_ratings(raw.values(place), place))
+        known["rating"] = by_values[0] if by_values else free[-1]
+    ids = iter(_ids_first(raw, [position for position in (*left, *free) if position not in known.values()]))
+    for role in ("user", "item"):
+        if role not in known:
+            known[role] = next((place for place in ids if place not in known.values()), free[0])
+    return [known[role] for role in ("user", "item", "rating")]
+
+
+def _ids_first(raw: RawTable, positions: Sequence[int]) -> Iterator[int]:
+    # The ids of users and items come again and again; what numbers the rows does not.
+    yield from sorted(dict.fromkeys(positions), key=lambda position: _numbers_rows(raw.values(position)))
+
+
+def _unlike_ratings(values: Sequence[str], position: int) -> tuple[int, bool, int, int]:
+    """Return a key that sorts columns by how little they look like ratings: a few numbers up to 10, behind the ids."""
+    numbers = [value for value in values if is_number(value)]
+    if len(numbers) < 0.8 * len(values) or not values:
+        return 4, position < 2, 0, position
+    distinct = {number_of(value) for value in numbers}
+    largest = max(map(abs, distinct))
+    kind = 3 if len(distinct) == 1 < len(numbers) else 2 if largest > 100 else int(largest > 10)
+    return kind, position < 2, len(distinct), position
+
+
+def _note(raw: RawTable, chosen: dict[str, int | None]) -> str:
+    roles = [role for role in ("user", "item", "rating", "time") if chosen[role] is not None]
+    positions = [chosen[role] for role in roles]
+    rest = raw.width - len(roles) - (raw.index is not None and raw.index not in positions)
+    if raw.names is not None:
+        columns = "columns " + _and([repr(raw.names[position or 0]) for position in positions])
+    elif positions == list(range(len(positions))):
+        columns = f"the {'first ' * (rest > 0)}{('two', 'three', 'four')[len(positions) - 2]} columns"
     else:
-        text = "columns {}, {} and {}, counted from 0, are user, item and rating".format(*positions)
-    return text + (f"; {width - 3} other{'s' * (width > 4)} ignored" if width > 3 else "")
+        columns = f"columns {_and([str(position) for position in positions])}, counted from 0,"
+    choices = "; no column of ratings: every row is a choice, with rating 1" * (chosen["rating"] is None)
+    return f"{columns} are {_and(roles)}" + f"; {rest} other{'s' * (rest > 1)} ignored" * (rest > 0) + choices
+
+
+def _and(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + f" and {words[-1]}"

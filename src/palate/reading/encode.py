@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError, ReadError, SettingsError
-from palate.ratings import Ratings, RatingScale
+from palate.lazy import pl
+from palate.ratings import Ratings, RatingScale, lost_distances
 from palate.reading.faults import Fault, Repeats, find_faults, find_repeats, listed, shown
 from palate.reading.ids import index_ids
 from palate.reading.table import Table
+from palate.reading.times import readable_times
 
-__all__ = ["Examined", "as_scale", "encode", "examine"]
+__all__ = ["POLICIES", "Examined", "as_scale", "check_policies", "encode", "examine", "settled"]
 
-_POLICIES = {"on_error": ("error", "skip"), "duplicates": ("error", "last", "mean")}
+POLICIES = {"on_error": ("error", "skip"), "duplicates": ("error", "last", "mean", "sum", "count")}
 
 
 class Examined(NamedTuple):
@@ -66,9 +68,34 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
             usable[fault.rows] = False
         rows = np.flatnonzero(usable)
         rating, columns = rating[rows], [column[rows] for column in columns]
-    found = index_ids(columns[0], columns[1])
-    ratings = Ratings(found.users, found.items, found.user, found.item, rating, scale, notes=table.notes)
-    return Examined(ratings, rows, faults, find_repeats(found))
+    indexed = index_ids(columns[0], columns[1])
+    ratings = Ratings(
+        indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows)
+    )
+    return Examined(ratings, rows, faults, find_repeats(indexed))
+
+
+def _times(table: Table, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    if not table.has_times:
+        return None
+    times = table.columns["time"]
+    if isinstance(times, np.ndarray):
+        return times if rows is None else times[rows]
+    times = readable_times(times) if times.dtype == pl.String else times
+    return (times if rows is None else times[rows]).cast(pl.Int64).to_numpy()
+
+
+def check_policies(**policies: str) -> None:
+    """Refuse values of `on_error` and `duplicates` that do not exist.
+
+    Raises
+    ------
+    SettingsError
+        Naming those that do.
+    """
+    for name, value in policies.items():
+        if value not in POLICIES[name]:
+            raise SettingsError(f"{name} must be one of {', '.join(POLICIES[name])}, not {value!r}")
 
 
 def encode(
@@ -85,12 +112,13 @@ def encode(
     table
         What was read.
     on_error
-        "error", or "skip" to leave out rows that cannot be used: ids or ratings that are missing, ratings that are no
-        finite number or are off the declared scale.
+        "error", or "skip" to leave out rows that cannot be used: lines with another number of columns or malformed
+        quotes, ids or ratings that are missing, ratings that are no finite number or are off the declared scale.
     duplicates
-        "error", or "last" or "mean" of the ratings where a user has rated an item several times.
+        Where a user has rated an item several times: "error"; "last" takes the latest in time, or without times the
+        last in the file; "mean" and "sum" of the ratings; "count" of the rows, for events. The time is the latest.
     scale
-        The rating scale (low, high) if it is known.
+        The rating scale (low, high) if it is known; for "sum" and "count" that of the result.
 
     Raises
     ------
@@ -107,27 +135,46 @@ def encode(
     >>> ratings.users.ids[ratings.user], ratings.rating
     (array(['b', 'a'], dtype=object), array([3., 2.], dtype=float32))
     """
-    for name, value in (("on_error", on_error), ("duplicates", duplicates)):
-        if value not in _POLICIES[name]:
-            raise SettingsError(f"{name} must be one of {', '.join(_POLICIES[name])}, not {value!r}")
-    examined = examine(table, as_scale(scale))
+    check_policies(on_error=on_error, duplicates=duplicates)
+    declared = as_scale(scale)
+    added_up = duplicates in ("sum", "count")
+    examined = examine(table, None if added_up else declared)
     ratings, _, faults, repeats = examined
-    if faults and on_error == "error":
-        raise _refusal(table, faults)
+    if on_error == "error":
+        _refuse(table, faults)
     if not len(ratings):
-        raise DataError(f"{table.source} holds no ratings" + f" that can be used: {listed(faults)}" * bool(faults))
+        left_out = [*_bad(table), *([listed(faults, table)] if faults else [])]
+        why = f" that can be used: {', '.join(left_out)}" if left_out else ""
+        raise DataError(f"{table.source} holds no ratings{why}")
+    _refuse_lost_distances(table, ratings.rating)
     notes = []
-    if faults:
-        notes.append(f"left out {len(table) - len(ratings):,} of {len(table):,} rows: {listed(faults)}")
+    if faults or table.bad is not None:
+        lines = len(table) + (0 if table.bad is None else len(table.bad.places))
+        left_out = [*_bad(table), *([listed(faults, table)] if faults else [])]
+        notes.append(f"left out {lines - len(ratings):,} of {lines:,} rows: {', '.join(left_out)}")
+    if repeats is not None and duplicates == "error":
+        raise DataError(
+            f"{table.source}: {examined.describe_repeats(table)}; settle it with duplicates='last', 'mean', 'sum' or "
+            "'count' (--duplicates last|mean|sum|count)"
+        )
     if repeats is not None:
-        if duplicates == "error":
-            raise DataError(
-                f"{table.source}: {examined.describe_repeats(table)}; keep the last or the mean with duplicates='last' "
-                "or 'mean' (--duplicates last|mean)"
-            )
-        notes.append(f"{repeats.extra:,} of {len(table):,} rows rate a pair again: kept the {duplicates}")
-        ratings = _settle(ratings, repeats, duplicates)
+        notes.append(f"{repeats.extra:,} of {len(table):,} rows rate a pair again: {settled(ratings, duplicates)}")
+    ratings = _settle(ratings, repeats, duplicates)
+    if added_up and declared is not None:
+        ratings = _on_scale(replace(ratings, declared_scale=declared), duplicates, table.source)
     return replace(ratings, notes=(*ratings.notes, *notes))
+
+
+def _refuse_lost_distances(table: Table, rating: NDArray[np.float32]) -> None:
+    """Refuse ratings that differ in the table, and that are one number as float32."""
+    if isinstance(table.columns["rating"], np.ndarray) or rating.min() < rating.max():
+        return
+    column = table.frame["rating"]
+    numbers = column.str.strip_chars().cast(pl.Float64, strict=False) if column.dtype == pl.String else column
+    values = numbers.cast(pl.Float64).drop_nulls().to_numpy()
+    lost = lost_distances(values[np.isfinite(values)])
+    if lost:
+        raise DataError(f"{table.source}: {lost}")
 
 
 def as_scale(scale: RatingScale | tuple[float, float] | None) -> RatingScale | None:
@@ -135,23 +182,60 @@ def as_scale(scale: RatingScale | tuple[float, float] | None) -> RatingScale | N
     return scale if scale is None or isinstance(scale, RatingScale) else RatingScale(*map(float, scale))
 
 
-def _refusal(table: Table, faults: list[Fault]) -> ReadError | DataError:
+def _bad(table: Table) -> list[str]:
+    return [] if table.bad is None else [f"{len(table.bad.places):,} × no row of the table ({table.bad})"]
+
+
+def _refuse(table: Table, faults: list[Fault]) -> None:
+    bad = table.bad
+    count = sum(len(fault.rows) for fault in faults) + (0 if bad is None else len(bad.places))
+    if not count:
+        return
+    rows = len(table) + (0 if bad is None else len(bad.places))
+    which = f"{count:,} of {rows:,} rows" if count > 1 else "this row"
+    mend = f"mend the table, or leave {which} out with on_error='skip' (--on-error skip)"
+    if bad is not None:
+        raise ReadError(f"{table.source}, {bad}; {mend}")
     first = min(faults, key=lambda fault: fault.rows[0])
-    row, rows = int(first.rows[0]), sum(len(fault.rows) for fault in faults)
-    count = f"{rows:,} of {len(table):,} rows" if rows > 1 else "this row"
     kind = DataError if first.code == "off-scale" else ReadError
-    what = first.what.format(shown(table.frame["rating"][row])) if "{}" in first.what else first.what
-    return kind(
-        f"{table.where(row)}: {what}; mend the table, or leave {count} out with on_error='skip' (--on-error skip)"
-    )
+    what = first.what.format(shown(first.value(table))) if "{}" in first.what else first.what
+    raise kind(f"{table.where(int(first.rows[0]))}: {what}; {mend}")
 
 
-def _settle(ratings: Ratings, repeats: Repeats, policy: str) -> Ratings:
-    sizes = repeats.sizes()
+def settled(ratings: Ratings, policy: str) -> str:
+    """Say what becomes of pairs that are rated several times."""
     if policy == "last":
-        return ratings.take(np.sort(repeats.order[repeats.starts + sizes - 1]))
-    means = np.add.reduceat(ratings.rating[repeats.order].astype(np.float64), repeats.starts) / sizes
+        return "kept the last in the file" if ratings.time is None else "kept the latest in time"
+    return {"mean": "kept the mean", "sum": "added them up", "count": "counted them"}[policy]
+
+
+def _settle(ratings: Ratings, repeats: Repeats | None, policy: str) -> Ratings:
+    if repeats is None:
+        return ratings if policy != "count" else replace(ratings, rating=np.ones(len(ratings), np.float32))
+    last = repeats.last(ratings.time)
+    if policy == "last":
+        return ratings.take(np.sort(last))
+    sizes = repeats.sizes()
+    if policy == "count":
+        values = sizes.astype(np.float64)
+    else:
+        values = np.add.reduceat(ratings.rating[repeats.order].astype(np.float64), repeats.starts)
+        values = values / sizes if policy == "mean" else values
     first = repeats.order[repeats.starts]
-    rating = ratings.rating.copy()
-    rating[first] = means
-    return replace(ratings, rating=rating).take(np.sort(first))
+    rating, time = ratings.rating.copy(), None if ratings.time is None else ratings.time.copy()
+    rating[first] = values
+    if time is not None and ratings.time is not None:
+        time[first] = ratings.time[last]
+    return replace(ratings, rating=rating, time=time).take(np.sort(first))
+
+
+def _on_scale(ratings: Ratings, policy: str, source: str) -> Ratings:
+    scale = ratings.scale
+    off = np.flatnonzero((ratings.rating < np.float32(scale.low)) | (ratings.rating > np.float32(scale.high)))
+    if len(off):
+        user, item = ratings.users[ratings.user[off[0]]], ratings.items[ratings.item[off[0]]]
+        raise DataError(
+            f"{source}: the {policy} of user {user!r} and item {item!r}, {shown(ratings.rating[off[0]])}, is off the "
+            f"scale {scale}: declare a wider one, or none"
+        )
+    return ratings

@@ -11,6 +11,7 @@ from palate.lazy import pl
 from palate.ratings import RatingScale
 from palate.reading.ids import Indexed
 from palate.reading.table import Table
+from palate.reading.times import readable_times
 
 __all__ = ["Fault", "Repeats", "find_faults", "find_repeats", "listed", "shown"]
 
@@ -26,17 +27,24 @@ class Fault(NamedTuple):
     code
         A word for programs.
     what
-        A phrase about one row; "{}" stands for its rating.
+        A phrase about one row; "{}" stands for its value.
     brief
         A phrase about any number of rows.
     rows
         int64, ascending: the rows, counted from 0.
+    column
+        The role of the column with the value.
     """
 
     code: str
     what: str
     brief: str
     rows: NDArray[np.int64]
+    column: str = "rating"
+
+    def value(self, table: Table, place: int = 0) -> object:
+        """Return the value of one of the rows, None if it is missing."""
+        return table.frame[self.column][int(self.rows[place])]
 
 
 def shown(rating: object) -> str:
@@ -57,9 +65,14 @@ def shown(rating: object) -> str:
     return str(single if float(single) == value else value)
 
 
-def listed(faults: list[Fault]) -> str:
-    """List faults with their counts, such as "2 × no rating"."""
-    return ", ".join(f"{len(fault.rows):,} × {fault.brief}" for fault in faults)
+def listed(faults: list[Fault], table: Table) -> str:
+    """List faults with their counts and the place of the first, such as "2 × no rating (line 3)"."""
+    parts = []
+    for fault in faults:
+        value, place = fault.value(table), table.locate(int(fault.rows[0]))
+        example = place if value is None else f"{place}: {shown(value)}"
+        parts.append(f"{len(fault.rows):,} × {fault.brief} ({example})")
+    return ", ".join(parts)
 
 
 def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray[np.float32], list[Fault]]:
@@ -73,40 +86,58 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
         The declared scale: ratings off it are a fault.
     """
     plain = table.columns["rating"]
-    if isinstance(plain, np.ndarray) and _is_usable(plain, scale):
+    if isinstance(plain, np.ndarray) and _is_usable(plain, scale):  # then the other columns are arrays, too
         return plain, []
     frame, column = table.frame, table.frame["rating"]
     numbers = column.str.strip_chars().cast(pl.Float64, strict=False) if column.dtype == pl.String else column
     with np.errstate(over="ignore"):
         rating = numbers.to_numpy().astype(np.float32, copy=False)
-    nulls = frame["user"].null_count() + frame["item"].null_count() + column.null_count()
-    if not nulls and _is_usable(rating, scale):
+    nulls = sum(frame[role].null_count() for role in frame.columns)
+    times_are_read = not table.has_times or frame["time"].dtype != pl.String
+    if not nulls and times_are_read and _is_usable(rating, scale):
         return rating, []
-    low, high = _ends(scale)
     missing = column.is_null().to_numpy()
     finite, nan = np.isfinite(rating), np.isnan(rating)
+    text = numbers.is_null().to_numpy() & ~missing
     tests = [
-        ("user-missing", "the user id is missing", "no user id", frame["user"].is_null().to_numpy()),
-        ("item-missing", "the item id is missing", "no item id", frame["item"].is_null().to_numpy()),
-        ("rating-missing", "the rating is missing", "no rating", missing),
-        ("rating-text", "rating {} is not a number", "text for a rating", numbers.is_null().to_numpy() & ~missing),
-        ("rating-nan", "rating {} is not a number", "NaN for a rating", nan & ~missing),
-        ("rating-infinite", "rating {} is not finite", "an infinite rating", ~finite & ~nan),
-        ("off-scale", f"rating {{}} is off the scale {scale}", "off the scale", (rating < low) | (rating > high)),
+        ("user-missing", "the user id is missing", "no user id", frame["user"].is_null().to_numpy(), "user"),
+        ("item-missing", "the item id is missing", "no item id", frame["item"].is_null().to_numpy(), "item"),
+        ("rating-missing", "the rating is missing", "no rating", missing, "rating"),
+        ("rating-text", "rating {} is not a number", "text for a rating", text, "rating"),
+        ("rating-nan", "rating {} is not a number", "NaN for a rating", nan & ~missing, "rating"),
+        ("rating-infinite", "rating {} is not finite", "an infinite rating", ~finite & ~nan, "rating"),
+        ("off-scale", f"rating {{}} is off the scale {scale}", "off the scale", _is_off(rating, scale), "rating"),
+        *_time_tests(frame),
     ]
     faults, before = [], np.zeros(len(rating), bool)
-    for code, what, brief, bad in tests:
+    for code, what, brief, bad, role in tests:
         rows = np.flatnonzero(bad & ~before)
         before[rows] = True
         if len(rows):
-            faults.append(Fault(code, what, brief, rows))
+            faults.append(Fault(code, what, brief, rows, role))
     return rating, faults
+
+
+def _time_tests(frame: pl.DataFrame) -> list[tuple[str, str, str, NDArray[np.bool_], str]]:
+    if "time" not in frame.columns:
+        return []
+    missing = frame["time"].is_null().to_numpy()
+    tests = [("time-missing", "the time is missing", "no time", missing, "time")]
+    if frame["time"].dtype == pl.String:
+        unread = readable_times(frame["time"]).is_null().to_numpy() & ~missing
+        tests.append(("time-text", "time {} cannot be read", "a time that cannot be read", unread, "time"))
+    return tests
 
 
 def _ends(scale: RatingScale | None) -> tuple[np.float32, np.float32]:
     return (
         (np.float32(-np.inf), np.float32(np.inf)) if scale is None else (np.float32(scale.low), np.float32(scale.high))
     )
+
+
+def _is_off(rating: NDArray[np.float32], scale: RatingScale | None) -> NDArray[np.bool_]:
+    low, high = _ends(scale)
+    return (rating < low) | (rating > high)
 
 
 def _is_usable(rating: NDArray[np.float32], scale: RatingScale | None) -> bool:
@@ -144,6 +175,15 @@ class Repeats(NamedTuple):
         """How many pairs are rated in different ways."""
         values = rating[self.order]
         return int((np.minimum.reduceat(values, self.starts) < np.maximum.reduceat(values, self.starts)).sum())
+
+    def last(self, time: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """The last row of each pair: the latest if there are times, of several at one time the last in the table."""
+        sizes = self.sizes()
+        ends = self.starts + sizes - 1
+        if time is None:
+            return np.asarray(self.order[ends])
+        pair = np.repeat(np.arange(len(sizes)), sizes)
+        return np.asarray(self.order[np.lexsort((time[self.order], pair))[ends]])
 
     def example(self) -> tuple[int, int]:
         """The first two rows of the pair whose repetition comes first."""

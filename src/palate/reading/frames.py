@@ -1,9 +1,12 @@
-"""Tables that are in memory already: data frames, arrays, lists of rows; and Parquet and Arrow files."""
+"""Tables in memory: data frames, arrays, sparse matrices, lists of rows, dictionaries; and Parquet and Arrow files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +14,24 @@ import numpy as np
 
 from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.columns import Column, choose_columns
-from palate.reading.table import Table, as_ids, as_ratings, from_objects
+from palate.reading.objects import from_array, from_objects
+from palate.reading.pandas import read_pandas
+from palate.reading.raw import RawTable, from_columns
 
-__all__ = ["binary_reader", "make_table", "read_frame"]
+__all__ = ["binary_reader", "read_frame"]
 
 
+# The bytes are read first: Polars would map the file, and a program that cuts it short meanwhile would end the process.
 def _read_parquet(path: str) -> pl.DataFrame:
-    return pl.read_parquet(path)
+    return pl.read_parquet(Path(path).read_bytes())
 
 
 def _read_arrow(path: str) -> pl.DataFrame:
+    content = Path(path).read_bytes()
     try:
-        return pl.read_ipc(path)
+        return pl.read_ipc(content)
     except pl.exceptions.PolarsError:
-        return pl.read_ipc_stream(path)
+        return pl.read_ipc_stream(content)
 
 
 _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
@@ -37,7 +43,7 @@ _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
 }
 
 
-def binary_reader(path: str | os.PathLike[str]) -> Callable[[Mapping[str, Column]], Table] | None:
+def binary_reader(path: str | os.PathLike[str]) -> Callable[[], RawTable] | None:
     """Return a reader if a path leads to a Parquet or Arrow file, by its name or its first bytes."""
     try:
         file = Path(path)
@@ -49,26 +55,55 @@ def binary_reader(path: str | os.PathLike[str]) -> Callable[[Mapping[str, Column
         return None  # reading it as text will say why
     for extension, (magic, reader) in _FILES.items():
         if head.startswith(magic) or (file.suffix.lower() == extension and head):
-            return lambda told: _read_file(reader, os.fspath(path), told)
+            return lambda: _read_file(reader, os.fspath(path))
     return None
 
 
-def _read_file(reader: Callable[[str], pl.DataFrame], source: str, told: Mapping[str, Column]) -> Table:
+def _read_file(reader: Callable[[str], pl.DataFrame], source: str) -> RawTable:
     try:
-        frame = reader(source)
+        with _silent_panics():
+            frame = reader(source)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ReadError(f"{source} is damaged or of another format: {reason}") from error
-    return make_table(frame.columns, lambda position: frame[:, position], told, source)
+    return from_polars(frame, source)
 
 
-def read_frame(source: Any, told: Mapping[str, Column]) -> Table:
+@contextmanager
+def _silent_panics() -> Iterator[None]:
+    """Keep from standard error what Polars says there when a damaged file makes it panic; all else is passed on."""
+    try:
+        sys.stderr.flush()
+        original = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        panicked = False
+        try:
+            yield
+        except pl.exceptions.PanicException:
+            panicked = True
+            raise
+        finally:
+            with suppress(OSError, AttributeError, ValueError):
+                sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            caught.seek(0)
+            said = caught.read()
+            if said and not panicked and b"panicked" not in said:
+                os.write(2, said)
+
+
+def read_frame(source: Any) -> RawTable:
     """Read a table in memory: see `palate.reading.read_table`.
 
     Raises
     ------
     ReadError
-        If it is no table of at least three columns.
+        If it is no table of at least two columns.
     """
     parts = source if isinstance(source, (list, tuple)) else [source]
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
@@ -76,102 +111,99 @@ def read_frame(source: Any, told: Mapping[str, Column]) -> Table:
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
     if isinstance(source, pl.DataFrame):
-        return make_table(source.columns, lambda position: source[:, position], told, "the polars frame")
+        return from_polars(source, "the polars frame")
     if type(source).__module__.split(".")[0] == "pandas":
-        return _read_pandas(source, told)
+        return read_pandas(source)
+    if hasattr(source, "tocoo") and hasattr(source, "nnz"):
+        return _read_sparse(source)
     if hasattr(source, "__arrow_c_stream__"):
         try:
-            frame = pl.DataFrame(source)
+            return from_polars(pl.DataFrame(source), "the Arrow table")
         except pl.exceptions.PolarsError as error:
             raise ReadError(f"an object of type {type(source).__name__} is no table of three columns") from error
-        return make_table(frame.columns, lambda position: frame[:, position], told, "the Arrow table")
     if isinstance(source, np.ndarray):
-        return _read_array(source, told)
+        return _read_array(source)
+    if isinstance(source, Mapping):
+        return _read_mapping(source)
     if isinstance(source, (list, tuple)):
-        return _read_rows(source, told)
+        return _read_rows(source)
     raise ReadError(
         f"an object of type {type(source).__name__} is no table: hand over a path, a data frame, an array with three "
-        "columns, three arrays, or a list of (user, item, rating)"
+        "columns, three arrays, a list of (user, item, rating), or a sparse matrix"
     )
 
 
-def make_table(
-    names: Sequence[str] | None,
-    column: Callable[[int], pl.Series],
-    told: Mapping[str, Column],
-    source: str,
-    width: int | None = None,
-) -> Table:
-    """Make a table out of the columns of another.
-
-    Parameters
-    ----------
-    names
-        The names of the columns, or None.
-    column
-        Returns the column at a position.
-    told
-        Role → name or position, as the caller gave it.
-    source
-        For messages.
-    width
-        The number of columns where they have no names.
-    """
-    positions, note = choose_columns(names, len(names) if names is not None else width or 0, told, source)
-    user, item, rating = (column(position) for position in positions)
-    frame = {"user": as_ids(user, source), "item": as_ids(item, source), "rating": as_ratings(rating, source)}
-    return Table(pl.DataFrame(frame), source, (note,))
+def from_polars(frame: pl.DataFrame, source: str) -> RawTable:
+    """Make a raw table of a polars frame."""
+    return from_columns(frame.columns, lambda position: frame[:, position], frame.width, source)
 
 
-def _read_pandas(source: Any, told: Mapping[str, Column]) -> Table:
-    def column(position: int) -> pl.Series:
-        # Not through Arrow: pandas need not have it.
-        values = source.iloc[:, position]
-        array = values.to_numpy()
-        if array.dtype.kind in "iuf":
-            return pl.Series(array)
-        if array.dtype.kind in "Mm":
-            return from_objects([str(value) for value in array])
-        return from_objects([None if missing else value for value, missing in zip(array, values.isna(), strict=True)])
-
-    if getattr(source, "ndim", 0) != 2:
-        raise ReadError(f"a pandas {type(source).__name__} is no table: hand over a DataFrame with three columns")
-    return make_table([str(name) for name in source.columns], column, told, "the pandas frame")
-
-
-def _series(array: Any) -> pl.Series:
-    array = np.asarray(array)
-    if array.dtype.kind in "iuf":
-        return pl.Series(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
-    return from_objects(array.tolist())
-
-
-def _read_array(source: np.ndarray[Any, Any], told: Mapping[str, Column]) -> Table:
-    if source.dtype.names:
-        return make_table(
-            source.dtype.names, lambda position: _series(source[source.dtype.names[position]]), told, "the array"
-        )
-    if source.ndim != 2 or source.shape[1] < 3:
+def _read_array(source: np.ndarray[Any, Any]) -> RawTable:
+    fields = source.dtype.names
+    if fields:
+        return from_columns(fields, lambda position: from_array(source[fields[position]]), len(fields), "the array")
+    if source.ndim != 2 or source.shape[1] < 2:
         raise ReadError(f"an array of shape {source.shape} is no table: (n, 3) with user, item and rating is expected")
-    return make_table(None, lambda position: _series(source[:, position]), told, "the array", source.shape[1])
+    return from_columns(None, lambda position: from_array(source[:, position]), source.shape[1], "the array", first=0)
 
 
-def _read_rows(source: Sequence[Any], told: Mapping[str, Column]) -> Table:
-    if len(source) == 3 and all(hasattr(part, "__array__") for part in source):
-        return _read_arrays(source, told)
+def _read_sparse(source: Any) -> RawTable:
+    matrix = source.tocsr().tocoo()  # adds up what is stored twice, as SciPy does wherever it computes
+    if len(matrix.shape) != 2:
+        raise ReadError(f"a sparse array of shape {matrix.shape} is no table: (users, items) is expected")
+    columns = [from_array(part) for part in (matrix.row, matrix.col, matrix.data)]
+    note = "the rows of the sparse matrix are users, its columns items, both counted from 0; stored values are ratings"
+    names = ("user", "item", "rating")
+    return from_columns(names, columns.__getitem__, 3, "the sparse matrix", note=note)
+
+
+def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
+    values = list(source.values())
+    if values and all(isinstance(value, Mapping) for value in values):
+        rows = [(user, item, rating) for user, rated in source.items() for item, rating in rated.items()]
+        columns = [from_objects(column) for column in zip(*rows, strict=True)] or [pl.Series([])] * 3
+        note = "users are the keys of the dictionary, items those of the dictionaries in it"
+        return from_columns(("user", "item", "rating"), columns.__getitem__, 3, "the dictionary", note=note)
+    if values and all(isinstance(key, tuple) and len(key) == 2 for key in source):
+        columns = [from_objects(column) for column in zip(*source, strict=True)] + [from_objects(values)]
+        return from_columns(("user", "item", "rating"), columns.__getitem__, 3, "the dictionary")
+    if not values or not all(
+        isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) for value in values
+    ):
+        raise ReadError(
+            "a dictionary is read as {user: {item: rating}}, {(user, item): rating} or {column: values}, not as {"
+            f"{next(iter(source), '')!r}: {type(values[0]).__name__ if values else 'nothing'}}}"
+        )
+    if len({len(value) for value in values}) > 1:
+        raise ReadError(f"the columns of the dictionary have different lengths: {[len(value) for value in values]}")
+    columns = [_any_column(value) for value in values]
+    return from_columns(list(map(str, source)), columns.__getitem__, len(columns), "the dictionary")
+
+
+def _any_column(values: Any) -> pl.Series:
+    return from_array(values) if isinstance(values, np.ndarray) else from_objects(list(values))
+
+
+def _read_rows(source: Sequence[Any]) -> RawTable:
+    if len(source) in (2, 3, 4) and all(hasattr(part, "__array__") for part in source):
+        return _read_arrays(source)
+    if source and all(isinstance(row, Mapping) for row in source):
+        names = list(dict.fromkeys(str(name) for row in source for name in row))
+        columns = [from_objects([row.get(name) for row in source]) for name in names]
+        return from_columns(names, columns.__getitem__, len(names), "the list")
     width = 3
     for number, row in enumerate(source):
         size = len(row) if isinstance(row, (Sequence, np.ndarray)) and not isinstance(row, str) else 0
-        width = size if number == 0 and size > 3 else width
+        width = size if number == 0 and size > 1 else width
         if size != width:
             raise ReadError(f"the list, row {number + 1:,} is {row!r}: (user, item, rating) is expected")
-    columns = list(zip(*source, strict=True)) or [()] * 3
-    return make_table(None, lambda position: from_objects(columns[position]), told, "the list", width)
+    rows = list(zip(*source, strict=True)) or [()] * 3
+    return from_columns(None, lambda position: from_objects(rows[position]), width, "the list")
 
 
-def _read_arrays(source: Sequence[Any], told: Mapping[str, Column]) -> Table:
+def _read_arrays(source: Sequence[Any]) -> RawTable:
     arrays = [np.asarray(part) for part in source]
     shapes = [array.shape for array in arrays]
     if len(set(shapes)) > 1 or arrays[0].ndim != 1:
         raise ReadError(f"user, item and rating must be arrays of one length, not of shapes {shapes}")
-    return make_table(None, lambda position: _series(arrays[position]), told, "the arrays", 3)
+    return from_columns(None, lambda position: from_array(arrays[position]), len(arrays), "the arrays")

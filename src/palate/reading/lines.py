@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
-from functools import cache
+import re
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.sniff import Dialect, normalise
+from palate.reading.raw import Part
+from palate.reading.records import is_regular, read_records, unescape
+from palate.reading.sniff import Dialect, normalise, restore
 from palate.reading.source import Bytes, decode
+from palate.reading.table import BadLines, Locate
 
 __all__ = ["Body", "read_strings"]
+
+_BATCH = 50_000
+_SHOWN_FAULTS = 3
+_LONGEST_SHOWN = 60
+_PADDED = re.compile(r'"(\s[^"]*|[^"]*\s)"')
 
 
 class Body:
@@ -27,19 +32,17 @@ class Body:
         The whole text.
     dialect
         Its layout.
-    source
-        Its name, for messages.
     """
 
-    def __init__(self, content: Bytes, dialect: Dialect, source: str) -> None:
-        self.dialect, self.source = dialect, source
-        start, self.first_line, headers = 0, 1, int(dialect.names is not None)
+    def __init__(self, content: Bytes, dialect: Dialect) -> None:
+        self.dialect = dialect
+        start, self.first_line, above = 0, 1, dialect.above
         while start < len(content):
             stop = _line_end(content, start)
             if content[start:stop].tobytes().strip(b" \r\n"):  # neither is a blank line the header
-                if not headers:
+                if not above:
                     break
-                headers -= 1
+                above -= 1
             start = stop
             self.first_line += 1
         self.content = content[start:]
@@ -56,76 +59,150 @@ class Body:
 
 def _line_end(content: Bytes, start: int) -> int:
     for size in (1 << 12, 1 << 22):
-        newline = content[start : start + size].tobytes().find(b"\n")
-        if newline >= 0:
-            return start + newline + 1
+        head = content[start : start + size].tobytes()
+        ends = [end for end in (head.find(b"\n"), head.find(b"\r")) if end >= 0]
+        if ends:
+            end = min(ends)
+            return start + end + 1 + (head[end : end + 2] == b"\r\n")
     return len(content)
 
 
-def read_strings(body: Body, wanted: Sequence[int]) -> tuple[list[pl.Series], Callable[[int], str], str]:
-    """Read columns as text, empty fields as null.
+def read_strings(body: Body, positions: Sequence[int]) -> Part:
+    """Read columns as text, empty fields as null, without blank lines and lines of another width.
 
-    Returns the wanted columns without blank lines, a function that names the line of a row, and a note on the encoding.
-
-    Raises
-    ------
-    ReadError
-        If some line has another number of columns than the others, or its quotes do not close.
+    Text that readers could take in different ways is read as Python's csv module does.
     """
-    text, note = body.text()
-    width, last = body.dialect.width, body.dialect.width - 1
-    columns = sorted({*wanted, last})
+    text, encoding = body.text()
+    delimiter = body.dialect.delimiter
+    notes = (encoding,) if encoding else ()
+    data = text.encode()
+    regular = is_regular(data, delimiter)
+    if not regular and '\\"' in text:
+        escaped = unescape(text)
+        if is_regular(escaped.encode(), delimiter):
+            text, data, regular = escaped, escaped.encode(), True
+    padded = partial(_padded, text)
+    if regular:
+        part = _read_regular(text, data, body, positions)
+        if part is not None:
+            return part._replace(notes=notes, padded=padded)
+    return _read_records(text, body, positions)._replace(notes=notes, padded=padded)
+
+
+def _padded(text: str) -> frozenset[str]:
+    return frozenset(_PADDED.findall(text)) if '"' in text else frozenset()
+
+
+def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) -> Part | None:
+    """Read regular text by Polars, or return None if some line has another width and quotes hide where lines end."""
+    quoted = '"' in text
+    columns = _parse(data, body.dialect, positions, quoted)
+    if columns is not None and not columns[-1].null_count() and len(columns[-1]) == text.count("\n") + 1:
+        return Part(_restored(columns[:-1], body, quoted), body.locate)
+    if quoted:
+        return None
+    # Polars takes blank and short lines for rows with empty fields at their end.
+    lines = _as_lines(data)
+    width = body.dialect.width
+    separators = lines.str.count_matches(body.dialect.delimiter, literal=True).fill_null(0).to_numpy()
+    blank = (separators == 0) & (lines.fill_null("").str.strip_chars() == "").to_numpy()
+    right = separators == width - 1
+    if columns is None or not (right | blank).all():
+        good = "\n".join(lines.filter(right & ~blank).to_list())
+        columns = _parse(good.encode(), body.dialect, positions, False) if good else _nothing(positions)
+        rows = np.flatnonzero(right & ~blank)
+    else:
+        rows = np.flatnonzero(~blank)
+        columns = [column.filter(~blank) for column in columns]
+    if columns is None:
+        return None
+    numbers = np.flatnonzero(~right & ~blank)
+    bad = _bad_lines(
+        [int(row) + body.first_line for row in numbers],
+        [(int(separators[row]) + 1, lines[int(row)] or "") for row in numbers[:_SHOWN_FAULTS]],
+        body.dialect,
+    )
+    return Part(columns[:-1], _numbered(rows + body.first_line), bad=bad)
+
+
+def _parse(data: bytes, dialect: Dialect, positions: Sequence[int], quoted: bool) -> list[pl.Series] | None:
+    """Return the wanted columns and the last, or None if Polars refuses some line."""
+    last = dialect.width - 1
+    columns = sorted({*positions, last})
     try:
         frame = pl.read_csv(
-            text.encode(),
+            data,
             has_header=False,
-            separator=body.dialect.delimiter,
-            schema={f"column_{column}": pl.String for column in range(width)},
+            separator=dialect.delimiter,
+            quote_char='"' if quoted else None,
+            schema={f"column_{column}": pl.String for column in range(dialect.width)},
             columns=columns,
         )
-    except pl.exceptions.PolarsError as error:
-        _survey(text, body)
-        reason = str(error).splitlines()[0]
-        raise ReadError(f"{body.source} cannot be read as a table: {reason}") from error
-    locate: Callable[[int], str] = body.locate
-    if frame[:, -1].null_count():
-        # Polars takes blank and short lines for rows with empty fields at their end.
-        lines, blank = _survey(text, body)
-        frame, lines = frame.filter(~blank), lines[~blank]
-        locate = lambda row: f"line {lines[row]}"  # noqa: E731
-    elif frame.height != text.count("\n") + 1:  # a quoted field holds a line end
-        numbers = cache(lambda: _survey(text, body)[0])
-        locate = lambda row: f"line {numbers()[row]}"  # noqa: E731
-    return [frame[:, columns.index(column)] for column in wanted], locate, note
+    except pl.exceptions.PolarsError:
+        return None
+    return [frame[:, columns.index(column)] for column in (*positions, last)]
 
 
-def _survey(text: str, body: Body) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return for each record the number of the line on which it starts, and whether it is blank.
-
-    Raises
-    ------
-    ReadError
-        If a record has another number of columns than the others, or its quotes do not close.
-    """
-    starts, blank = [], []
-    start, width = body.first_line, body.dialect.width
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=body.dialect.delimiter, strict=True)
-    try:
-        for fields in reader:
-            empty = len(fields) <= 1 and not "".join(fields).strip()
-            if len(fields) != width and not empty:
-                columns = f"{len(fields)} column{'s' * (len(fields) > 1)}, {width} expected"
-                raise ReadError(f"{body.source}, line {start} has {columns}: {_shown(text, start - body.first_line)}")
-            starts.append(start)
-            blank.append(empty)
-            start = body.first_line + reader.line_num
-    except csv.Error as error:
-        wrong = "a quote that does not close" if "unexpected end" in str(error) else f"malformed quotes ({error})"
-        line = _shown(text, start - body.first_line)
-        raise ReadError(f"{body.source}, line {start} has {wrong}: {line}") from error
-    return np.array(starts), np.array(blank)
+def _nothing(positions: Sequence[int]) -> list[pl.Series]:
+    return [pl.Series([], dtype=pl.String) for _ in (*positions, 0)]
 
 
-def _shown(text: str, line: int) -> str:
-    shown = text.split("\n", line + 1)[line].rstrip("\r")
-    return repr(shown if len(shown) <= 60 else shown[:59] + "…")
+def _as_lines(data: bytes) -> pl.Series:
+    lines = data.decode().split("\n")
+    return pl.Series([line.removesuffix("\r") for line in lines], dtype=pl.String)
+
+
+def _restored(columns: list[pl.Series], body: Body, quoted: bool) -> list[pl.Series]:
+    """Put separators of several characters back into quoted fields."""
+    separator, delimiter = body.dialect.separator, body.dialect.delimiter
+    if not quoted or separator == delimiter:
+        return columns
+    return [column.str.replace_all(delimiter, separator, literal=True) for column in columns]
+
+
+def _read_records(text: str, body: Body, positions: Sequence[int]) -> Part:
+    width = body.dialect.width
+    batches: list[list[pl.Series]] = []
+    rows: list[tuple[str | None, ...]] = []
+    lines: list[int] = []
+    bad: list[int] = []
+    faults: list[tuple[int | str, str]] = []
+    for record in read_records(text, body.dialect.delimiter, body.first_line):
+        fields = record.fields
+        if fields is not None and len(fields) <= 1 and not "".join(fields).strip():
+            continue
+        if fields is None or len(fields) != width:
+            bad.append(record.line)
+            if len(faults) < _SHOWN_FAULTS:
+                faults.append((record.fault if fields is None else len(fields), record.text))
+            continue
+        rows.append(tuple(fields[position] or None for position in positions))
+        lines.append(record.line)
+        if len(rows) == _BATCH:
+            batches.append(_columns(rows))
+            rows = []
+    batches.append(_columns(rows) if rows or batches else _nothing(positions))
+    columns = [pl.concat([batch[place] for batch in batches if batch]) for place in range(len(positions))]
+    return Part(_restored(columns, body, True), _numbered(np.array(lines)), bad=_bad_lines(bad, faults, body.dialect))
+
+
+def _columns(rows: list[tuple[str | None, ...]]) -> list[pl.Series]:
+    return [pl.Series(values, dtype=pl.String) for values in zip(*rows, strict=True)] if rows else []
+
+
+def _numbered(lines: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Locate:
+    return lambda row: f"line {lines[row]}"
+
+
+def _bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: Dialect) -> BadLines | None:
+    if not lines:
+        return None
+    said = []
+    for fault, text in faults:
+        if isinstance(fault, int):
+            fault = f"has {fault} column{'s' * (fault != 1)}, {dialect.width} expected"
+        fault = restore(fault, dialect.separator)
+        shown = restore(text.strip("\r\n"), dialect.separator)
+        shown = shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
+        said.append(f"{fault}: {shown!r}")
+    return BadLines([f"line {line}" for line in lines], said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Any
 
@@ -22,9 +22,11 @@ PLAIN_FROM = 1 << 23
 _CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 13
 _PLAIN, _ODD, _LONG_ID = 0, 1, 2
+_ROLES = {"user": 0, "item": 1, "rating": 2, "time": 4}
+_SKIPPED = 3
 
 
-def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int, int, int]) -> Columns | None:
+def read_plain(content: Bytes, separator: str, width: int, positions: Mapping[str, int]) -> Columns | None:
     """Read a text without header, or return None if some line is not plain.
 
     Parameters
@@ -36,12 +38,13 @@ def read_plain(content: Bytes, separator: str, width: int, positions: tuple[int,
     width
         How many fields a line has.
     positions
-        Which of them are user, item and rating.
+        Which of them are user and item, and perhaps rating (1 if there is none) and time, which is left as it is.
     """
     if len(set(separator)) != 1 or not separator.isascii() or separator[0] in "-.0123456789":
         return None
-    roles = np.full(width, 3)
-    roles[list(positions)] = 0, 1, 2
+    roles = np.full(width, _SKIPPED)
+    for role, position in positions.items():
+        roles[position] = _ROLES[role]
     status, columns = _parse(content, separator, roles, np.int32)
     if status == _LONG_ID:
         status, columns = _parse(content, separator, roles, np.int64)
@@ -56,6 +59,8 @@ def _parse(
     # Room for as many rows as there can be: memory that is never touched is never taken.
     room = len(content) // (3 + (len(roles) - 1) * len(separator) + 1) + 1
     ids, rating = np.empty((2, room), kind), np.empty(room, np.float32)
+    has_times, has_ratings = (_ROLES[role] in roles for role in ("time", "rating"))
+    time = np.empty(room if has_times else 0, np.int64)
     byte, repeat = np.uint8(ord(separator[0])), len(separator)
     chunks, lock, rows, states = _numbered(content), Lock(), [0], [_PLAIN]
 
@@ -69,13 +74,16 @@ def _parse(
             if part.stop > room:  # only blank lines are so short
                 states.append(_ODD)
                 return
-            states.append(int(parse_lines(chunk, byte, repeat, roles, ids[:, part], rating[part])))
+            states.append(int(parse_lines(chunk, byte, repeat, roles, ids[:, part], rating[part], time[part])))
 
     with pool() as run:
         run(work, range(available()))
     status = _ODD if _ODD in states else max(states)
     stop = max(rows)
-    return status, {"user": ids[0, :stop], "item": ids[1, :stop], "rating": rating[:stop]}
+    if not has_ratings:
+        rating[:stop] = 1
+    columns = {"user": ids[0, :stop], "item": ids[1, :stop], "rating": rating[:stop]}
+    return status, columns | ({"time": time[:stop]} if has_times else {})
 
 
 def _numbered(content: Bytes) -> Iterator[tuple[Bytes, slice]]:

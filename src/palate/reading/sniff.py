@@ -1,16 +1,20 @@
-"""How a text is laid out, judged by its first lines: separator, width, header."""
+"""How a text is laid out, judged by its first lines: separator, width, header, comments above."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from palate.errors import ReadError
-from palate.reading.columns import by_name
+from palate.reading.names import RATINGS, find_roles, plain_name
+from palate.reading.numbers import is_blank, is_number, number_of
 from palate.reading.source import Bytes, decode
 
-__all__ = ["BLANKS", "Dialect", "is_number", "normalise", "sniff", "take_sample"]
+__all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
 
 # Any run of blanks and tabs.
 BLANKS = " "
@@ -19,15 +23,32 @@ _UNIT = "\x1f"
 _SAMPLE = 1 << 16
 _LONG_LINES = 1 << 22
 _LINES = 100
+# So many lines of prose hardly have one comma each.
+_REGULAR = 0.7
+_EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_FIELD = re.compile(r'"(?:[^"]|"")*"|\S+')
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The layout of a text."""
+    """The layout of a text.
+
+    Parameters
+    ----------
+    separator
+        What stands between fields; a blank for any run of blanks.
+    width
+        How many fields a line has.
+    names
+        Of the columns, if a line names them.
+    above
+        How many lines with text stand above the first row, the header included.
+    """
 
     separator: str
     width: int
-    names: list[str] | None
+    names: list[str] | None = None
+    above: int = 0
 
     def describe(self) -> str:
         """Name the separator."""
@@ -39,6 +60,24 @@ class Dialect:
         return self.separator if _is_simple(self.separator) else _UNIT
 
 
+class Sniffed(NamedTuple):
+    """What the first lines tell.
+
+    Attributes
+    ----------
+    dialect
+        The layout.
+    rows
+        The records of the sample, those of a header and of blank lines left out.
+    share
+        How many of them have the width of the layout, as a share.
+    """
+
+    dialect: Dialect
+    rows: list[list[str]]
+    share: float
+
+
 def take_sample(content: Bytes) -> list[str]:
     """Return up to 100 whole lines from the first 64 KiB, or more where lines are long."""
     head = content[:_SAMPLE].tobytes()
@@ -46,86 +85,134 @@ def take_sample(content: Bytes) -> list[str]:
         head = content[:_LONG_LINES].tobytes()
     if len(head) < len(content):
         head = head[: head.rfind(b"\n")] if b"\n" in head else head
-    lines = [line.removesuffix("\r") for line in decode(head)[0].lstrip("\r\n").split("\n")[:_LINES]]
+    lines = re.split(r"\r\n|\n|\r", decode(head)[0].lstrip("\r\n"))[:_LINES]
     return lines if any(line.strip() for line in lines) else [decode(head)[0].strip() or "?"]
 
 
 def normalise(text: str, separator: str) -> str:
     """Put one character in the place of a separator of several."""
-    if separator == BLANKS:
-        return "\n".join(_UNIT.join(line.split()) for line in text.split("\n"))
-    return text if _is_simple(separator) else text.replace(separator, _UNIT)
+    if separator != BLANKS:
+        return text if _is_simple(separator) else text.replace(separator, _UNIT)
+    split = _FIELD.findall if '"' in text else str.split
+    return "\n".join(_UNIT.join(split(line)) for line in text.split("\n"))
+
+
+def restore(text: str, separator: str) -> str:
+    """Undo `normalise` in a line or field."""
+    return text if _is_simple(separator) else text.replace(_UNIT, separator)
 
 
 def _is_simple(separator: str) -> bool:
     return len(separator) == 1 and separator.isascii() and separator != BLANKS
 
 
-def is_number(text: str) -> bool:
-    """Whether a field spells a number, NaN and infinity included."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def sniff(
-    sample: list[str], separator: str | None, header: bool | None, source: str, fewest: int = 3
-) -> tuple[Dialect, list[list[str]], float]:
+    sample: list[str],
+    separator: str | None,
+    header: bool | None,
+    source: str,
+    known: Mapping[str, Sequence[str]] = RATINGS,
+) -> Sniffed:
     """Judge the layout by the first lines.
 
-    Returns it with the records of the sample, those of a header and of blank lines left out, and with the share of
-    them that have its width.
+    Parameters
+    ----------
+    sample
+        The lines.
+    separator, header
+        As the caller gave them, None to guess.
+    source
+        For messages.
+    known
+        Names that columns have, by role: two of them make a header.
 
     Raises
     ------
     ReadError
-        If no separator gives the fewest columns.
+        If no separator gives at least two columns.
     """
     if separator is not None:
         separator = separator.replace("\\t", "\t")
         if not separator or "\n" in separator or '"' in separator:
             raise ReadError(f"{source}: {separator!r} cannot be a separator")
-    best: tuple[float, Dialect, list[list[str]]] | None = None
-    for candidate in [separator] if separator else _SEPARATORS:
-        dialect = Dialect(candidate, 0, None)
-        rows = _rows(sample, dialect)
-        widths = Counter(map(len, rows))
-        width, count = widths.most_common(1)[0]
-        share = count / len(rows) if width >= fewest else 0
-        if best is None or share > best[0]:
-            best = share, Dialect(candidate, width, None), rows
-        if share == 1:
-            break
-    assert best is not None
-    share, dialect, rows = best
-    if not share:
-        raise ReadError(_no_columns(sample, rows, separator, source))
-    if header or (header is None and _has_header(rows)):
-        if len(rows[0]) != dialect.width:
-            raise ReadError(
-                f"{source}: its first line names {len(rows[0])} columns, {dialect.width} stand below: "
-                f"{', '.join(map(repr, rows[0][:6]))}"
-            )
-        return Dialect(dialect.separator, dialect.width, [name.strip() for name in rows[0]]), rows[1:], share
-    return dialect, rows, share
+    lines, comments, excel = _skip_comments(sample)
+    separator = separator or excel
+    best = _best([separator] if separator else list(_SEPARATORS), lines)
+    if best is None:
+        raise ReadError(_no_columns(lines, separator, source))
+    dialect, rows = best.dialect, best.rows
+    above = len(comments) + (excel is not None)
+    said = _commented_header(comments, dialect, known) if header is None else None
+    if said is not None:
+        return best._replace(dialect=replace(dialect, names=said, above=above))
+    if header is None and len(rows[0]) == dialect.width - 1 and _is_pivot_header(["", *rows[0]], rows[1:]):
+        rows = [["", *rows[0]], *rows[1:]]  # as R writes a matrix, with the names of its rows in front
+    if not (header or (header is None and _has_header(rows, known))):
+        return best._replace(dialect=replace(dialect, above=above))
+    names = [name.strip() for name in rows[0]]
+    if len(names) == dialect.width - 1 and _are_labels(rows[1:]):
+        names = ["", *names]  # as R's write.table has it, with the names of the rows in front
+    if len(names) != dialect.width:
+        raise ReadError(
+            f"{source}: its first line names {len(names)} columns, {dialect.width} stand below: "
+            f"{', '.join(map(repr, names[:6]))}; mend that line, or leave it out with header=False (--no-header)"
+        )
+    return Sniffed(replace(dialect, names=names, above=above + 1), rows[1:], best.share)
 
 
-def _rows(sample: list[str], dialect: Dialect) -> list[list[str]]:
-    lines = [normalise(line, dialect.separator) for line in sample]
+def _skip_comments(sample: list[str]) -> tuple[list[str], list[str], str | None]:
+    """Return the lines below comments, the comments, and the separator that Excel's first line names."""
+    lines = [line for line in sample if line.strip()] or sample
+    excel = _EXCEL.fullmatch(lines[0].strip())
+    if excel is not None and len(lines) > 1:
+        return lines[1:], [], excel[1]
+    count = next((place for place, line in enumerate(lines) if line.lstrip()[:1] not in ("#", "%")), 0)
+    return lines[count:], lines[:count], None
+
+
+def _best(candidates: list[str], lines: list[str]) -> Sniffed | None:
+    """Return the separator that cuts most lines into the same number of columns: three or more, else two."""
+    tries = []
+    for candidate in candidates:
+        rows = _rows(lines, Dialect(candidate, 0))
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        tries.append(Sniffed(Dialect(candidate, width), rows, count / len(rows)))
+    many = [one for one in tries if one.dialect.width >= 3]
+    best = max(many, key=lambda one: one.share, default=None)
+    if best is not None and best.share == 1:
+        return best
+    # Two columns are easily found in prose: they must be regular, and of numbers where only blanks separate them.
+    pairs = [one for one in tries if one.dialect.width == 2 and _are_pairs(one, len(candidates) == 1)]
+    pair = max(pairs, key=lambda one: one.share, default=None)
+    if pair is not None and (best is None or best.share < pair.share):
+        return pair
+    return best
+
+
+def _are_pairs(tried: Sniffed, told: bool) -> bool:
+    if told or tried.dialect.separator != BLANKS:
+        return told or tried.share > _REGULAR
+    below = tried.rows[1:] or tried.rows
+    return tried.share == 1 and all(is_number(cell) for row in below for cell in row)
+
+
+def _rows(lines: list[str], dialect: Dialect) -> list[list[str]]:
+    lines = [normalise(line, dialect.separator) + "\n" for line in lines]
     try:
-        found = list(csv.reader(lines, delimiter=dialect.delimiter))
+        records = list(csv.reader(lines, delimiter=dialect.delimiter))
     except csv.Error:  # a field of more than 128 KiB: an open quote, most likely
-        found = [line.split(dialect.delimiter) for line in lines]
-    return [fields for fields in found if any(field.strip() for field in fields)] or [[""]]
+        records = [line[:-1].split(dialect.delimiter) for line in lines]
+    if dialect.separator != dialect.delimiter:
+        records = [[restore(field, dialect.separator) for field in fields] for fields in records]
+    return [fields for fields in records if any(field.strip() for field in fields)] or [[""]]
 
 
-def _no_columns(sample: list[str], rows: list[list[str]], separator: str | None, source: str) -> str:
-    line = next(line for line in sample if line.strip())
+def _no_columns(lines: list[str], separator: str | None, source: str) -> str:
+    line = next((line for line in lines if line.strip()), "")
     shown = repr(line if len(line) <= 60 else line[:59] + "…")
     if separator:
-        columns = f"{len(rows[0])} column{'s' * (len(rows[0]) > 1)}, 3 expected"
+        count = len(_rows(lines, Dialect(separator, 0))[0])
+        columns = f"{count} column{'s' * (count > 1)}, 3 expected"
         return f"{source} has, with the separator {separator!r}, {columns}: {shown}"
     return (
         f"{source} has no three columns (user, item, rating) separated by tabs, commas, ';', '|', '::' or blanks: its "
@@ -133,15 +220,49 @@ def _no_columns(sample: list[str], rows: list[list[str]], separator: str | None,
     )
 
 
-def _has_header(rows: list[list[str]]) -> bool:
+def _commented_header(comments: list[str], dialect: Dialect, known: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """Return the names that the last comment holds, if it names the columns."""
+    if not comments:
+        return None
+    line = normalise(comments[-1].lstrip("#% \t"), dialect.separator)
+    names = [name.strip() for name in line.split(dialect.delimiter)]
+    return names if len(names) == dialect.width and len(find_roles(names, known)) >= 2 else None
+
+
+def _has_header(rows: list[list[str]], known: Mapping[str, Sequence[str]]) -> bool:
     first, rest = rows[0], rows[1:]
-    if any(is_number(field) for field in first):
-        return False
-    if len(by_name(first)) >= 2:
+    if any(map(is_number, first)):
+        return _is_pivot_header(first, rest)
+    if len(find_roles(first, known)) >= 2 or find_roles(first[1:2], {"title": known.get("title", ())}):
         return True
     # A header names columns of numbers: somewhere below a text stand numbers, almost without exception.
     for column, _ in enumerate(first):
-        below = [row[column] for row in rest if len(row) > column]
+        below = [row[column] for row in rest if len(row) > column and row[column].strip()]
         if below and sum(map(is_number, below)) > 0.8 * len(below):
             return True
-    return False
+    return _is_pivot_header(first, rest)
+
+
+def _is_pivot_header(first: list[str], rest: list[list[str]]) -> bool:
+    """Whether a line names the items of a wide table, some or all of them by numbers."""
+    names = [name.strip() for name in first[1:]]
+    rows = [row for row in rest if len(row) == len(first)]
+    cells = [cell.strip() for row in rows for cell in row[1:]]
+    if is_number(first[0]) or len(names) < 2 or not rows or not all(names) or len(set(names)) < len(names):
+        return False
+    labels = [row[0].strip() for row in rows]
+    if len(set(labels)) < len(labels) or not all(is_blank(cell) or is_number(cell) for cell in cells):
+        return False
+    values = [number_of(cell) for cell in cells if not is_blank(cell)]
+    if plain_name(first[0]) in ("", "id", *RATINGS["user"]) or not values:
+        return True
+    beyond = [name for name in names if not is_number(name) or not min(values) <= number_of(name) <= max(values)]
+    gaps = any(map(is_blank, cells))
+    return (
+        len(beyond) > 0.5 * len(names) or (gaps and len(names) > 2) or (len(names) > 3 and all(map(is_number, labels)))
+    )
+
+
+def _are_labels(rows: list[list[str]]) -> bool:
+    labels = [row[0] for row in rows if row]
+    return len(set(labels)) == len(labels)

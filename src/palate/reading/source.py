@@ -9,7 +9,6 @@ import lzma
 import os
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,43 +16,35 @@ from numpy.typing import NDArray
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.content import STDIN, read_content, source_name
 
-__all__ = ["Bytes", "decode", "open_text", "read_bytes"]
+__all__ = ["STDIN", "Bytes", "decode", "open_text", "read_bytes", "source_name"]
 
 Bytes = NDArray[np.uint8]
 
-# Below this a copy costs nothing; above, mapping spares a second copy of the file in memory.
-_MAPPED = 1 << 22
 _SAMPLE = 1 << 16
 
 
 def read_bytes(path: str | os.PathLike[str]) -> Bytes:
-    """Return the content of a file, decompressed if it is gzip, bzip2, xz, zstd or a zip of one file.
+    """Return the content of a file or of standard input ("-"), decompressed if it is gzip, bzip2, xz, zstd or a zip.
 
     Raises
     ------
     ReadError
-        If it is missing, a folder, not readable, empty, or damaged.
+        If it is missing, a folder, not readable, endless, empty, or damaged.
     """
-    try:
-        file = Path(path)
-        if file.is_dir():
-            raise ReadError(f"{path} is a directory: name the file in it")
-        if file.is_file() and file.stat().st_size >= _MAPPED:
-            content: Bytes = np.memmap(file, np.uint8, "r")
-        else:  # small, or a pipe
-            content = np.frombuffer(file.read_bytes(), np.uint8)
-    except FileNotFoundError as error:
-        raise ReadError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise ReadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    content = read_content(path)
     if not len(content):
-        raise ReadError(f"{path} is empty")
-    return _decompress(content, path)
+        raise ReadError(f"{source_name(path)} is empty")
+    return _decompress(content, source_name(path))
 
 
 def _unzip(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if "[Content_Types].xml" in archive.namelist():
+            raise ReadError("is a workbook of Excel or the like: save its sheet as CSV")
+        if any(name.endswith(".npy") for name in archive.namelist()):
+            raise ReadError("is an archive of NumPy or SciPy: load it there, and hand over the array or sparse matrix")
         names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
         if len(names) != 1:
             some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
@@ -104,50 +95,77 @@ _BINARY = {
     b"ARROW1": "is an Arrow file whose name does not end in .arrow: rename it",
     b"SQLite format 3\x00": "is an SQLite database: read it as sqlite:///{path} with a query",
     b"\x93NUMPY": "is a NumPy file: load it with numpy.load and hand over the array",
+    b"\x89HDF": "is an HDF5 file: load it, with pandas.read_hdf for example, and hand over the frame",
+    b"\x80\x04\x95": "is a pickle: load it if you trust it, and hand over the frame",
+    b"\x80\x05\x95": "is a pickle: load it if you trust it, and hand over the frame",
     b"%PDF": "is a PDF, not a table",
 }
-_MARKS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+# Byte order marks, the longer ones first.
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
 
 
 def open_text(path: str | os.PathLike[str]) -> Bytes:
     """Return the content of a text file, without a byte order mark and line ends at its end.
 
+    UTF-16 and UTF-32 become UTF-8.
+
     Raises
     ------
     ReadError
-        As `read_bytes`; and if it is UTF-16 or no text at all.
+        As `read_bytes`; and if it is no text at all.
     """
-    content = read_bytes(path)
+    name = source_name(path)
+    content = _marked(read_bytes(path), name)
     head = content[:_SAMPLE].tobytes()
     for magic, what in _BINARY.items():
         if head.startswith(magic):
-            raise ReadError(f"{path} {what.format(path=path)}")
-    _refuse_wide_characters(head, path)
+            raise ReadError(f"{name} {what.format(path=name)}")
+    _refuse_wide_characters(head, name)
     if len(head.translate(None, _CONTROLS)) < len(head):
         place = next(place for place, byte in enumerate(head) if byte in _CONTROLS)
-        raise ReadError(f"{path} is not text: its byte {place} is 0x{head[place]:02x}")
-    if head.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
+        raise ReadError(f"{name} is not text: its byte {place} is 0x{head[place]:02x}")
     if b"\n" not in head and b"\r" in head:  # lines as on an old Macintosh
         content = np.where(content == 13, np.uint8(10), content)
     end = len(content)
     while end and content[end - 1] in b"\r\n":
         end -= 1
     if not head.strip() or not end:
-        raise ReadError(f"{path} is empty: it holds nothing but blanks")
+        raise ReadError(f"{name} is empty: it holds nothing but blanks")
     return content[:end]
 
 
-def _refuse_wide_characters(head: bytes, path: Any) -> None:
-    found = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
-    if found is None and b"\x00" in head[:256]:
-        # Without a mark: every second byte of Latin text in UTF-16 is a NUL.
-        odd, even = head[1:256:2].count(0), head[0:256:2].count(0)
-        size = len(head[:256]) // 2
-        found = "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
-    if found:
-        raise ReadError(f"{path} is {found} text: convert it first (iconv -f {found} -t UTF-8 {path} > converted.txt)")
+def _marked(content: Bytes, name: str) -> Bytes:
+    """Decode text as its byte order mark says."""
+    head = content[:4].tobytes()
+    encoding = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
+    if encoding is None:
+        return content
+    if encoding == "utf-8-sig":
+        return content[3:]
+    try:
+        return np.frombuffer(content.tobytes().decode(encoding).encode(), np.uint8)
+    except UnicodeError as error:
+        raise ReadError(f"{name} is damaged: it begins as {encoding.upper()} and is none ({error})") from error
+
+
+def _refuse_wide_characters(head: bytes, name: str) -> None:
+    if b"\x00" not in head[:256]:
+        return
+    # Without a mark: every second byte of Latin text in UTF-16 is a NUL.
+    odd, even = head[1:256:2].count(0), head[0:256:2].count(0)
+    size = len(head[:256]) // 2
+    encoding = "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
+    if encoding:
+        raise ReadError(
+            f"{name} is {encoding} text: convert it first (iconv -f {encoding} -t UTF-8 {name} > converted.txt)"
+        )
 
 
 def decode(data: bytes) -> tuple[str, str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from palate.errors import MissingExtraError, ReadError
-from palate.reading.columns import Column
-from palate.reading.frames import make_table
-from palate.reading.table import Table, from_objects
+from palate.reading.objects import from_objects
+from palate.reading.raw import RawTable, from_columns
 
 __all__ = ["is_url", "read_sql"]
 
@@ -24,7 +22,7 @@ def is_url(source: object) -> bool:
     return isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
 
 
-def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Table:
+def read_sql(address: str, query: str | None) -> RawTable:
     """Run a query on a database and read its rows. Nothing is ever committed.
 
     Parameters
@@ -33,8 +31,6 @@ def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Tab
         A SQLAlchemy URL such as "sqlite:///ratings.db" or "postgresql://user:password@host/database".
     query
         A SELECT.
-    told
-        Role → name or position of its column.
 
     Raises
     ------
@@ -78,7 +74,8 @@ def read_sql(address: str, query: str | None, told: Mapping[str, Column]) -> Tab
             if isinstance(secret, str) and secret:
                 reason = reason.replace(secret, "***")
         raise ReadError(f"{source}: {reason}") from error
-    return make_table(names, lambda position: from_objects(columns[position]), told, source)
+    series = [from_objects(column) for column in columns]
+    return from_columns(names, series.__getitem__, len(names), source)
 
 
 def _look_for_file(url: Any, source: str) -> None:

@@ -1,80 +1,280 @@
-"""Jester's wide layout: a row a user, first how many items were rated, then a column an item, 99 = not rated."""
+"""The wide layout: a row a user, a column an item, as spreadsheets, pivot tables and matrices have it.
+
+The first column holds the ids of the users; or, as in Jester's spreadsheets, counts how many items each user rated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
-from palate.reading.lines import Body, read_strings
-from palate.reading.sniff import is_number
-from palate.reading.table import Table, as_ids
+from palate.reading.columns import column_position
+from palate.reading.id_columns import as_ids, padding_note
+from palate.reading.names import RATINGS, find_roles, is_index_name, plain_name
+from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
+from palate.reading.raw import Part, RawTable, Wanted
+from palate.reading.table import Table
 
-__all__ = ["counts_match", "read_wide"]
+__all__ = ["looks_wide", "read_wide"]
 
 # A long table has a few columns more than three at most, and could match by chance.
 _FEWEST_ITEMS = 6
 _REGULAR = 0.9
+_JESTER = 99.0
+# Ratings on a scale of steps have few values, and no large ones.
+_VALUES, _LARGEST = 30, 101
+_COUNTS = ("count", "counts", "n", "number", "total", "rated", "nratings", "numratings", "ratingcount")
 
 
-def counts_match(rows: Sequence[Sequence[str]], missing: float) -> bool:
-    """Whether the first column of nearly all rows counts the other columns that are not `missing`."""
-    return bool(rows) and sum(_count_matches(row, missing) for row in rows) >= _REGULAR * len(rows)
-
-
-def _count_matches(row: Sequence[str], missing: float) -> bool:
-    cells = [cell for cell in row if cell.strip()]
-    if len(row) <= _FEWEST_ITEMS or not cells or not row[0].strip() or not all(map(is_number, cells)):
-        return False
-    return float(row[0]) == sum(float(cell) != missing for cell in cells[1:])
-
-
-def read_wide(body: Body, missing: float) -> Table:
-    """Read a text in the wide layout: user ids are the numbers of the rows, item ids those of the columns, from 1.
-
-    A header names the items. Empty cells are not rated either. A cell that is no number becomes a rating that is text,
-    for others to judge.
+def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
+    """Whether the first rows of a table look like the wide layout, and like no other.
 
     Raises
     ------
     ReadError
-        If some line has another number of columns.
+        If they look like both.
     """
-    names, items = body.dialect.names, body.dialect.width - 1
-    columns, line, encoding = read_strings(body, range(items + 1))
-    cells = pl.DataFrame(columns)
+    told = set(wanted.columns()) - {"time"}
+    if told - {"user"} or raw.width < 3 or not raw.sample:
+        return False
+    roles = {role for role, position in find_roles(raw.names or ()).items() if _is_whole(raw, position)} - {"time"}
+    if not told and len(roles) < 2 and counts_match(raw.sample, wanted.missing):
+        return True
+    if raw.names is None or (wanted.user is False and not told):
+        return False
+    labels = column_position(raw, wanted.user, "user") if wanted.user not in (None, False) else _labels(raw)
+    names = [name for position, name in enumerate(raw.names) if position != labels]
+    numbered = all(map(is_number, names)) and not is_number(raw.names[labels])
+    if not numbered and roles - ({"item"} if _is_turned(raw, labels) else {"user"}):
+        return False
+    ids = [row[labels].strip() for row in raw.sample if len(row) == raw.width]
+    if len(set(ids)) < len(ids) or not all(ids):
+        return False
+    cells = [
+        [cell.strip() for at, cell in enumerate(row) if at != labels] for row in raw.sample if len(row) == raw.width
+    ]
+    if not cells or not all(is_blank(cell) or is_number(cell) for row in cells for cell in row):
+        return False
+    if numbered:
+        return True
+    gaps = any(_is_gap(cell, wanted.missing) for row in cells for cell in row)
+    if not _alike(cells, wanted.missing, gaps):
+        return False
+    if raw.width == 3 and not gaps:
+        if len(ids) < 3:
+            return False
+        raise ReadError(
+            f"{raw.source} may hold a rating in each row or a user in each row: say layout='long' or layout='wide' "
+            "(--layout long|wide)"
+        )
+    return True
+
+
+def _is_whole(raw: RawTable, position: int) -> bool:
+    """Whether a column has no gaps in the sample, as columns of ids have none."""
+    return not any(is_blank(row[position]) for row in raw.sample if position < len(row))
+
+
+def _labels(raw: RawTable) -> int:
+    return 0 if raw.index is None else raw.index
+
+
+def _is_gap(cell: str, missing: float | None) -> bool:
+    return is_blank(cell) or (missing is not None and number_of(cell) == missing)
+
+
+def _alike(cells: Sequence[Sequence[str]], missing: float | None, gaps: bool) -> bool:
+    """Whether the columns share one scale, as the ratings of different items do; a few values do where there are gaps.
+
+    A long table has no gaps in its columns of ids.
+    """
+    columns = [
+        [number_of(cell) for cell in column if not _is_gap(cell, missing)] for column in zip(*cells, strict=True)
+    ]
+    columns = [column for column in columns if column]
+    values = {value for column in columns for value in column}
+    if len(columns) < 2:
+        return False
+    low, high = min(values), max(values)
+    if len(values) <= _VALUES and high - low <= _LARGEST and abs(high) <= _LARGEST:
+        return gaps or _overlap(columns)
+    spans = [max(column) - min(column) for column in columns if len(column) > 1]
+    return bool(spans) and sum(span >= 0.2 * (high - low) for span in spans) >= _REGULAR * len(spans)
+
+
+def _overlap(columns: Sequence[Sequence[float]]) -> bool:
+    """Whether no column lies beside all the others."""
+    ends = [(min(column), max(column)) for column in columns]
+    for place, (low, high) in enumerate(ends):
+        others = ends[:place] + ends[place + 1 :]
+        if low > max(end[1] for end in others) or high < min(end[0] for end in others):
+            return False
+    return True
+
+
+def counts_match(rows: Sequence[Sequence[str]], missing: float | None, share: float = _REGULAR) -> bool:
+    """Whether the first column of nearly all rows counts the other columns that are not `missing`."""
+    absent = _JESTER if missing is None else missing
+    return bool(rows) and sum(_count_matches(row, absent) for row in rows) >= share * len(rows)
+
+
+def _count_matches(row: Sequence[str], missing: float, fewest: int = _FEWEST_ITEMS) -> bool:
+    cells = [cell for cell in row if cell.strip()]
+    if len(row) <= fewest or not cells or not row[0].strip() or not all(map(is_number, cells)):
+        return False
+    return number_of(row[0]) == sum(number_of(cell) != missing for cell in cells[1:])
+
+
+def read_wide(raw: RawTable, wanted: Wanted) -> Table:
+    """Read a table in the wide layout. Cells that are blank, NaN or `missing` are not rated.
+
+    Where no column holds the ids of the users, the ids are the numbers of the rows; where there are no names, the ids
+    of the items are the numbers of their columns. A cell that is no number becomes a rating that is text, for others to
+    judge.
+
+    Raises
+    ------
+    ReadError
+        If it is not clear whether the first column holds ids.
+    SettingsError
+        If columns of items, ratings or times are named.
+    """
+    named = [role for role, column in wanted.columns().items() if role != "user" and column is not False]
+    if named:
+        raise SettingsError(f"a wide table has no {named[0]} column: leave out {named[0]}= or layout='wide'")
+    kind, labels = _first_column(raw, wanted)
+    positions = [position for position in range(raw.width) if position != labels]
+    part = raw.read([*([] if labels is None else [labels]), *positions])
+    cells = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(part.columns)])
+    label_column = None if labels is None else part.columns[0]
+    if labels is not None:
+        cells = cells.drop("0")
+    missing = wanted.missing if wanted.missing is not None or kind != "counts" else _JESTER
+    rated, ratings = _cells(cells, missing)
+    user, item = np.divmod(np.flatnonzero(rated), len(positions))
+    notes = [_note(raw, kind, labels, len(positions), missing), *part.notes]
+    users, padding = _users(raw, kind, label_column, part, cells.height)
+    notes += padding
+    if kind == "counts" and label_column is not None:
+        notes += _miscounts(label_column, rated, part)
+    columns = {
+        "user": users.gather(user),
+        "item": _items(raw, kind, positions).gather(item),
+        "rating": ratings,
+    }
+    if _is_turned(raw, labels):
+        notes.append(f"its rows are items, as the name {raw.name(labels or 0)!r} says, and its columns users")
+        columns["user"], columns["item"] = columns["item"], columns["user"]
+    names = None if raw.names is None else [raw.names[position] for position in positions]
+
+    def locate(row: int) -> str:
+        column = f"column {positions[item[row]] + 1}" if names is None else f"column {names[item[row]]!r}"
+        return f"{part.locate(int(user[row]))}, {column}"
+
+    return Table(pl.DataFrame(columns), raw.source, tuple(notes), locate, part.bad)
+
+
+def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:
+    """Say what the column of labels holds ("ids", "counts", or "none" if there is none), and where it is."""
+    if wanted.user is False:
+        return "none", None
+    if wanted.user is not None:
+        return "ids", column_position(raw, wanted.user, "user")
+    if raw.index is not None:
+        return "ids", raw.index
+    absent = _JESTER if wanted.missing is None else wanted.missing
+    matches = sum(_count_matches(row, absent, 1) for row in raw.sample)
+    first = "" if raw.names is None else plain_name(raw.names[0])
+    known = raw.names is not None and (is_index_name(raw.names[0]) or first in RATINGS["user"] or first == "id")
+    if matches > 0.5 * len(raw.sample) and raw.sample and not known:
+        return "counts", 0
+    if raw.names is not None:
+        return "ids", 0
+    values = [row[0].strip() for row in raw.sample if row]
+    if not all(map(is_number, values)):
+        return ("none", None) if all(is_blank(value) or is_number(value) for value in values) else ("ids", 0)
+    rest = [number_of(cell) for row in raw.sample for cell in row[1:] if is_number(cell) and not is_blank(cell)]
+    numbers = [number_of(value) for value in values]
+    distinct = len(set(numbers)) == len(numbers) and all(value.is_integer() for value in numbers)
+    if not distinct:
+        return "none", None
+    if rest and (max(numbers) > max(rest) or min(numbers) < min(rest)):
+        return "ids", 0
+    raise ReadError(
+        f"{raw.source}: does the first column hold the ids of the users, or ratings? Say user=0 if ids, user=False if "
+        "ratings"
+    )
+
+
+def _cells(cells: pl.DataFrame, missing: float | None) -> tuple[NDArray[np.bool_], pl.Series]:
+    """Return which cells are rated (rows x columns), and their ratings, row after row."""
     numbers = cells.select(pl.all().cast(pl.Float32, strict=False))
-    if _nulls(numbers) > _nulls(cells):
-        numbers = cells.select(pl.all().str.strip_chars().cast(pl.Float32, strict=False))
-    values = numbers.to_numpy(order="c")
-    rated = values != np.float32(missing)
-    if _nulls(cells):
-        rated &= cells.select(pl.all().is_not_null()).to_numpy()
-    place = np.flatnonzero(rated[:, 1:])
-    user, item = np.divmod(place, items)
-    rating = pl.Series(values[:, 1:][rated[:, 1:]])
-    if _nulls(numbers) > _nulls(cells):
-        rating = pl.Series(cells.to_numpy()[:, 1:][rated[:, 1:]], dtype=pl.String)
-    what = f"a row a user, first the count of ratings, then {items} items, {missing:g} is not rated"
-    notes = [f"wide layout: {what} (say --layout long if it is not)"]
-    wrong = np.flatnonzero(values[:, 0] != rated[:, 1:].sum(axis=1))
-    if len(wrong):
-        notes.append(f"{len(wrong)} rows hold another number of ratings than they count, {line(int(wrong[0]))} first")
-    frame = pl.DataFrame(
-        {
-            "user": user + 1,
-            "item": item + 1 if names is None else as_ids(pl.Series(names[1:]), body.source).gather(item),
-            "rating": rating,
-        }
-    )
-    return Table(
-        frame,
-        body.source,
-        (*notes, *filter(None, [encoding])),
-        lambda row: f"{line(int(user[row]))}, column {item[row] + 2}",
-    )
+    is_text = False
+    for name, column, values in zip(cells.columns, cells, numbers, strict=True):
+        if values.null_count() > column.null_count():
+            read, _ = to_numbers(_without_blanks(column.cast(pl.String)))
+            is_text |= read.dtype == pl.String
+            values = (read.str.strip_chars() if read.dtype == pl.String else read).cast(pl.Float32, strict=False)
+            cells, numbers = cells.with_columns(read.alias(name)), numbers.with_columns(values.alias(name))
+    matrix = numbers.to_numpy(order="c")
+    rated = ~np.isnan(matrix)  # as which missing values come as well
+    if is_text:
+        rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
+        rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
+    if missing is not None:
+        rated &= matrix != np.float32(missing)
+    if not is_text:
+        return rated, pl.Series(matrix[rated])
+    words: NDArray[Any] = cells.select(pl.all().cast(pl.String)).to_numpy()
+    return rated, pl.Series(words[rated], dtype=pl.String)
 
 
-def _nulls(frame: pl.DataFrame) -> int:
-    return sum(column.null_count() for column in frame)
+def _without_blanks(text: pl.Series) -> pl.Series:
+    words = text.unique().drop_nulls().to_list()
+    nothing = [word for word in words if is_blank(word)]
+    return text.replace(nothing, [None] * len(nothing)) if nothing else text
+
+
+def _users(raw: RawTable, kind: str, labels: pl.Series | None, part: Part, height: int) -> tuple[pl.Series, list[str]]:
+    if kind != "ids" or labels is None:
+        first = 1 if kind == "counts" else raw.first
+        return pl.int_range(first, first + height, eager=True), []
+    ids = as_ids(labels, raw.source, part.padded)
+    if part.padded is None or ids.dtype != pl.String:
+        return ids, []
+    return ids, padding_note(labels, ids, "user")
+
+
+def _items(raw: RawTable, kind: str, positions: Sequence[int]) -> pl.Series:
+    if raw.names is not None:
+        return as_ids(pl.Series([raw.names[position].strip() for position in positions]), raw.source)
+    first = raw.first if kind == "none" else 1
+    return pl.int_range(first, first + len(positions), eager=True)
+
+
+def _is_turned(raw: RawTable, labels: int | None) -> bool:
+    """Whether a column of labels has a name that items have: then the rows are items, and the columns users."""
+    return raw.names is not None and labels is not None and [*find_roles([raw.names[labels]])] == ["item"]
+
+
+def _note(raw: RawTable, kind: str, labels: int | None, items: int, missing: float | None) -> str:
+    users = {
+        "counts": "first the count of ratings",
+        "none": "users are numbered",
+        "ids": f"user ids in column {raw.name(labels or 0)!r}",
+    }[kind]
+    absent = "blank cells are not rated" if missing is None else f"{missing:g} is not rated"
+    return f"wide layout: a row a user, {users}, then {items} items, {absent} (say --layout long if it is not)"
+
+
+def _miscounts(labels: pl.Series, rated: NDArray[np.bool_], part: Part) -> list[str]:
+    counts = labels.cast(pl.Float64, strict=False).to_numpy()
+    wrong = np.flatnonzero(counts != rated.sum(axis=1))
+    if not len(wrong):
+        return []
+    return [f"{len(wrong)} rows hold another number of ratings than they count, {part.locate(int(wrong[0]))} first"]

@@ -34,9 +34,9 @@ HEADS = ("popularity", "ease", "implicit")
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 # A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
 _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
-# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs: all of them if the first are
-# worse than the best head by less than this share of its NDCG.
-_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1), (0.03, 0.3), (0.1, 0.1)), 0.1
+# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
+# first is worse than the best head by less than this share of its NDCG.
+_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
 _PILOT_SWEEPS = 8
 # Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
 _SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
@@ -44,6 +44,7 @@ _SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
 _EASE_ITEMS = 20_000
 # The chances are learnt from users with this number of pairs, of which so many are taken beside the choices.
 _CALIBRATION_CELLS, _OTHER_PAIRS = 5_000_000, 200_000
+_NEWTON_STEPS, _STILL = 50, 1e-8
 # A head with more settings must be better by this number of standard errors.
 _SURE = 1.0
 
@@ -300,7 +301,8 @@ def _judged(
         if likes is None:
             return [chances]
         # The order of logarithms is that of products.
-        chances, liking = np.log(chances), np.log(np.maximum(likes(users), 1e-30)).astype(np.float32)
+        chances = np.log(np.maximum(chances, np.float32(1e-30)))
+        liking = np.log(np.maximum(likes(users), 1e-30)).astype(np.float32)
         return [chances + np.float32(power) * liking for power in powers]
 
     return _Contender(name, settings, head, calibration, lists.ndcg(interest, run))
@@ -344,14 +346,30 @@ def _calibrated(head: ChoiceHead, lists: HeldOutLists) -> ChanceCalibration:
 
 
 def _logistic(design: Doubles, target: Doubles) -> Doubles:
-    """Return the weights of a logistic regression, by Newton's method with a slight pull towards zero."""
-    weights, pull = np.zeros(design.shape[1]), 1e-3 * np.eye(design.shape[1])
-    weights[0] = np.log((target.sum() + 0.5) / (len(target) - target.sum() + 0.5))
-    for _ in range(50):
-        chances = 1 / (1 + np.exp(-(design @ weights)))
-        slope = design.T @ (target - chances) - pull @ weights
-        step = np.linalg.solve((design.T * (chances * (1 - chances))) @ design + pull, slope)
-        weights += step
-        if np.abs(step).max() < 1e-8:
+    """Return the weights of a logistic regression, by Newton's method with a slight pull towards zero.
+
+    A step that would lower the likelihood is halved until it raises it.
+    """
+    from scipy.special import expit
+
+    weights, pull = np.zeros(design.shape[1]), 1e-3
+    weights[0] = log((target.sum() + 0.5) / (len(target) - target.sum() + 0.5))
+
+    def objective(weights: Doubles) -> float:
+        log_odds = design @ weights
+        return float(target @ log_odds - np.logaddexp(0, log_odds).sum() - pull / 2 * weights @ weights)
+
+    reached = objective(weights)
+    for _ in range(_NEWTON_STEPS):
+        chances = expit(design @ weights)
+        slope = design.T @ (target - chances) - pull * weights
+        curvature = (design.T * (chances * (1 - chances))) @ design + pull * np.eye(len(weights))
+        step = np.linalg.solve(curvature, slope)
+        while (value := objective(weights + step)) < reached and np.abs(step).max() > _STILL:
+            step /= 2
+        if value < reached:
+            break
+        weights, reached = weights + step, value
+        if np.abs(step).max() <= _STILL:
             break
     return weights

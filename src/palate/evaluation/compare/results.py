@@ -13,11 +13,20 @@ from numpy.typing import NDArray
 
 from palate.evaluation.bootstrap import PairedDifference, compare_users
 from palate.evaluation.evaluate import Evaluation, Scores, known_values
+from palate.tabular import Tabular
 
 __all__ = ["LIST_METRIC", "Comparison", "SolverResult", "SplitResult", "summarize"]
 
 Floats = NDArray[np.float64]
 
+# Columns of a comparison beside its scores, and the attributes of a `SolverResult` that they show.
+_FURTHER_COLUMNS = {
+    "rmse_error": "error",
+    "difference": "difference",
+    "difference_error": "difference_error",
+    "seconds": "seconds",
+    "failure": "failure",
+}
 #: By which measure lists are compared.
 LIST_METRIC = "ndcg@10"
 
@@ -108,8 +117,8 @@ class SolverResult:
         }
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """Solvers on the same splits.
 
     Attributes
@@ -134,6 +143,23 @@ class Comparison:
 
     def __getitem__(self, name: str) -> SolverResult:
         return next(solver for solver in self.solvers if solver.name == name)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for each solver: its scores, their error, the difference to the reference, the seconds."""
+        names = list(dict.fromkeys(name for solver in self.solvers for name in solver.scores))
+        columns: dict[str, list[Any]] = {"solver": [solver.name for solver in self.solvers]}
+        columns |= {name: [solver.scores.get(name) for solver in self.solvers] for name in names}
+        for name, attribute in _FURTHER_COLUMNS.items():
+            columns[name] = [getattr(solver, attribute) for solver in self.solvers]
+        return columns
+
+    def shown_columns(self) -> dict[str, list[Any]]:
+        """Return the columns that have values."""
+        return {name: values for name, values in self.columns().items() if any(v is not None for v in values)}
+
+    def heading(self) -> str:
+        """Say on how many splits the solvers were judged."""
+        return f"{len(self.solvers)} solvers on {self.splits} split{'s' * (self.splits != 1)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values."""

@@ -18,7 +18,9 @@ from palate.evaluation.lists import LIST_BASELINES, BlockScores, FoldedIn, ListB
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BASELINES, SOLVERS, Solver
+from palate.solvers.progress import quietly
 from palate.splits import Split, UserSplit
 
 __all__ = ["compare", "solvers_to_compare"]
@@ -179,7 +181,8 @@ def _fit_and_judge(
 
 
 def _named(split: Any) -> Split | UserSplit:
-    return split if isinstance(split, UserSplit) else Split._make(split)
+    parts = map(ratings_of, split)
+    return UserSplit._make(parts) if isinstance(split, UserSplit) else Split._make(parts)
 
 
 def _training_part(solver: Contestant, split: Split | UserSplit) -> Ratings:
@@ -199,7 +202,8 @@ def _judge(
 def _fit(solver: Contestant, train: Ratings, liked: float | None, threads: int | None) -> Model | BlockScores:
     if isinstance(solver, ListBaseline):
         return solver.fit(train, liked=liked, threads=threads)
-    model = solver.fit(train, threads=threads)
+    with quietly():
+        model = solver.fit(train, threads=threads)
     if isinstance(model, Model) and model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model

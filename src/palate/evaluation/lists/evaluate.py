@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import SettingsError
+from palate.cached import cached_property
+from palate.errors import PalateWarning, SettingsError
 from palate.evaluation.lists.baselines import list_baselines
 from palate.evaluation.lists.measures import CutMetric, default_metrics, parse_metrics
 from palate.evaluation.lists.ranked import DRAWN, RankedLists, Recommender, offers, rank
@@ -255,7 +255,7 @@ def _warn(names: list[str]) -> str:
         f"{', '.join(names)}: ranked among {DRAWN} drawn items instead of the whole catalogue. Such figures are "
         "flattering and can order recommenders differently (Krichene, Rendle 2020): compare them with old papers only"
     )
-    warnings.warn(text, UserWarning, stacklevel=3)
+    warnings.warn(text, PalateWarning, stacklevel=3)
     return text
 
 

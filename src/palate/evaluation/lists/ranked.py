@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.cached import cached_property
 from palate.errors import DataError
 from palate.evaluation.lists.task import Indices, ListTask
 from palate.evaluation.metrics.ranking import auc

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import SettingsError
 from palate.model import Predicts
 from palate.ratings import Ratings, RatingScale, Vocabulary

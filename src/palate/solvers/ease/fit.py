@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from palate.errors import DataError
 from palate.model import Model
 from palate.model.choice import WeightsHead
 from palate.ratings import Ratings, RatingScale
@@ -18,6 +19,8 @@ from palate.solvers.session import Epoch, Session
 
 __all__ = ["EASEFit"]
 
+# The regularization where nothing can be held out.
+_FEW_RATINGS = 300.0
 # The training error is measured on the choices of this number of users.
 _USERS = 1000
 
@@ -27,13 +30,17 @@ class EASEFit:
 
     def __init__(self, solver: EASE, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
+        if solver.liked is not None and not (self.ratings.rating >= np.float32(solver.liked)).any():
+            raise DataError(f"no rating is at least {solver.liked:g}, so there are no choices: lower liked (--liked)")
 
     def go(self, resume: bool) -> Model:
         """Fit the weights between items; return the model."""
         started, solver, tried = time.perf_counter(), self.solver, dict[float, float]()
         if solver.regularization is None:
-            lists = HeldOutLists.of(self.ratings, solver.liked, seed=solver.seed)
-            regularization, tried = choose_regularization(lists, solver, self.session.run)
+            regularization, tried = _FEW_RATINGS, {}
+            if len(self.ratings) > 1:
+                lists = HeldOutLists.of(self.ratings, solver.liked, seed=solver.seed)
+                regularization, tried = choose_regularization(lists, solver, self.session.run)
             solver = replace(solver, regularization=regularization)
         head = fit_ease(self.ratings, solver, self.session.run)
         self.session.report(

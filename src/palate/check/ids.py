@@ -1,0 +1,62 @@
+"""What may be wrong with ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.check.findings import EXAMPLES, Finding, many
+from palate.check.values import STEPS
+from palate.lazy import pl
+from palate.ratings import Vocabulary
+
+__all__ = ["rated_once", "strange_ids"]
+
+
+def strange_ids(side: Vocabulary) -> Iterator[Finding]:
+    """Find ids that look like ratings, or that differ only in their spelling."""
+    if len(side) == 1:
+        message = (
+            f"there is only one {side.kind}, {side[0]!r}: what {side.kind}s have in common cannot be learnt from it"
+        )
+        yield Finding("error", f"one-{side.kind}", message, 1)
+    if not side.is_text:
+        return
+    ids = pl.Series(side.ids.tolist(), dtype=pl.String)
+    numbers = ids.cast(pl.Float64, strict=False)
+    if len(ids) <= 2 * STEPS and not numbers.null_count() and bool((numbers != numbers.round()).any()):
+        message = f"the {side.kind} ids look like ratings ({len(ids)} such as {side[0]!r}): are columns swapped?"
+        yield Finding("warning", "ratings-as-ids", message, len(ids))
+        return
+    plain = (
+        ids.str.strip_chars()
+        .str.to_lowercase()
+        .str.replace(r"^([+-]?\d+)\.0+$", "$1")
+        .str.replace(r"^([+-]?)0+(\d+)$", "$1$2")
+        .str.strip_prefix("+")
+    )
+    alike = ids.filter(plain.is_duplicated())
+    if len(alike):
+        first = plain.filter(plain.is_duplicated())[0]
+        some = ids.filter(plain == first).to_list()[:EXAMPLES]
+        message = (
+            f"{len(alike):,} {side.kind} ids differ from others only by blanks, case or the spelling of a number, such "
+            "as " + " and ".join(map(repr, some))
+        )
+        yield Finding("warning", f"similar-{side.kind}s", message, len(alike))
+
+
+def rated_once(kind: str, counts: NDArray[np.int64]) -> Iterator[Finding]:
+    """Find users or items with a single rating."""
+    once = int((counts == 1).sum())
+    if kind == "user" and once == len(counts) > 1:
+        message = (
+            "every user has exactly one rating: is the user column right? Name the columns with user=, item=, rating= "
+            "(--columns)"
+        )
+        yield Finding("warning", "users-once", message, once)
+    elif once:
+        verb = "has" if once == 1 else "have"
+        yield Finding("note", f"{kind}s-once", f"{many(once, kind)} {verb} one rating only", once)

@@ -1,0 +1,151 @@
+"""Names that columns have in other people's tables, and the roles that they tell."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+__all__ = ["CATALOGUE", "RATINGS", "find_column", "find_roles", "is_index_name", "plain_name"]
+
+# Names in order of preference, as `plain_name` spells them. English first, then German, French, Spanish, Portuguese,
+# Italian and Dutch.
+_USER = (
+    "user", "u", "reviewer", "rater", "customer", "client", "member", "person", "reader", "visitor", "account",
+    "profile", "subscriber", "buyer", "shopper", "purchaser", "consumer", "viewer", "listener", "player", "gamer",
+    "guest", "patient", "student", "learner", "voter", "judge", "participant", "household", "respondent", "session",
+    "cookie", "device", "username", "useremail", "email", "login", "author", "who",
+    "benutzer", "nutzer", "anwender", "kunde", "kunden", "kaufer", "kaeufer", "leser", "mitglied", "teilnehmer",
+    "besteller", "besucher", "hoerer", "horer", "zuschauer", "spieler",
+    "utilisateur", "usager", "acheteur", "lecteur", "membre", "abonne", "spectateur", "joueur",
+    "usuario", "cliente", "comprador", "lector", "miembro", "socio", "jugador",
+    "utilizador", "leitor", "membro", "jogador", "utente", "acquirente", "lettore", "giocatore",
+    "gebruiker", "klant", "koper", "lezer", "lid", "speler",
+)  # fmt: skip
+_ITEM = (
+    "item", "i", "movie", "film", "joke", "product", "book", "parentasin", "asin", "isbn", "sku", "stock", "article",
+    "track", "song", "artist", "album", "game", "anime", "manga", "recipe", "business", "restaurant", "place", "gmap",
+    "poi", "venue", "location", "hotel", "listing", "show", "series", "video", "clip", "podcast", "episode", "app",
+    "course", "content", "news", "post", "page", "paper", "document", "doc", "story", "quote", "beer", "wine", "food",
+    "dish", "drink", "brand", "goods", "good", "merchandise", "ean", "upc", "gtin", "work", "object", "thing", "entity",
+    "offer", "service", "job", "property", "url", "title", "what",
+    "artikel", "produkt", "ware", "buch", "titel", "spiel", "lied", "stuck", "stueck", "gericht", "rezept", "serie",
+    "produit", "livre", "oeuvre", "titre", "jeu", "chanson", "recette", "plat", "morceau",
+    "articulo", "producto", "libro", "pelicula", "titulo", "juego", "cancion", "receta", "obra",
+    "artigo", "produto", "livro", "filme", "jogo", "musica", "receita", "articolo", "prodotto", "titolo", "gioco",
+    "canzone", "ricetta", "product", "boek", "spel", "liedje", "nummer",
+)  # fmt: skip
+_RATING = (
+    "rating", "ratings", "r", "score", "stars", "star", "starrating", "rate", "rated", "overall", "overallrating",
+    "grade", "mark", "vote", "points", "point", "preference", "pref", "feedback", "opinion", "evaluation", "bookrating",
+    "userrating", "movierating", "moviescore", "userscore", "reviewscore", "reviewrating", "reviewstars",
+    "reviewoverall", "ratingvalue", "ratingscore", "itemrating", "liked", "like", "thumb", "thumbs", "sentiment",
+    "value", "howmuch",
+    "bewertung", "wertung", "sterne", "punkte", "punktzahl", "zensur", "urteil", "stern",
+    "evaluation", "etoiles", "etoile", "appreciation", "avis", "notation",
+    "puntuacion", "calificacion", "valoracion", "estrellas", "voto", "nota",
+    "pontuacao", "classificacao", "avaliacao", "estrelas", "valutazione", "punteggio", "stelle", "giudizio",
+    "beoordeling", "waardering", "cijfer", "sterren", "punten", "oordeel",
+    "note",
+    # Of events: how often, or how much.
+    "weight", "count", "counts", "plays", "playcount", "playcounts", "listens", "listencount", "frequency", "freq",
+    "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "strength", "interaction",
+    "interactions", "anzahl", "menge", "nombre", "quantite", "cantidad", "quantidade", "quantita", "aantal",
+)  # fmt: skip
+_TIME = (
+    "timestamp", "unixtimestamp", "unixreviewtime", "unixtime", "epoch", "epochtime", "time", "ts", "datetime",
+    "ratedat", "ratingtime", "ratingtimestamp", "ratingdate", "reviewtime", "reviewdate", "eventtime", "eventtimestamp",
+    "eventdate", "orderdate", "ordertime", "invoicedate", "purchasedate", "transactiondate", "visittime", "created",
+    "createdat", "createdon", "createdtime", "creationdate", "creationtime", "updatedat", "modifiedat", "dateadded",
+    "timeadded", "date", "day", "t", "when", "year",
+    "zeit", "datum", "zeitstempel", "zeitpunkt", "uhrzeit", "bestelldatum", "horodatage", "heure", "fecha", "hora",
+    "fechahora", "marcadetiempo", "data", "dataora", "datahora", "tijd", "tijdstip", "tijdstempel",
+)  # fmt: skip
+# What every row of a table of ratings tells.
+RATINGS: Mapping[str, Sequence[str]] = {"user": _USER, "item": _ITEM, "rating": _RATING, "time": _TIME}
+# Names of items that are titles or texts in a catalogue.
+_NO_IDS = ("title", "titel", "titre", "titulo", "titolo", "content")
+# What a catalogue tells of every item.
+CATALOGUE: Mapping[str, Sequence[str]] = {
+    "id": ("item", "id", *(name for name in _ITEM if name not in _NO_IDS)),
+    "title": (
+        "title", "name", "movietitle", "booktitle", "producttitle", "itemtitle", "itemname", "productname", "moviename",
+        "gamename", "headline", "label", "primarytitle", "originaltitle", "displayname", "caption", "titel", "titre",
+        "titulo", "titolo", "bezeichnung", "nom", "nombre", "nome", "naam",
+    ),
+    "text": (
+        "text", "joketext", "joke", "description", "body", "content", "summary", "overview", "plot", "abstract",
+        "synopsis", "html", "beschreibung", "inhalt", "texte", "texto", "testo", "descripcion", "descricao",
+        "descrizione", "beschrijving", "tekst", "inhoud",
+    ),
+}  # fmt: skip
+# Names of a column that numbers the rows; writers of data frames leave it blank.
+_INDEX = frozenset({"", "#", "unnamed", "index", "row", "rownames", "no", "nr", "num"})
+# Endings that say what kind of name an id is; the first is the plainest.
+_ENDINGS = ("id", "ids", "key", "code", "no", "nr", "nummer", "number", "num", "uuid", "guid", "hash", "idx", "index")
+_NAMED = ("name", "email", "mail", "title")
+_SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "product"}
+
+
+def _letters(name: str) -> str:
+    # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
+    base = unicodedata.normalize("NFKD", name.partition(":")[0].casefold().replace("ß", "ss"))
+    return "".join(character for character in base if character.isalnum()) or base.strip()
+
+
+def plain_name(name: str) -> str:
+    """Spell a name in letters and digits alone, without accents, case, type and "id" at its end.
+
+    Examples
+    --------
+    >>> plain_name("User-ID"), plain_name("StockCode"), plain_name("item_id:token"), plain_name("Évaluation")
+    ('user', 'stock', 'item', 'evaluation')
+    """
+    return _plain(name)[0]
+
+
+def _plain(name: str) -> tuple[str, int]:
+    """Return the plain spelling, and how far it is from an id: 0 for ids, 1 for names and titles."""
+    letters = _letters(name)
+    if letters in _SPELLED:
+        return _SPELLED[letters], 0
+    for distance, endings in enumerate((_ENDINGS, _NAMED)):
+        for ending in endings:
+            if letters.endswith(ending) and len(letters) > len(ending):
+                return letters.removesuffix(ending), distance
+    return letters, 0
+
+
+def is_index_name(name: str) -> bool:
+    """Whether a column of that name may number the rows, such as the nameless first one that pandas writes."""
+    return plain_name(name) in _INDEX
+
+
+def find_column(names: Sequence[str], known: Sequence[str]) -> int | None:
+    """Return the position of the column whose name is known, ids before names and titles, the best-known first."""
+    best: tuple[int, int, int] | None = None
+    rank = {name: place for place, name in reversed(list(enumerate(known)))}
+    for position, name in enumerate(names):
+        letters = _letters(name)
+        plain, distance = _plain(name)
+        place = rank.get(letters, rank.get(plain))
+        if place is not None and (best is None or (distance, place, position) < best):
+            best = distance, place, position
+    return None if best is None else best[2]
+
+
+def find_roles(names: Sequence[str], known: Mapping[str, Sequence[str]] = RATINGS) -> dict[str, int]:
+    """Return the roles whose column is recognised by its name, with its position. No column has two roles.
+
+    Examples
+    --------
+    >>> find_roles(["userId", "movieId", "rating", "timestamp"])
+    {'user': 0, 'item': 1, 'rating': 2, 'time': 3}
+    """
+    roles: dict[str, int] = {}
+    left = list(names)
+    for role, words in known.items():
+        position = find_column(left, words)
+        if position is not None:
+            roles[role] = position
+            left[position] = ""
+    return roles

@@ -1,0 +1,87 @@
+"""Python and NumPy objects as columns: one rule for the type of a column, whatever container its values were in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from palate.lazy import pl
+
+__all__ = ["from_array", "from_objects"]
+
+
+_DAYS = np.dtype("datetime64[D]")
+
+
+def from_array(array: Any) -> pl.Series:
+    """Make a column of an array, as `from_objects` does of its elements."""
+    array = np.asarray(array)
+    if array.dtype.kind in "iuf":
+        return pl.Series(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    if array.dtype.kind == "M":
+        return pl.Series(array if array.dtype == _DAYS else array.astype("datetime64[us]"))
+    return from_objects(array.tolist())
+
+
+def from_objects(values: Sequence[Any]) -> pl.Series:
+    """Make a column of Python objects: all integers, all numbers, or else all text.
+
+    Examples
+    --------
+    >>> from_objects([7, "x", None]).to_list()
+    ['7', 'x', None]
+    >>> from_objects([np.str_("007"), "7"]).to_list()
+    ['007', '7']
+    """
+    objects = [_python(value) for value in values]
+    present = [None if _is_missing(value) else value for value in objects]
+    kinds = {type(value) for value in present if value is not None}
+    if all(hasattr(kind, "__index__") and kind is not bool for kind in kinds):
+        integers = [None if value is None else int(value) for value in present]
+        if all(value is None or -(2**63) <= value < 2**63 for value in integers):
+            # A column of NaN alone is one of numbers.
+            return pl.Series(integers, dtype=pl.Int64) if kinds or not any(map(_is_nan, objects)) else _floats(objects)
+    elif all(hasattr(kind, "__float__") and kind is not bool for kind in kinds) and all(map(_is_exact, present)):
+        return _floats(objects)
+    return pl.Series([None if value is None else str(value) for value in present], dtype=pl.String)
+
+
+def _python(value: Any) -> Any:
+    """Return the Python object that a NumPy scalar stands for; text as plain text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, np.datetime64):
+        if np.isnat(value):
+            return None
+        return value.item() if value.dtype == _DAYS else value.astype("datetime64[us]").item()
+    if isinstance(value, np.floating):
+        return float(str(value))  # the shortest spelling, also of what a float32 rounds
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _floats(values: Sequence[Any]) -> pl.Series:
+    # NaN is kept apart from a missing value: it tells of a calculation gone wrong.
+    return pl.Series(
+        [float(value) if _is_nan(value) or not _is_missing(value) else None for value in values], dtype=pl.Float64
+    )
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a float holds the number; text keeps those that it does not, such as large integers beside fractions."""
+    try:
+        return value is None or not isinstance(value, (int, Decimal)) or float(value) == value
+    except OverflowError:
+        return False
+
+
+def _is_nan(value: Any) -> bool:
+    return bool(isinstance(value, (float, Decimal)) and value != value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or _is_nan(value) or type(value).__name__ in ("NAType", "NaTType")

@@ -1,0 +1,93 @@
+"""Reading tables in memory, and Parquet and Arrow files."""
+
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate.reading import read_ratings
+from reading_help import ROWS, lines, refused, triples, write
+
+
+def frames():
+    import pandas as pd
+    import pyarrow as pa
+
+    columns = {
+        "user": [row[0] for row in ROWS],
+        "item": [row[1] for row in ROWS],
+        "rating": [row[2] for row in ROWS],
+    }
+    frame = pl.DataFrame(columns)
+    return {
+        "polars": frame,
+        "lazy": frame.lazy(),
+        "pandas": pd.DataFrame(columns),
+        "pandas, text": pd.DataFrame(columns).astype({"user": str, "item": "category"}),
+        "pandas, nullable": pd.DataFrame(columns).astype({"user": "Int64"}),
+        "arrow": pa.table(columns),
+        "array": np.array(ROWS),
+        "objects": np.array(ROWS, dtype=object),
+        "named": np.array(ROWS, dtype=[("item", "i8"), ("user", "i4"), ("rating", "f4")])[["user", "item", "rating"]],
+        "arrays": tuple(np.array(column) for column in zip(*ROWS, strict=True)),
+        "series": [pd.Series(columns["user"]), frame["item"], np.array(columns["rating"])],
+        "rows": ROWS,
+        "rows of four": [(*row, 881250949) for row in ROWS],
+        "decimals": [(user, item, Decimal(str(rating))) for user, item, rating in ROWS],
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(frames()))
+def test_tables_in_memory(kind):
+    found = triples(read_ratings(frames()[kind]))
+    expected = [(item, user, rating) for user, item, rating in ROWS] if kind == "named" else ROWS
+    assert found == expected
+
+
+def test_pandas_is_read_without_arrow(monkeypatch):
+    import pandas as pd
+
+    users = pd.Series(["a", None, "b"], dtype=object)
+    frame = pd.DataFrame({"user": users, "item": [1.0, 2.0, 3.0], "rating": [1, 2, 3]})
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    refused(frame, "the pandas frame, row 2: the user id is missing")
+    assert triples(read_ratings(frame, on_error="skip")) == [("a", 1, 1.0), ("b", 3, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"user": [1]}, "the dictionary has 1 column: at least a user and an item are needed"),
+        (None, "NoneType is no table"),
+        (np.zeros(5), r"an array of shape \(5,\) is no table"),
+        (np.zeros((5, 1)), r"an array of shape \(5, 1\) is no table"),
+        ([(1,), (1,)], r"the list, row 1 is \(1,\)"),
+        ([(1, 2, 3), (1, 3)], r"the list, row 2 is \(1, 3\)"),
+        (["abc"], "abc does not exist"),
+        (["abc", 1], "the list, row 1 is 'abc'"),
+        ((np.zeros(2), np.zeros(3), np.zeros(2)), "must be arrays of one length"),
+        (pl.DataFrame({"user": [[1]], "item": [1], "rating": [1]}), r"holds List\(Int64\) values, which cannot be ids"),
+        (pl.DataFrame({"user": [1], "item": [1], "rating": [[1]]}), "which cannot be ratings"),
+        (pl.DataFrame({"user": [1]}), "has 1 column: at least a user and an item are needed"),
+    ],
+)
+def test_what_is_no_table_in_memory(source, message):
+    refused(source, message)
+
+
+def test_parquet_and_arrow_files(tmp_path):
+    frame = pl.DataFrame(ROWS, schema=["user", "item", "rating"], orient="row")
+    frame.write_parquet(tmp_path / "x.parquet")
+    frame.write_parquet(tmp_path / "named-otherwise")
+    frame.write_ipc(tmp_path / "x.feather")
+    frame.write_ipc_stream(tmp_path / "x.arrow")
+    for name in ("x.parquet", "named-otherwise", "x.feather", "x.arrow"):
+        assert triples(read_ratings(tmp_path / name)) == ROWS
+    refused(write(tmp_path, lines(ROWS), "text.parquet"), "is damaged or of another format")
+    cut = (tmp_path / "x.parquet").read_bytes()[:-20]
+    refused(write(tmp_path, cut, "cut.parquet"), "is damaged or of another format")
+
+
+def test_masks_are_not_lost():
+    refused(np.ma.masked_greater(np.ones((4, 3)), 5), "masked arrays are not read")

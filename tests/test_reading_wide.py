@@ -1,0 +1,190 @@
+"""Reading the wide layout: spreadsheets, pivot tables, matrices."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate.errors import SettingsError
+from palate.reading import read_ratings, read_table
+from reading_help import refused, triples, write
+
+WIDE = "2,99,1.5,99,-3,99,99,99\n3,4,99,99,1,99,99,2\n7,1,2,3,4,5,6,7\n"
+
+
+def test_the_wide_layout_is_recognised_and_said(tmp_path):
+    table = read_table(write(tmp_path, WIDE))
+    assert table.frame.rows()[:5] == [(1, 2, 1.5), (1, 4, -3.0), (2, 1, 4.0), (2, 4, 1.0), (2, 7, 2.0)]
+    assert len(table) == 12
+    assert table.where(4).endswith("ratings.csv, line 2, column 8")
+    assert "wide layout: a row a user" in table.notes[0]
+
+
+def test_the_wide_layout_can_be_denied_and_insisted_on(tmp_path):
+    path = write(tmp_path, WIDE)
+    assert read_table(path, layout="long", user=0, item=1, rating=2).frame.rows()[0] == (2, 99, 1.5)
+    small = write(tmp_path, "1,4,0\n2,3,3\n", "small.csv")
+    assert read_table(small).frame.rows() == [(1, 4, 0.0), (2, 3, 3.0)]
+    assert read_table(small, layout="wide", missing=0).frame.rows() == [(1, 1, 4.0), (2, 1, 3.0), (2, 2, 3.0)]
+
+
+def test_a_long_table_of_a_single_user_is_not_taken_for_a_wide_one(tmp_path):
+    path = write(tmp_path, "3,10,4,881250949\n3,20,5,881250950\n3,30,1,881250951\n")
+    assert read_table(path).frame.rows() == [
+        (3, 10, 4.0, 881250949),
+        (3, 20, 5.0, 881250950),
+        (3, 30, 1.0, 881250951),
+    ]
+
+
+def test_wide_cells_may_be_empty_and_columns_named(tmp_path):
+    text = "count,a,b,c,d,e,f\n2,1,,99,3,99,\n1,99,99,99,99,99,5\n"
+    assert read_table(write(tmp_path, text)).frame.rows() == [(1, "a", 1.0), (1, "d", 3.0), (2, "f", 5.0)]
+
+
+def test_wide_rows_that_miscount_are_noted_and_text_is_found(tmp_path):
+    path = write(tmp_path, WIDE + "5,1,99,99,99,99,99,99\n")
+    assert "1 rows hold another number" in read_table(path, layout="wide").notes[1]
+    path = write(tmp_path, WIDE * 5 + "2,1,good,99,99,99,99,99\n")
+    refused(path, "line 16, column 3: rating 'good' is not a number")
+    path = write(tmp_path, WIDE * 5 + "2,1,2\n")
+    refused(path, "line 16 has 3 columns, 8 expected")
+
+
+def test_options_that_contradict_a_layout(tmp_path):
+    path = write(tmp_path, WIDE)
+    refused(path, "layout must be one of auto, long, wide", SettingsError, layout="tall")
+    refused(path, "a wide table has no item column", SettingsError, layout="wide", item=0)
+
+
+def test_a_long_table_is_not_taken_for_a_wide_one(tmp_path):
+    text = "user,item,rating,day,hour,device,session\n" + "".join(f"6,{i},3,1,1,1,1\n" for i in range(120))
+    assert len(read_ratings(write(tmp_path, text)).items) == 120
+
+
+# Pivot tables
+
+PIVOT = [(250, "a", 5.0), (250, "b", 3.0), (349, "b", 4.0), (400, "c", 1.0)]
+
+
+def pivots(tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame(PIVOT, columns=["user", "item", "rating"])
+    pivot = frame.pivot(index="user", columns="item", values="rating")
+    yield "frame", pivot
+    yield "reset", pivot.reset_index()
+    yield "nameless index", pivot.rename_axis(None)
+    yield "table", frame.pivot_table(index="user", columns="item", values=["rating"])
+    yield "unstacked", frame.set_index(["user", "item"])["rating"].unstack()
+    polars = pl.DataFrame(frame).pivot(on="item", index="user", values="rating")
+    yield "polars", polars
+    yield "arrow", polars.to_arrow()
+    polars.write_parquet(tmp_path / "p.parquet")
+    yield "parquet", tmp_path / "p.parquet"
+    for name, options in {
+        "csv": {},
+        "nan": {"na_rep": "NaN"},
+        "tabs": {"sep": "\t"},
+        "decimal": {"sep": ";", "decimal": ","},
+        "missing": {"na_rep": "-"},
+    }.items():
+        pivot.to_csv(tmp_path / f"{name}.csv", **options)
+        yield name, tmp_path / f"{name}.csv"
+    pivot.rename_axis(None).to_csv(tmp_path / "nameless.csv")
+    yield "nameless csv", tmp_path / "nameless.csv"
+
+
+@pytest.mark.parametrize("layout", ["auto", "wide"])
+def test_pivot_tables_in_any_container(tmp_path, layout):
+    for kind, source in pivots(tmp_path):
+        ratings = read_ratings(source, layout=layout)
+        assert triples(ratings) == PIVOT, kind
+        assert "wide layout: a row a user, user ids in column" in ratings.notes[0]
+
+
+@pytest.mark.parametrize("first", ["user_id", "customer", "", "id", "Kunde", "who knows"])
+@pytest.mark.parametrize("names", ["10,20,30", "Matrix,Dune,Emma", "300,Dune,1984", "B001,B002,7"])
+@pytest.mark.parametrize("ids", [(250, 349, 400), ("ann", "bob", "cy"), ("007", "7", "x")])
+def test_headers_of_pivot_tables(tmp_path, first, names, ids):
+    text = f"{first},{names}\n{ids[0]},5,,3\n{ids[1]},,4,\n{ids[2]},1,2,\n"
+    items = [int(name) for name in names.split(",")] if names == "10,20,30" else names.split(",")
+    expected = [(0, 0, 5.0), (0, 2, 3.0), (1, 1, 4.0), (2, 0, 1.0), (2, 1, 2.0)]
+    found = triples(read_ratings(write(tmp_path, text)))
+    assert found == [(ids[user], items[item], rating) for user, item, rating in expected]
+
+
+def test_a_declared_value_is_not_rated(tmp_path):
+    text = "customer,A,B,C\n7,5,0,3\n9,0,4,0\n11,0,1,0\n"
+    assert len(read_ratings(write(tmp_path, text))) == 9
+    assert triples(read_ratings(write(tmp_path, text), missing=0)) == [
+        (7, "A", 5.0),
+        (7, "C", 3.0),
+        (9, "B", 4.0),
+        (11, "B", 1.0),
+    ]
+    # 99 is a rating here: nothing counts the others.
+    hundred = "customer,A,B,C\n7,50,99,30\n9,,40,99\n11,70,10,\n"
+    assert 99 in read_ratings(write(tmp_path, hundred), layout="wide").rating
+
+
+@pytest.mark.parametrize("first", ["movieId", "product", "Artikel"])
+@pytest.mark.parametrize("layout", ["auto", "wide"])
+def test_pivot_tables_whose_rows_are_items(tmp_path, first, layout):
+    ratings = read_ratings(write(tmp_path, f"{first},ann,bob,cy\n10,5,,3\n20,,4,\n30,1,,\n"), layout=layout)
+    assert triples(ratings) == [("ann", 10, 5.0), ("cy", 10, 3.0), ("bob", 20, 4.0), ("ann", 30, 1.0)]
+    assert "its rows are items" in ratings.notes[1]
+
+
+def test_matrices_that_r_writes(tmp_path):
+    path = write(tmp_path, '"10" "20"\n"ann" 5 NA\n"bob" NA 3\n')
+    assert triples(read_ratings(path)) == [("ann", 10, 5.0), ("bob", 20, 3.0)]
+
+
+def test_the_column_of_ids_can_be_told(tmp_path):
+    path = write(tmp_path, "A,B,C,who\n5,1,3,ann\n2,4,2,bob\n")
+    assert read_ratings(path, layout="wide", user="who").users.ids.tolist() == ["ann", "bob"]
+    path = write(tmp_path, "A,B,C\n5,1,3\n2,4,2\n")
+    ratings = read_ratings(path, layout="wide", user=False)
+    assert (ratings.users.ids.tolist(), ratings.items.ids.tolist()) == ([1, 2], ["A", "B", "C"])
+
+
+def test_arrays_in_the_wide_layout():
+    matrix = np.array([[5, 0, 3], [0, 4, 0], [5, 5, 1.0]])
+    expected = [(0, 0, 5.0), (0, 2, 3.0), (1, 1, 4.0), (2, 0, 5.0), (2, 1, 5.0), (2, 2, 1.0)]
+    assert triples(read_ratings(matrix, layout="wide", missing=0)) == expected
+    assert triples(read_ratings(np.where(matrix == 0, np.nan, matrix), layout="wide")) == expected
+    labelled = np.column_stack([[250, 349, 400], matrix])
+    assert read_ratings(labelled, layout="wide", missing=0).users.ids.tolist() == [250, 349, 400]
+    unclear = np.column_stack([[1, 2, 3], matrix])
+    refused(unclear, "does the first column hold the ids of the users", layout="wide", missing=0)
+    assert len(read_ratings(unclear, layout="wide", missing=0, user=0).items) == 3
+    assert len(read_ratings(unclear, layout="wide", missing=0, user=False).items) == 4
+    jester = np.array([[2, 99, 1.5, 99, -3, 99, 99, 99], [1, 99, 99, 99, 99, 99, 99, 2]])
+    assert triples(read_ratings(jester)) == [(1, 2, 1.5), (1, 4, -3.0), (2, 7, 2.0)]
+
+
+def test_what_may_be_long_or_wide_is_asked(tmp_path):
+    path = write(tmp_path, "x,A,B\n1,5,3\n2,4,2\n3,1,5\n")
+    refused(path, "may hold a rating in each row or a user in each row: say layout='long' or layout='wide'")
+    assert len(read_ratings(path, layout="long")) == 3
+    assert len(read_ratings(path, layout="wide")) == 6
+
+
+def test_long_tables_stay_long(tmp_path):
+    for text in (
+        "user,item,rating\n1,2,3\n2,1,4\n3,3,5\n",
+        "ann,10,5\nann,20,3\nbob,10,4\n",
+        "user,item,rating,age\n1,2,3,\n2,1,4,3\n3,3,5,1\n",
+        "kunde,artikel,sterne,tag\n1,2,3,5\n2,1,4,3\n3,3,5,1\n",
+    ):
+        table = read_table(write(tmp_path, text))
+        assert len(table) == 3, text
+        assert "wide" not in table.notes[0]
+
+
+def test_bad_rows_and_cells_of_wide_tables(tmp_path):
+    path = write(tmp_path, "user,A,B,C\nann,5,,3\nbob,,4\ncy,good,1,\ndan,2,,1\n")
+    refused(path, "line 3 has 3 columns, 4 expected", layout="wide")
+    ratings = read_ratings(path, layout="wide", on_error="skip")
+    assert len(ratings) == 5
+    assert "line 4, column 'A': 'good'" in ratings.notes[-1]
