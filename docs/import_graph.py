@@ -118,7 +118,8 @@ LAYERS = [
     ["cached", "errors", "forks", "ids", "kernels", "left_overs", "memory", "parallel"],
     ["environment"],
     ["files", "catalogue", "lazy", "ranking"],
-    ["ratings", "parquet"],
+    ["tabular"],
+    ["ratings", "frame_files"],
     ["reading"],
     ["check", "splits", "datasets"],
     ["model"],
@@ -126,6 +127,7 @@ LAYERS = [
     ["evaluation"],
     ["workflow"],
     ["client", "service"],
+    ["refit"],
     ["retraining"],
     ["cli"],
 ]

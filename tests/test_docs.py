@@ -76,6 +76,35 @@ def test_console_blocks_show_what_the_commands_print(page, capfd, monkeypatch, t
         page.write_text(text)
 
 
+def readme_table():
+    """The table of the README, from the figures of docs/accuracy.md."""
+    solvers = {
+        "BayesianMF": "BayesianMF (the default)",
+        "SGD": "SGD, k = 16 (its default)",
+        "bias only": "bias only",
+        "the article": "the article's configuration",
+    }
+    figures, data = {}, ""
+    for line in (ROOT / "docs" / "accuracy.md").read_text().splitlines():
+        cells = [cell.strip(" *") for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 7 and re.match(r"\d\.\d{4}", cells[2]):
+            data = cells[0] or data
+            figures.setdefault(data, {})[cells[1]] = f"{float(cells[2][:6]):.3f}"
+    lines = [f"| RMSE, means over splits, defaults | {' | '.join(solvers)} |", "|---|" + "---|" * len(solvers)]
+    for data, row in figures.items():
+        lines.append(f"| {data} | {' | '.join(row.get(name, '–') for name in solvers.values())} |")
+    return "\n".join(lines)
+
+
+def test_the_readme_shows_the_figures_of_the_accuracy_page():
+    path = ROOT / "README.md"
+    text = path.read_text()
+    if UPDATE:
+        text = re.sub(r"\| RMSE, means over splits(.*\n\|)*.*", lambda _: readme_table(), text)
+        path.write_text(text)
+    assert readme_table() in text, "run PALATE_UPDATE_DOCS=1 pytest tests/test_docs.py"
+
+
 def helps():
     for name in app.list_commands(click.Context(app)):
         yield name, CliRunner().invoke(app, [name, "--help"], prog_name="palate", terminal_width=100).output
@@ -120,9 +149,9 @@ def test_the_page_on_the_architecture_shows_the_imports_of_today():
 
 def test_a_new_import_makes_the_drawing_another_one(tmp_path):
     source = Path(shutil.copytree(draw_architecture.PACKAGE, tmp_path / "palate"))
-    (source / "splits.py").write_text("from palate.reading import Table\n")
+    (source / "splits.py").write_text("from palate.frame_files import writing_frame\n")
     before, after = (draw_architecture.drawing(Source(root)) for root in (draw_architecture.PACKAGE, source))
-    assert set(after.splitlines()) - set(before.splitlines()) >= {"  splits --> reading"}
+    assert set(after.splitlines()) - set(before.splitlines()) >= {"  splits --> frame_files"}
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])

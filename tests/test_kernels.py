@@ -104,7 +104,8 @@ def test_blocks_hold_every_rating_once_and_share_nothing_within_a_round():
     rows = sorted(zip(deal.user_row[ratings.user], deal.item_row[ratings.item], (ratings.rating - 3) / 2, strict=True))
     assert sorted(zip(blocks.user, blocks.item, blocks.rating, strict=True)) == rows
     visited = []
-    for parts in blocks.rounds(np.random.default_rng(1)):
+    for numbers in blocks.rounds(np.random.default_rng(1)):
+        parts = [(blocks.indptr[number], blocks.indptr[number + 1]) for number in numbers]
         stripes = [
             (set(deal.user_stripe[blocks.user[start:stop]]), set(deal.item_stripe[blocks.item[start:stop]]))
             for start, stop in parts
@@ -147,6 +148,41 @@ def test_shuffle_permutes_its_part_only_and_evenly():
     assert abs(firsts - 400).max() < 5 * 19
 
 
+def test_a_shuffled_copy_has_another_order_for_each_key_and_keeps_groups_together():
+    rng = np.random.default_rng(5)
+    user = rng.integers(100, 180, 500).astype(np.int32)
+    columns = user, np.arange(500, dtype=np.int32), user.astype(np.float32)
+    blocks_kernels.group_block(*columns, 20, 480, 100, 16)
+    firsts, group_orders = np.zeros(5), set()
+    for key in range(1000):
+        users, places, values = blocks_kernels.shuffled_copy(*columns, 20, 480, 100, 16, np.int64(key))
+        assert (users == values).all()
+        assert sorted(places) == sorted(columns[1][20:480])
+        groups = (users - 100) // 16
+        assert (np.diff(groups) != 0).sum() == 4  # five groups, each in one piece
+        firsts[groups[0]] += 1
+        group_orders.add(tuple(groups[np.flatnonzero(np.diff(groups, prepend=-1))]))
+        again = blocks_kernels.shuffled_copy(*columns, 20, 480, 100, 16, np.int64(key))
+        assert (again[1] == places).all()
+    # Each of five groups is expected to come first 200 times, standard deviation 13; there are 120 orders of groups.
+    assert abs(firsts - 200).max() < 5 * 13
+    assert len(group_orders) == 120
+
+
+def test_sgd_visits_the_ratings_in_another_order_in_each_epoch():
+    ratings = random_table(users=100, items=60)
+    deal = Stripes.of(ratings, 16)
+    with pool(2) as run:
+        blocks = Blocks.cut(deal, ratings, 3.0, 2.0, np.random.default_rng(0), run)
+    first, second = (blocks.shuffled(0, np.int64(key)) for key in (1, 2))
+    assert not (first[1] == second[1]).all()
+    assert (
+        sorted(zip(*first, strict=True))
+        == sorted(zip(*second, strict=True))
+        == sorted(zip(blocks.user, blocks.item, blocks.rating, strict=True))
+    )
+
+
 PREDICTIONS = """
 import json
 from palate import ALS, SGD, BayesianMF, ImplicitALS
@@ -184,7 +220,7 @@ def test_a_kernel_file_that_uses_simd_names_its_hash(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_jitted_functions_call_none_of_another_file(path):
-    allowed = {"jit", "CheckedCache", *simd.__all__}
+    allowed = {"jit", "CheckedCache", "forks_wait_for_compilers", *simd.__all__}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("palate.kernels."):
             assert {alias.name for alias in node.names} <= allowed

@@ -12,6 +12,7 @@ import naive
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.model import Model, RidgePenalty
+from palate.model.lists import ListModel
 from palate.model.row_solve import design_matrix, solve_row
 from palate.solvers import SGD, Means
 from tables import random_table
@@ -162,6 +163,11 @@ def test_a_user_without_ratings_is_the_average_user(model):
         model.fold_in({12345: 3.0})
 
 
+def own(model, user):
+    items, values = model.seen[model.users.require(user)]
+    return dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("who", [5, {100: 5.0, 101: 4.0, 110: 1.0}], ids=["known", "folded in"])
 def test_contributions_sum_to_the_prediction(model, who):
     user = model.fold_in(who) if isinstance(who, dict) else who
@@ -171,7 +177,9 @@ def test_contributions_sum_to_the_prediction(model, who):
         assert result.prediction == pytest.approx(total)
         assert model.scale.clip(result.prediction) == pytest.approx(model.predict(user, item), abs=1e-4)
         assert result.intercept == pytest.approx(model.intercept + model.item_bias[model.items.require(item)], abs=1e-5)
-        assert abs(result.remainder) < 1e-3  # more ratings than factors, or ridge regression: nothing is left over
+        folded = who if isinstance(who, dict) else own(model, who)
+        again = model.explain(model.fold_in(folded), item)
+        assert result.remainder == pytest.approx(result.prediction - again.prediction, abs=1e-4)
         sizes = [abs(part.contribution) for part in result.contributions]
         assert sizes == sorted(sizes, reverse=True)
 
@@ -209,16 +217,19 @@ def test_serving_a_recommendation_imports_neither_scipy_nor_the_compiler():
 
 
 def test_every_question_calls_the_function_of_its_name():
-    questions = [
-        name for name, method in vars(Model).items() if inspect.isfunction(method) and not name.startswith("_")
-    ]
+    questions = {
+        name: (method, sys.modules[part.__module__])
+        for part in (Model, ListModel)
+        for name, method in vars(part).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    }
     assert {"predict", "recommend", "explain", "fold_in"} <= set(questions)
-    for name in questions:
-        function = getattr(sys.modules["palate.model.model"], name)
+    for name, (method, module) in questions.items():
+        function = getattr(module, name)
         assert function.__name__ == name
         assert function.__module__.startswith("palate.model.")
-        assert vars(Model)[name].__code__.co_names == (name,)
-        assert vars(Model)[name].__doc__.count("-----") >= 1
+        assert name in method.__code__.co_names
+        assert method.__doc__.count("-----") >= 1
 
 
 def test_ridge_without_bias_matches_numpy():

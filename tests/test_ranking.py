@@ -181,7 +181,7 @@ def test_seen_items_may_come_in_any_order():
 def test_without_the_compiler_the_answers_are_the_same():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from test_ranking import make; m = make(4, 80, 10);"
-        "i, r = m.recommend_batch(n=5); print(i.tolist(), r.tolist(), m.recommend(3, 5))"
+        "i, r = m.recommend_batch(n=5); print(i.tolist(), r.tolist(), list(m.recommend(3, 5)))"
     )
     outputs = [
         subprocess.run(
@@ -329,5 +329,5 @@ def test_an_index_belongs_to_one_model(large):
 
 def test_an_index_needs_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(MissingExtraError, match=r"palate\[ann\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install \'\.\[ann\]\'"):
         make().index_items()

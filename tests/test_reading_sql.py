@@ -77,7 +77,7 @@ def test_a_query_needs_a_url(tmp_path):
 
 def test_sqlalchemy_is_optional(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sqlalchemy", None)
-    refused("sqlite:///x.db", r"pip install 'palate\[sql\]'", MissingExtraError, query="select 1")
+    refused("sqlite:///x.db", r"pip install '\.\[sql\]'", MissingExtraError, query="select 1")
 
 
 @pytest.mark.skipif("PALATE_TEST_POSTGRES" not in os.environ, reason="PALATE_TEST_POSTGRES names no PostgreSQL URL")

@@ -10,7 +10,8 @@ import pytest
 
 import palate
 from palate.errors import DataError, SettingsError, StorageError, UnknownIdError
-from palate.retraining import merge, retrain, solver_of, without_users
+from palate.refit import solver_of
+from palate.retraining import merge, retrain, without_users
 from palate.service.portable import exclusive_lock
 from palate.service.schedule import RetrainingSchedule, parse_interval
 from palate.service.store import Store

@@ -170,7 +170,7 @@ def test_settings_that_cannot_be_fitted(ratings):
 
 def test_without_optuna_the_extra_is_named(ratings, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'palate\[tune\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[tune\]'"):
         tune(ratings, Shrunk(), trials=1)
 
 

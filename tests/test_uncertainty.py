@@ -146,11 +146,15 @@ def test_the_most_telling_rating_leaves_the_least_variance(model):
     for j, id in enumerate(model.items.ids.tolist()):
         after = np.linalg.inv(np.linalg.inv(profile.covariance) + np.outer(toward[j], toward[j]) / prior.noise[j])
         shares[id] = 1 - left(after) / before
+        shares[id] *= model.item_counts[j] / len(model.users)  # the chance that somebody can answer
     asked = model.ask(profile, 100)
     assert {one.id for one in asked} == set(shares) - set(rated)
     assert [one.score for one in asked] == pytest.approx([shares[one.id] for one in asked], rel=1e-3)
     assert asked[0].score == max(one.score for one in asked)
     assert asked[0].id not in {one.id for one in model.ask(profile, 5, exclude=[asked[0].id])}
+    most = sorted(model.item_counts)[-3]
+    popular = {model.items[int(j)] for j in np.flatnonzero(model.item_counts >= most)}
+    assert {one.id for one in model.ask(profile, 100, least=int(most))} == popular - set(rated)
     assert model.ask(model.users[5], 1)[0].score < model.ask(model.fold_in({}), 1)[0].score
 
 
@@ -181,7 +185,6 @@ def test_a_model_without_posterior_says_so(split):
         lambda: bare.predict(user, item, interval=0.9),
         lambda: bare.recommend(user, by="lower bound"),
         lambda: bare.ask(user),
-        lambda: bare.fold_in_item({user: 3.0}),
     ):
         with pytest.raises(SettingsError, match="does not know how sure it is: fit with"):
             question()

@@ -7,6 +7,7 @@ from .catalogue import Catalogue as Catalogue
 from .check import check_table as check_table
 from .client import Client as Client
 from .errors import PalateError as PalateError
+from .errors import PalateWarning as PalateWarning
 from .evaluation import compare as compare
 from .evaluation import cross_validate as cross_validate
 from .evaluation import evaluate as evaluate

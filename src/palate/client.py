@@ -188,11 +188,16 @@ class Client:
         `level` adds the interval that contains the rating with this probability, `texts` the texts of the items, and
         `reasons` the number of rated items that raise each prediction most.
         """
-        options: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least, "by": by}
+        options: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least}
         options |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons}
         options |= {
             name: value
-            for name, value in (("only", None if only is None else _ids(only)), ("level", level), ("seed", seed))
+            for name, value in (
+                ("only", None if only is None else _ids(only)),
+                ("by", by),
+                ("level", level),
+                ("seed", seed),
+            )
             if value is not None
         }
         if isinstance(user, Mapping):

@@ -12,6 +12,8 @@ PalateError                 the base: catch this one
 ├── DownloadError           a data set that could not be fetched
 └── MissingExtraError       an optional dependency that is not installed
 
+PalateWarning is the category of all warnings: ``warnings.simplefilter("ignore", palate.PalateWarning)`` ends them.
+
 A message says what is wrong, with which value and where, and what to do about it, in one line.
 """
 
@@ -23,6 +25,7 @@ __all__ = [
     "ForkError",
     "MissingExtraError",
     "PalateError",
+    "PalateWarning",
     "ReadError",
     "ServiceError",
     "SettingsError",
@@ -34,6 +37,10 @@ __all__ = [
 
 class PalateError(Exception):
     """Base of all errors that palate raises on purpose."""
+
+
+class PalateWarning(UserWarning):
+    """Something about the ratings or the fit deserves a look; the work goes on."""
 
 
 class ReadError(PalateError):
@@ -76,4 +83,11 @@ class MissingExtraError(PalateError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra '{extra}': pip install 'palate[{extra}]'")
+        super().__init__(f"{what} needs the extra '{extra}': run pip install '.[{extra}]' in a clone of palate")
+
+    @classmethod
+    def package(cls, what: str, name: str) -> MissingExtraError:
+        """Return the error for a package that belongs to no extra."""
+        error = cls(what, "")
+        error.args = (f"{what} needs the package {name}: pip install {name}",)
+        return error

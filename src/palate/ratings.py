@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
+from palate.tabular import SHOWN_ROWS, Tabular
 
 __all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single", "lost_distances"]
 
@@ -168,7 +169,7 @@ class RatingScale:
 
     @classmethod
     def of(cls, ratings: NDArray[np.float32]) -> Self:
-        """Return the observed range, each end moved outwards to the next integer if that is near.
+        """Return the observed range, both ends moved outwards to the next integers if both are near.
 
         Raters of a continuous scale rarely use its last hundredth: ratings from -9.95 to 9.90 were given on a scale
         from -10 to 10. Near means less than 2% of the range away.
@@ -176,7 +177,10 @@ class RatingScale:
         low, high = float(ratings.min()), float(ratings.max())
         near = 0.02 * (high - low)
         down, up = float(np.floor(low)), float(np.ceil(high))
-        return cls(down if low - down < near else _shortest(low), up if up - high < near else _shortest(high))
+        if low - down < near and up - high < near:
+            return cls(down, up)
+        # A scale that is round at one end only was never declared by anybody.
+        return cls(_shortest(low), _shortest(high))
 
 
 def is_single(value: float) -> bool:
@@ -242,8 +246,8 @@ class Grouped(NamedTuple):
         return self.indices[part], self.values[part]
 
 
-@dataclass(frozen=True, eq=False)
-class Ratings:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings(Tabular):
     """A table of ratings with its two vocabularies.
 
     Parameters
@@ -276,6 +280,30 @@ class Ratings:
 
     def __repr__(self) -> str:
         return f"Ratings({len(self):,} ratings, {len(self.users):,} users, {len(self.items):,} items)"
+
+    def columns(self) -> dict[str, Any]:
+        """Return the ids of the users and the items, the ratings, and the times if they are known: a row a rating."""
+        columns = {"user": self.users.ids[self.user], "item": self.items.ids[self.item], "rating": self.rating}
+        return columns if self.time is None else {**columns, "time": self.time}
+
+    def shown_columns(self) -> dict[str, Any]:
+        """Return the first rows."""
+        return self.take(slice(0, SHOWN_ROWS)).columns()
+
+    def heading(self) -> str:
+        """Say what the table is."""
+        return repr(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the table is as plain values."""
+        return {
+            "ratings": len(self),
+            "users": len(self.users),
+            "items": len(self.items),
+            "density": self.density,
+            "scale": [self.scale.low, self.scale.high] if len(self) else None,
+            "notes": list(self.notes),
+        }
 
     @cached_property
     def scale(self) -> RatingScale:
@@ -318,7 +346,7 @@ class Ratings:
             return self.time
         return self.time[np.lexsort((self.item, self.user))]
 
-    def take(self, chosen: NDArray[Any]) -> Ratings:
+    def take(self, chosen: NDArray[Any] | slice) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
         time = None if self.time is None else self.time[chosen]
         return replace(self, user=self.user[chosen], item=self.item[chosen], rating=self.rating[chosen], time=time)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, SettingsError, StorageError
+from palate.errors import DataError, StorageError
 from palate.ids import integer_of
 from palate.model import Model
 from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
-from palate.service.portable import exclusive_lock
+from palate.refit import lock_model, solver_of
 from palate.service.store import RETRAINED, USER, VISITOR, Store
-from palate.solvers import SOLVERS, Epoch, Solver, settings
+from palate.solvers import Epoch
 from palate.storage import load, save
 from palate.workflow import refit_choices
 
-__all__ = ["Retrained", "merge", "retrain", "solver_of", "usable_events", "without_users"]
+__all__ = ["Retrained", "merge", "retrain", "usable_events", "without_users"]
 
 _log = logging.getLogger("palate.retrain")
 Event = tuple[str, str, float | None]
@@ -57,7 +56,7 @@ def retrain(
     *,
     threads: int | None = None,
     time_budget: float | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
 ) -> Retrained:
     """Fit the model in a file again, and replace the file.
 
@@ -82,7 +81,7 @@ def retrain(
     StorageError
         If the file is damaged, if another process fits it, or if it was replaced during the fit.
     """
-    with _locked(path):
+    with lock_model(path):
         begun, before = time.time(), path.stat()
         model = load(path)
         base = model.ratings()
@@ -91,7 +90,7 @@ def retrain(
         events = usable_events(model, store.everything())
         ratings, visitors = merge(base, events, begun)
         solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
-        fitted = solver.fit(ratings, threads=threads, progress=progress)
+        fitted = solver.fit(ratings, threads=threads, progress=progress or False)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
         fitted = refit_choices(model, fitted, threads=threads)
@@ -104,36 +103,6 @@ def retrain(
         store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
         store.set_fact(RETRAINED, str(begun))
         return Retrained(fitted, len(ratings), len(events), count)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes from fitting the same file."""
-    try:
-        if path.exists() and not path.is_file():
-            raise StorageError(f"model {path} is no regular file")
-        with exclusive_lock(path):
-            yield
-    except BlockingIOError as error:
-        raise StorageError(f"{path} is being fitted already: wait until that fit has ended") from error
-    except OSError as error:
-        raise StorageError(f"model {path} cannot be read: {error.strerror or error}") from error
-
-
-def solver_of(model: Model, changes: Mapping[str, Any]) -> Solver:
-    """Return the solver that fitted a model, with the same settings except for changes.
-
-    Raises
-    ------
-    SettingsError
-        If the model was not made by a solver.
-    """
-    name = str(model.solver.get("name"))
-    if name not in SOLVERS:
-        raise SettingsError(f"a model of the solver {name!r} cannot be fitted again: this palate has no such solver")
-    values = {**model.solver, **changes}
-    names = {setting.name for setting in settings(SOLVERS[name])} & set(values)
-    return dataclasses.replace(SOLVERS[name], **{name: values[name] for name in names})
 
 
 def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 
 __all__ = [
     "Split",
@@ -67,13 +68,13 @@ class UserSplit(NamedTuple):
     known: Ratings
 
 
-def holdout(ratings: Ratings, share: float = 0.1, *, seed: int = 0) -> Split:
+def holdout(ratings: Ratings | Any, share: float = 0.1, *, seed: int = 0) -> Split:
     """Hold a random share of the ratings out.
 
     Parameters
     ----------
     ratings
-        The table.
+        The table, or whatever `palate.read_ratings` reads.
     share
         Of the rows, between 0 and 1; at least one row goes to each part.
     seed
@@ -91,6 +92,7 @@ def holdout(ratings: Ratings, share: float = 0.1, *, seed: int = 0) -> Split:
     >>> len(train), len(test)
     (80, 20)
     """
+    ratings = ratings_of(ratings)
     if not 0 < share < 1:
         raise SettingsError(f"the holdout must be between 0 and 1 (a share of the ratings), not {share}")
     if len(ratings) < 2:
@@ -100,7 +102,7 @@ def holdout(ratings: Ratings, share: float = 0.1, *, seed: int = 0) -> Split:
     return _split(ratings, order[:size])
 
 
-def k_fold(ratings: Ratings, folds: int = 5, *, seed: int = 0) -> Iterator[Split]:
+def k_fold(ratings: Ratings | Any, folds: int = 5, *, seed: int = 0) -> Iterator[Split]:
     """Cut the table into random folds of equal size; yield each once as the test part.
 
     Raises
@@ -108,6 +110,7 @@ def k_fold(ratings: Ratings, folds: int = 5, *, seed: int = 0) -> Iterator[Split
     SettingsError
         If there are fewer than two folds, or more folds than rows.
     """
+    ratings = ratings_of(ratings)
     if not 2 <= folds <= len(ratings):
         raise SettingsError(f"folds must be between 2 and the number of ratings ({len(ratings):,}), not {folds}")
     order = np.random.default_rng(seed).permutation(len(ratings))

@@ -15,18 +15,19 @@ from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
-from palate.evaluation.evaluate import require_ratings_predicted
 from palate.evaluation.lists import guess_liked
 from palate.files import read_arrays
 from palate.model import Model
 from palate.parallel import pool
 from palate.ratings import Ratings
+from palate.reading import ratings_of
 from palate.solvers import BayesianMF, Epoch, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
 from palate.storage import save
 
 __all__ = [
+    "BothHeads",
     "Choices",
     "FitResult",
     "add_choices",
@@ -95,13 +96,13 @@ class FitResult:
 
 
 def fit(
-    ratings: Ratings,
+    ratings: Ratings | Any,
     solver: Solver | None = None,
     *,
     choices: Choices = "auto",
     liked: float | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Model:
@@ -110,7 +111,7 @@ def fit(
     Parameters
     ----------
     ratings
-        The training table.
+        The training table, or whatever `palate.read_ratings` reads.
     solver
         By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
     choices
@@ -137,6 +138,27 @@ def fit(
     if model.training.get("interrupted"):
         return model
     return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
+
+
+@dataclass(frozen=True)
+class BothHeads:
+    """A solver that is fitted as `fit` does, to be judged by `palate.evaluation.cross_validate` and `compare`.
+
+    Parameters
+    ----------
+    solver
+        With its settings.
+    choices, liked
+        As in `fit`.
+    """
+
+    solver: Solver
+    choices: Choices = "auto"
+    liked: float | None = None
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model:
+        """Fit a model: see `palate.workflow.fit`."""
+        return fit(ratings, self.solver, choices=self.choices, liked=self.liked, threads=threads)
 
 
 def add_choices(
@@ -217,7 +239,7 @@ def refit_choices(model: Model, fitted: Model, *, threads: int | None = None) ->
 
 def fit_and_save(
     solver: Solver,
-    ratings: Ratings,
+    ratings: Ratings | Any,
     output: str | Path,
     *,
     choices: Choices = "auto",
@@ -226,7 +248,7 @@ def fit_and_save(
     holdout: float | None = None,
     seed: int | None = None,
     threads: int | None = None,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
     resume: bool = False,
 ) -> FitResult:
     """Fit a model, save it, and judge it on ratings that were held out.
@@ -240,7 +262,7 @@ def fit_and_save(
     solver
         With its settings.
     ratings
-        The table.
+        The table, or whatever `palate.read_ratings` reads.
     output
         The model file. One that is there is replaced at the end.
     choices, liked
@@ -259,7 +281,7 @@ def fit_and_save(
     Raises
     ------
     DataError
-        If there are no ratings, the solver cannot learn from them, or it predicts choices and `holdout` is given.
+        If there are no ratings, or the solver cannot learn from them.
     SettingsError
         If the settings do not fit together or the fit diverges; the checkpoint is then removed.
     StorageError
@@ -278,9 +300,9 @@ def fit_and_save(
     output = Path(output)
     check_fit_output(output)
     checkpoint = checkpoint_path(output)
+    ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
-        require_ratings_predicted(solver.name, solver.predicts)
         train, test = hold_out(ratings, holdout, seed=split_seed(solver) if seed is None else seed)
     started = time.perf_counter()
     try:
@@ -307,7 +329,7 @@ def fit_and_save(
         if not interrupted:
             checkpoint.unlink(missing_ok=True)
         if test is not None:
-            evaluation = evaluate(model, test)
+            evaluation = evaluate(model, test, liked=liked, threads=threads)
             model = replace(model, training={**model.training, "holdout": evaluation.as_dict()})
             save(model, output)
     return FitResult(model, output, saved, interrupted, len(train), seconds, evaluation)

@@ -43,6 +43,21 @@ def test_everyone_gets_recommendations_in_a_file(palate, answer, model, tmp_path
     assert len(polars.read_parquet(output)) == 4
 
 
+def test_everyone_gets_a_csv_by_the_lower_bound_with_intervals(answer, sure, tmp_path):
+    import polars
+
+    output = tmp_path / "all.csv"
+    by = ("--by", "lower-bound", "--level", 0.8)
+    answer("recommend", sure, "--all", "-n", 3, "-o", output, *by)
+    table = polars.read_csv(output)
+    assert table.columns == ["user", "rank", "item", "score", "low", "high"]
+    one = answer("recommend", sure, "--user", 5, "-n", 3, *by)["recommendations"]
+    rows = table.filter(user=5)
+    assert rows["item"].to_list() == [best["item"] for best in one]
+    for name, key in (("score", "at_least"), ("low", "low"), ("high", "high")):
+        assert rows[name].to_list() == pytest.approx([best[key] for best in one], abs=1e-4)
+
+
 def test_a_new_user_is_folded_in(answer, model):
     rated = ("--rated", "100=5", "--rated", "101=1")
     printed = {one["item"] for one in answer("recommend", model, *rated, "-n", 99)["recommendations"]}

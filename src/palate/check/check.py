@@ -15,6 +15,7 @@ from palate.check.times import Times, look_at_times, span, strange_times
 from palate.check.values import describe_scale, filler, find_step, lone_values, rare_values, strange_ratings
 from palate.errors import DataError
 from palate.ratings import Ratings, RatingScale
+from palate.reading.columns import Guess
 from palate.reading.encode import Examined, as_scale, check_policies, examine, settled
 from palate.reading.faults import Fault, shown
 from palate.reading.table import Table
@@ -188,10 +189,7 @@ def check_ratings(ratings: Ratings) -> tuple[str, ...]:
     """
     if not len(ratings):
         return ("no ratings",)
-    sample = ratings.rating[:: max(1, len(ratings) // _SAMPLE)]
-    ends = np.array([ratings.rating.min(), ratings.rating.max()])
-    values, counts = np.unique(np.concatenate([sample, ends]), return_counts=True)
-    look = _look(ratings, values, counts)
+    look = _look_at_sample(ratings)
     for finding in look.findings:
         if finding.level == "error":
             raise DataError(f"{finding.message}; at least two users and two items are needed")
@@ -201,6 +199,28 @@ def check_ratings(ratings: Ratings) -> tuple[str, ...]:
         f"scale {ratings.scale}: {look.reason}" + (f"; {span(ratings)}" if ratings.time is not None else "")
     )
     return (first, *(["; ".join(finding.message for finding in look.findings)] if look.findings else []))
+
+
+def suspicions(ratings: Ratings) -> list[str]:
+    """Return what may be wrong with ratings that are to be fitted, a sentence each: guesses, and signs of mistakes.
+
+    Examples
+    --------
+    >>> from palate.reading import read_ratings
+    >>> suspicions(read_ratings([("ann", 10, 5), ("ann", 20, 5), ("bob", 10, 5)]))
+    ['all ratings are 5: there is nothing to learn']
+    """
+    if not len(ratings) or not np.isfinite(ratings.rating).all():
+        return []
+    warnings = [finding.message for finding in _look_at_sample(ratings).findings if finding.level == "warning"]
+    return [*(str(note) for note in ratings.notes if isinstance(note, Guess)), *warnings]
+
+
+def _look_at_sample(ratings: Ratings) -> _Look:
+    sample = ratings.rating[:: max(1, len(ratings) // _SAMPLE)]
+    ends = np.array([ratings.rating.min(), ratings.rating.max()])
+    values, counts = np.unique(np.concatenate([sample, ends]), return_counts=True)
+    return _look(ratings, values, counts)
 
 
 def _bad_lines(table: Table, level: str) -> Iterator[Finding]:

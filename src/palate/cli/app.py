@@ -27,7 +27,7 @@ from palate.cli.serve import keys, retrain, serve
 from palate.cli.similar import similar
 from palate.cli.tune import tune
 from palate.environment import require_thread_count
-from palate.errors import PalateError
+from palate.errors import PalateError, PalateWarning
 
 __all__ = ["app", "main", "run"]
 
@@ -107,6 +107,7 @@ def main() -> None:
     gc.set_threshold(200_000)
     write_what_the_terminal_can_show()
     warnings.showwarning = _show_warning
+    warnings.simplefilter("ignore", PalateWarning)  # the commands print what they warn of
     sys.unraisablehook = _ignore_interruption
     try:
         require_thread_count("NUMBA_NUM_THREADS")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["info", "storage_argument"]
 
+# Chains whose halves differ by more than this have not settled (Gelman, Rubin 1992).
+_SETTLED = 1.1
+
 
 @click.command()
 @model_argument
@@ -29,6 +32,8 @@ def info(model: str, as_json: bool) -> None:
         json_text({**facts, "history": fitted.training.get("history", [])})
         return
     table("", ["", ""], _rows(facts, fitted), left=2)
+    for line in _about_draws(fitted.training.get("traces", [])):
+        paragraph(line, "")
     paragraph(storage_argument(fitted), "")
 
 
@@ -70,12 +75,28 @@ def _rows(facts: dict[str, Any], model: Model) -> list[list[str]]:
         ["training RMSE", "–" if rmse is None else f"{rmse:.4f}"],
     ]
     if "holdout" in training:
-        rows.append([f"RMSE of {training['holdout']['ratings']:,} held out", f"{training['holdout']['rmse']:.4f}"])
+        held_out = training["holdout"]
+        for name, title in (("rmse", "RMSE"), ("ndcg@10", "NDCG@10")):
+            if held_out.get(name) is not None:
+                rows.append([f"{title} of {held_out['ratings']:,} held out", f"{held_out[name]:.4f}"])
     rows += [["chosen", text] for text in training.get("choices", [])]
     for trace in training.get("traces", []):
         mixing = f"effective sample size {trace['effective_size']:.0f}, split-R̂ {trace['split_rhat']:.2f}"
-        rows.append([trace["name"], mixing])
+        rows.append([f"draws of: {trace['name']}", mixing])
     return rows
+
+
+def _about_draws(traces: list[dict[str, Any]]) -> list[str]:
+    """Say what the diagnostics are of, and whether predictions suffer where they are bad."""
+    moving = [trace["name"] for trace in traces if trace["split_rhat"] > _SETTLED]
+    if not moving:
+        return []
+    text = (
+        f"Still moving when the fit ended: {', '.join(moving)}. Such a number is shared by all users and items and is "
+        "no prediction: predictions are means over many draws of the factors, and can have settled long before. "
+        "Whether they still change is seen by fitting with more --sweeps and the same --holdout."
+    )
+    return [text]
 
 
 def _is_shown(name: str, value: Any) -> bool:
@@ -86,8 +107,25 @@ def storage_argument(model: Model) -> str:
     """Return the article's storage argument for this model."""
     m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
     stored = sizes["factors"] + sizes["biases"]
-    return (
+    biases = f" and {sizes['biases']:,} biases" if sizes["biases"] else ""
+    text = (
         f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} cells. The factors keep ({m:,} + {n:,}) × {k} = "
-        f"{sizes['factors']:,} numbers and {sizes['biases']:,} biases: {stored / max(1, sizes['matrix']):.2%} of it. "
-        "(The file also holds the ids, the training ratings and the texts.)"
+        f"{sizes['factors']:,} numbers{biases}: {stored / max(1, sizes['matrix']):.2%} of it. "
     )
+    if stored >= sizes["matrix"]:
+        text += f"{_size_that_pays(n, stored / max(1, m + n))} "
+    return text + "(The file also holds the ids, the training ratings and the texts.)"
+
+
+def _size_that_pays(items: int, each: float) -> str:
+    """Say from which number of users on factors take less room than the matrix, with so many numbers for each row.
+
+    m users and n items pay if m n > (m + n) c, that is if m > n c / (n - c).
+
+    >>> _size_that_pays(40, 20)
+    'On so small a table factors save nothing: with 40 items they pay from 41 users on.'
+    """
+    if items <= each:
+        return f"On so small a table factors save nothing: they pay with more than {each:.0f} items."
+    users = int(items * each / (items - each)) + 1
+    return f"On so small a table factors save nothing: with {items:,} items they pay from {users:,} users on."

@@ -53,11 +53,16 @@ def predict(
         scale = [fitted.scale.low, fitted.scale.high]
         json_text({**ids, "prediction": prediction, **interval, "scale": scale, **item_texts(fitted, item)})
         return
-    between = f" ({interval['low']:.2f} to {interval['high']:.2f} with {100 * level:g}%)" if interval else ""
+    between = f" ({_between(**interval)} with {100 * level:g}%)" if interval else ""
     whose = f"user {user}" if user else "the new user"
     click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
     _print_unknown(fitted, user, item)
     print_item_text(fitted, item)
+
+
+def _between(low: float, high: float, level: float) -> str:
+    """Say where a rating lies; an interval beyond an end of the scale has shrunk to this end."""
+    return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"{low:.2f}, the end of the scale,"
 
 
 def _print_unknown(model: Model, user: str | None, item: str) -> None:

@@ -18,57 +18,15 @@ __all__ = ["counter", "epochs", "splits", "transfer"]
 
 
 @contextmanager
-def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | None]:
+def epochs(quiet: bool) -> Iterator[Callable[[Epoch], None] | bool]:
     """Show a fit: a bar for each stage on a terminal, elsewhere a line after each stage."""
     if quiet:
-        yield None
+        yield False
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn
-    from rich.table import Column
+    from palate.solvers.progress import progress_bar
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len("pilot 10"))),
-        BarColumn(8, table_column=Column(min_width=8)),
-        TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-    )
-    bars: dict[str, TaskID] = {}
-    last: dict[str, tuple[int, str]] = {}
-    shown = 0.0
-    with Progress(*columns, console=console, disable=not console.is_terminal, auto_refresh=False) as progress:
-
-        def finish() -> None:
-            for key, (number, state) in last.items():
-                # A stage that stopped early is finished too.
-                progress.update(bars[key], total=number, completed=number, state=state)
-
-        def show(epoch: Epoch) -> None:
-            nonlocal shown
-            key = f"{epoch.stage}, {epoch.setting}" if epoch.stage == "pilot" else epoch.stage
-            if key not in bars:
-                finish()
-                name = f"pilot {len(bars) + 1}" if epoch.stage == "pilot" else epoch.stage
-                bars[key] = progress.add_task(name, total=epoch.of, state="")
-            if epoch.validation_rmse is None:
-                error = f"training RMSE {epoch.training_rmse:.4f}"
-            else:
-                error = f"validation RMSE {epoch.validation_rmse:.4f}"
-            speed = f"{epoch.ratings_per_second / 1e6:.0f} million ratings/s"
-            state = f"{epoch.number}/{epoch.of} · {error} · {epoch.setting if epoch.stage == 'pilot' else speed}"
-            last[key] = epoch.number, state
-            progress.update(bars[key], completed=epoch.number, state=state)
-            # Drawing takes longer than an epoch over a small table.
-            if time.monotonic() - shown > 0.1:
-                progress.refresh()
-                shown = time.monotonic()
-
+    with progress_bar(lambda line: click.echo(line, err=True)) as show:
         yield show
-        finish()
-        progress.refresh()
-    if not console.is_terminal:
-        for key, (_, state) in last.items():
-            click.echo(f"{key.partition(',')[0]}: {state}", err=True)
 
 
 def splits(quiet: bool, count: int) -> tuple[Callable[[str, int], None], Callable[[SplitResult], None]]:
@@ -85,7 +43,10 @@ def splits(quiet: bool, count: int) -> tuple[Callable[[str, int], None], Callabl
             return
         outcome = f"failed: {result.failure}"
         if result.evaluation:
-            outcome = f"RMSE {result.evaluation.scores['rmse']:.4f} in {result.seconds:.1f} s"
+            names = {"rmse": "RMSE", "ndcg@10": "NDCG@10"}
+            scores = result.evaluation.scores
+            figures = ", ".join(f"{title} {scores[name]:.4f}" for name, title in names.items() if name in scores)
+            outcome = f"{figures} in {result.seconds:.1f} s"
         elapsed = f"{time.monotonic() - started:.0f} s so far"
         clear = "\r\x1b[K" if terminal else ""
         click.echo(f"{clear}split {result.split} of {count}, {result.name}: {outcome} ({elapsed})", err=True)

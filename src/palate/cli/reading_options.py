@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
@@ -81,9 +80,15 @@ class ReadingOptions:
             return self._load_dataset(source)
         from palate.reading import read_ratings
 
-        # `check` and the notes of the table say what Python callers are warned of.
-        with warnings.catch_warnings(action="ignore", category=UserWarning):
-            return read_ratings(source, **self._arguments(read_ratings)), None
+        return read_ratings(source, **self._arguments(read_ratings)), None
+
+    def load_all(self, sources: Sequence[str]) -> tuple[Ratings, Catalogue | None]:
+        """Read one RATINGS, or several files of ratings as one table."""
+        if len(sources) == 1:
+            return self.load(sources[0])
+        from palate.reading import read_ratings
+
+        return read_ratings(list(sources), **self._arguments(read_ratings)), None
 
     def ratings(self, source: str) -> Ratings:
         """Read the ratings alone."""

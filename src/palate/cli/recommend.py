@@ -45,17 +45,22 @@ __all__ = ["recommend"]
     "--by",
     type=click.Choice(["interest", "choice", "prediction", "lower-bound", "chance"]),
     help="Rank by interest (how likely the user chooses the item and likes it), by the chance of a choice alone, by "
-    "the predicted rating, by the low end of its interval, or by a draw from its distribution. [interest; prediction "
-    "if the model knows no choices]",
+    "the predicted rating, by the low end of its interval, or by a draw from its distribution. "
+    "[interest; prediction if the model knows no choices]",
 )
 @level_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
 @texts_option
-@click.option("--all", "everyone", is_flag=True, help="For all users, written to -o FILE: user, rank, item, score.")
+@click.option(
+    "--all",
+    "everyone",
+    is_flag=True,
+    help="For all users, written to -o FILE: user, rank, item, score; with --level also the interval.",
+)
 @click.option(
     "--users", type=click.Path(path_type=Path), metavar="FILE", help="As --all, for the ids in FILE, a line each."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The Parquet file of --all.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Of --all: .parquet or .csv.")
 @click.option("--titles", is_flag=True, help="With --all: write titles too.")
 @threads_option
 @quiet_option
@@ -96,14 +101,14 @@ def recommend(
         one_user = {
             "user": user,
             "rated": rated,
-            "by": by,
-            "level": level,
             "seed": seed,
             "texts": texts,
         }
         path = check_all_options(model, users, output, one_user)
-        options |= {"titles": titles, "threads": threads}
-        recommend_all(load_model(model), path, count, users, quiet=quiet, as_json=as_json, **options)
+        fitted = load_model(model)
+        options |= {"titles": titles, "threads": threads, "intervals": level is not None}
+        options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
+        recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
     if output or titles:
         raise click.UsageError("-o and --titles go with --all or --users")

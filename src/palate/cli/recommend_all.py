@@ -26,9 +26,9 @@ def check_all_options(model: str, users: Path | None, output: Path | None, one_u
         if value:
             raise click.UsageError(f"--{name} is for one user and does not go with {flag}")
     if output is None:
-        raise click.UsageError(f"{flag} writes to a file: name it with -o FILE.parquet")
-    if output.suffix not in (".parquet", ".pq"):
-        raise click.BadParameter(f"{output} must end in .parquet: that is what is written", param_hint="-o")
+        raise click.UsageError(f"{flag} writes to a file: name it with -o FILE.parquet or FILE.csv")
+    if output.suffix not in (".parquet", ".pq", ".csv"):
+        raise click.BadParameter(f"{output} must end in .parquet or .csv, which are written", param_hint="-o")
     check_output(output, model, None if users is None else str(users))
     return output
 

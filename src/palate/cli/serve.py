@@ -11,6 +11,7 @@ import click
 from palate.cli.options import json_option, quiet_option, threads_option
 from palate.cli.output import json_text, table
 from palate.cli.progress import epochs
+from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
 from palate.errors import MissingExtraError, StorageError, StoreError
 
 if TYPE_CHECKING:
@@ -92,26 +93,35 @@ def serve(
 
 @click.command()
 @click.argument("model", metavar="[MODEL]", required=False)
+@click.argument("source", metavar="[NEW_RATINGS]", required=False, shell_complete=complete_source)
 @config_option
 @store_option
 @click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds, instead of the model's own.")
 @threads_option
 @quiet_option
 @json_option
+@reading_options
 def retrain(
     model: str | None,
+    source: str | None,
     config: Path | None,
     store: str | None,
     time_budget: float | None,
     threads: int | None,
     quiet: bool,
     as_json: bool,
+    reading: ReadingOptions,
 ) -> None:
-    """Fit MODEL anew on its ratings and those in the store, with its own settings.
+    """Fit MODEL anew on its ratings and those in NEW_RATINGS, or in the store of a service, with its own settings.
 
-    The file is replaced whole, and a running service serves the new model at once. If anything goes wrong, the old
-    model stays.
+    Where a pair is rated again, the new rating counts. The file is replaced whole, and a running service serves the new
+    model at once. If anything goes wrong, the old model stays.
     """
+    if source is not None:
+        if config or store:
+            raise click.UsageError("NEW_RATINGS are added to the model without a store: leave --store and --config out")
+        _add_ratings(str(model), source, reading, quiet, as_json, threads=threads, time_budget=time_budget)
+        return
     settings = _settings(config, model, store=store)
     from palate.retraining import retrain as fit
 
@@ -130,6 +140,19 @@ def retrain(
         )
         if result.visitors:
             click.echo("Anonymous visitors taught it about items; by design they have no rows of their own in it.")
+
+
+def _add_ratings(model: str, source: str, reading: ReadingOptions, quiet: bool, as_json: bool, **options: Any) -> None:
+    from palate.refit import refit
+
+    new = reading.ratings(source)
+    with epochs(quiet or as_json) as progress:
+        result = refit(model, new, progress=progress, **options)
+    if as_json:
+        users, items = len(result.model.users), len(result.model.items)
+        json_text({"ratings": result.ratings, "new": result.new, "users": users, "items": items})
+    elif not quiet:
+        click.echo(f"Fitted {model} anew on {result.ratings:,} ratings; {result.new:,} came from {source}.")
 
 
 @click.group()

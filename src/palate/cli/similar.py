@@ -12,12 +12,13 @@ from palate.cli.model_options import (
     load_model,
     model_argument,
     model_id,
+    print_item_text,
     print_scored,
     scored_values,
     texts_option,
 )
 from palate.cli.options import json_option
-from palate.cli.output import json_text, paragraph
+from palate.cli.output import json_text
 
 __all__ = ["similar"]
 
@@ -47,7 +48,7 @@ def similar(model: str, item: str | None, user: str | None, count: int, by: Any,
         json_text({**about, "by": by, "similar": rows})
         return
     if item is not None:
-        click.echo(f"Item {item}:")
-        paragraph(fitted.catalogue.text(item))
+        click.echo(f"Item {item}:" if fitted.catalogue.get(item) else f"Item {item}")
+        print_item_text(fitted, item)
     title = "People who liked it also liked" if items else f"Users like {user}"
     print_scored(title, "similarity", ranked, fitted, items=items, texts=texts)

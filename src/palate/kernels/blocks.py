@@ -6,7 +6,7 @@ import numpy as np
 
 from palate.kernels.jit import jit
 
-__all__ = ["count_blocks", "fill_blocks", "group_block", "shuffle_block"]
+__all__ = ["count_blocks", "fill_blocks", "group_block", "shuffle_block", "shuffled_copy"]
 
 
 @jit
@@ -38,16 +38,21 @@ def fill_blocks(
 
 
 @jit
+def _below(limit, key, counter):
+    """Return a random integer from 0 up to a limit below 2^32, with random bits from splitmix64(key, counter)."""
+    bits = np.uint64(key) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits = bits ^ (bits >> np.uint64(31))
+    # The upper 32 bits, scaled: a modulus costs ten times as much.
+    return np.int64(((bits >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))
+
+
+@jit
 def shuffle_block(user, item, rating, start, stop, key):
     """Permute start..stop of three columns in place (Fisher-Yates), with random bits from splitmix64(key, position)."""
     for position in range(stop - start - 1, 0, -1):
-        bits = np.uint64(key) + np.uint64(position) * np.uint64(0x9E3779B97F4A7C15)
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        bits = bits ^ (bits >> np.uint64(31))
-        # The upper 32 bits, scaled: a modulus costs ten times as much.
-        other = np.int64(((bits >> np.uint64(32)) * np.uint64(position + 1)) >> np.uint64(32))
-        a, b = start + position, start + other
+        a, b = start + position, start + _below(position + 1, key, position)
         user[a], user[b] = user[b], user[a]
         item[a], item[b] = item[b], item[a]
         rating[a], rating[b] = rating[b], rating[a]
@@ -70,3 +75,41 @@ def group_block(user, item, rating, start, stop, first, group):
         place = start + next_place[number]
         next_place[number] += 1
         user[place], item[place], rating[place] = users[position], items[position], ratings[position]
+
+
+@jit
+def shuffled_copy(user, item, rating, start, stop, first, group, key):
+    """Return start..stop of three columns in another order: groups of user rows in random order, shuffled inside.
+
+    The part is sorted by groups, see `group_block`. The order depends on the part and the key alone.
+    """
+    size = stop - start
+    ends = np.empty(size, np.int64)
+    groups = 0
+    limit = first + group
+    for position in range(start, stop):
+        if user[position] >= limit:
+            if position > start:
+                ends[groups] = position
+                groups += 1
+            limit = user[position] - (user[position] - first) % group + group  # divided once for each group
+    if size:
+        ends[groups] = stop
+        groups += 1
+    order = np.arange(groups)
+    for place in range(groups - 1, 0, -1):
+        other = _below(place + 1, key, size + place)
+        order[place], order[other] = order[other], order[place]
+    users, items, ratings = np.empty(size, user.dtype), np.empty(size, item.dtype), np.empty(size, rating.dtype)
+    place = 0
+    for number in order:
+        begin = ends[number - 1] if number else start
+        for offset in range(ends[number] - begin):
+            # The inside-out shuffle: each rating goes to a random place among those before it.
+            other = _below(offset + 1, key, place + offset)
+            a, b = place + offset, place + other
+            users[a], items[a], ratings[a] = users[b], items[b], ratings[b]
+            position = begin + offset
+            users[b], items[b], ratings[b] = user[position], item[position], rating[position]
+        place += ends[number] - begin
+    return users, items, ratings

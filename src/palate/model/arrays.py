@@ -17,6 +17,7 @@ from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
+from palate.tabular import Tabular
 
 __all__ = ["Floats", "Id", "ModelArrays", "Predicts"]
 
@@ -29,8 +30,8 @@ _GREATEST = float(np.finfo(np.float32).max)
 _DEFAULT_PENALTY = RidgePenalty(factors=0.1, bias=0.1, by_count=True)
 
 
-@dataclass(frozen=True, eq=False)
-class ModelArrays:
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelArrays(Tabular):
     """The data of a model, without the questions that it answers: see `palate.Model` for the fields."""
 
     users: Vocabulary
@@ -57,6 +58,37 @@ class ModelArrays:
         name = self.solver.get("name", "model")
         return f"Model({name}, {len(self.users):,} users, {len(self.items):,} items, {self.factors} factors)"
 
+    def columns(self) -> dict[str, Any]:
+        """Return a row for each item: its id, title, number of ratings, bias and factors."""
+        ids = self.items.ids.tolist()
+        facts = {"item": ids, "title": [self.catalogue.title(id) for id in ids], "ratings": self.item_counts}
+        factors = {f"factor_{place + 1}": self.item_factors[:, place] for place in range(self.factors)}
+        return {**facts, "bias": self.item_bias, **factors}
+
+    def shown_columns(self) -> dict[str, Any]:
+        """Return what is known of the model, a row a fact."""
+        facts = {name: value for name, value in self.as_dict().items() if value is not None}
+        return {"": list(facts), "value": [str(value) for value in facts.values()]}
+
+    def heading(self) -> str:
+        """Say what the model is."""
+        return repr(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the model is as plain values."""
+        return {
+            "solver": self.solver.get("name"),
+            "predicts": self.predicts,
+            "users": len(self.users),
+            "items": len(self.items),
+            "ratings": None if self.seen is None else len(self.seen.indices),
+            "factors": self.factors,
+            "scale": [self.scale.low, self.scale.high],
+            "mean": self.mean,
+            "intervals": self.posterior is not None,
+            "titles": len(self.catalogue),
+        }
+
     @property
     def factors(self) -> int:
         """The number of factors of each user and item, k."""
@@ -65,8 +97,12 @@ class ModelArrays:
     @property
     def size(self) -> dict[str, int]:
         """How many numbers the full matrix has, and how many factors and biases the model keeps instead."""
-        rows = len(self.users) + len(self.items)
-        return {"matrix": len(self.users) * len(self.items), "factors": rows * self.factors, "biases": rows}
+        sides = (len(self.users), self.user_bias), (len(self.items), self.item_bias)
+        return {
+            "matrix": len(self.users) * len(self.items),
+            "factors": sum(rows for rows, _ in sides) * self.factors,
+            "biases": sum(rows for rows, bias in sides if bias.any()),  # a solver without biases leaves zeros
+        }
 
     @property
     def positive_ratings(self) -> bool:

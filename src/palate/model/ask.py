@@ -1,4 +1,4 @@
-"""The items whose rating would tell most about a user."""
+"""The items whose rating would tell most about a user, among those that the user can rate."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.fold_in import user_equations
-from palate.model.lookup import filter_index, profile_of, scored_list
+from palate.model.fold_in import fold_in, user_equations
+from palate.model.lookup import allowed_items, profile_of, scored_list
 from palate.model.profile import Profile
+from palate.model.recommend import choice_chances
 from palate.model.row_solve import design_matrix, solve_row
-from palate.ranking import Scored, best
+from palate.model.scored import ScoredList
+from palate.ranking import best
 
-__all__ = ["ask", "information_gain"]
+__all__ = ["answer_chances", "ask", "information_gain"]
 
 Doubles = NDArray[np.float64]
 
 
-def ask(model: ModelArrays, user: Id | Profile, n: int, exclude: Iterable[Id]) -> list[Scored]:
+def ask(model: ModelArrays, user: Id | Profile | None, n: int, exclude: Iterable[Id], least: int) -> ScoredList:
     """Return the n items whose rating would tell most: see `palate.Model.ask`."""
     noise = model.require_posterior().users.noise
+    user = fold_in(model, {}) if user is None else user
     if model.seen is None and not isinstance(user, Profile):
         raise DataError("this model keeps no ratings: fold in what the user has rated instead")
     profile = profile_of(model, user)
@@ -30,8 +33,22 @@ def ask(model: ModelArrays, user: Id | Profile, n: int, exclude: Iterable[Id]) -
     if covariance is None:
         _, _, covariance = solve_row(*user_equations(model, profile.items, profile.ratings))
     gain = information_gain(design_matrix(model.item_factors), covariance, noise, np.maximum(1, model.item_counts))
-    chosen = best(gain, n, hidden=np.concatenate([profile.items, filter_index(model, exclude)]))
-    return scored_list(model, model.items, chosen, gain[chosen])
+    expected = gain * answer_chances(model, user, profile)
+    chosen = best(expected, n, allowed_items(model, None, exclude, least), profile.items)
+    return scored_list(model, model.items, chosen, expected[chosen])
+
+
+def answer_chances(model: ModelArrays, user: Id | Profile, profile: Profile) -> Floats:
+    """Return how likely a user can rate each item: float32, (items,).
+
+    It is the share of all users who rated the item or, where the model has a choice head and the user has rated
+    something, the chance that people like this user choose it. Ones if the model does not know who rated what.
+    """
+    if model.interest is not None and len(profile.items):
+        return choice_chances(model, user)
+    if not model.item_counts.any():
+        return np.ones(len(model.items), np.float32)
+    return np.asarray(model.item_counts / len(model.users), np.float32)
 
 
 def information_gain(items: Doubles, covariance: Doubles, noise: Doubles, weights: NDArray[np.int64]) -> Floats:

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
+from palate.frame_files import writing_frame
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.lookup import allowed_items, find_ids
-from palate.model.recommend import RankBy, check_rank_by, rank_items
+from palate.model.lookup import allowed_items, user_index
+from palate.model.predict import predict
+from palate.model.rank_many import rank_many
+from palate.model.recommend import RankBy, check_rank_by
+from palate.model.scored import RankedBatch
 from palate.parallel import pool
-from palate.parquet import writing_parquet
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
 __all__ = ["recommend_all", "recommend_batch"]
@@ -24,8 +27,8 @@ __all__ = ["recommend_all", "recommend_batch"]
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
 _ROWS = 1 << 20
-# How many users a thread ranks at a time, where each is ranked alone.
-_TASK = 64
+# How many users a task ranks at most, and about how many scores it holds.
+_TASK, _CELLS = 64, 1 << 20
 _NO_ITEMS = np.empty(0, np.int32)
 
 
@@ -42,11 +45,11 @@ def recommend_batch(
     by: RankBy | None,
     level: float,
     threads: int | None,
-) -> tuple[NDArray[np.int32], Floats]:
+) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
-    user = _user_index(model, users)
+    user = user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
-        return rank(user, n, seen)
+        return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
 def recommend_all(
@@ -56,6 +59,7 @@ def recommend_all(
     *,
     users: ArrayLike | None,
     titles: bool,
+    intervals: bool,
     lowest: bool,
     seen: bool,
     only: Iterable[Id] | None,
@@ -66,15 +70,15 @@ def recommend_all(
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Write the n best items of all users to a Parquet file: see `palate.Model.recommend_all`."""
+    """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
+    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
-    schema = _schema(model, titles)
+    schema = _schema(model, titles, intervals)
     item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
-    with writing_parquet(Path(path), schema) as write, ranking as rank:
+    with writing_frame(Path(path), schema) as write, ranking as rank:
         for start in range(0, len(user), step):
             part = user[start : start + step]
             items, values = rank(part, n, seen)
@@ -86,6 +90,9 @@ def recommend_all(
                 "item": model.items.ids[item],
                 "score": values[row, place],
             }
+            if intervals:
+                ends = predict(model, columns["user"], columns["item"], "error", level)
+                columns |= {"low": ends.low, "high": ends.high}
             if titles:
                 _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
@@ -102,16 +109,13 @@ def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[n
         titles[item] = model.catalogue.title(model.items[item])
 
 
-def _schema(model: ModelArrays, titles: bool) -> dict[str, Any]:
+def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
     user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (model.users, model.items))
     schema: dict[str, Any] = {"user": user_type, "rank": pl.Int32, "item": item_type, "score": pl.Float32}
+    if intervals:
+        model.require_posterior()
+        schema |= {"low": pl.Float32, "high": pl.Float32}
     return schema | {"title": pl.String} if titles else schema
-
-
-def _user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
-    if users is None:
-        return np.arange(len(model.users), dtype=np.int32)
-    return find_ids(model, model.users, users).ravel()
 
 
 class _Ranking(Protocol):
@@ -143,17 +147,18 @@ def _opened(
             items, values = np.full((len(user), n), -1, np.int32), np.full((len(user), n), np.nan, np.float32)
 
             def rank_users(rows: slice) -> None:
-                for row, index in zip(range(len(user))[rows], user[rows].tolist(), strict=True):
-                    hidden = _NO_ITEMS if seen or model.seen is None else model.seen[index][0]
-                    chosen, score = rank_items(
-                        model, model.users[index], n, order, lowest, allowed, hidden, level, None
-                    )
+                block = user[rows]
+                hidden = [_NO_ITEMS if seen or model.seen is None else model.seen[index][0] for index in block.tolist()]
+                ranked = rank_many(model, block, n, order, lowest, allowed, hidden, level)
+                for row, (chosen, score) in enumerate(ranked, rows.start):
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 
-            # The first user loads the kernels, before the threads start: see BatchRanker.
-            blocks = [slice(0, 1), *(slice(at, at + _TASK) for at in range(1, len(user), _TASK))]
-            rank_users(blocks[0])
-            run(rank_users, blocks[1:])
+            # Kernels are loaded before the threads start: see BatchRanker.
+            from palate.kernels import ranking  # noqa: F401  `scores` and `best` use them once they are loaded
+
+            step = max(1, min(_TASK, _CELLS // max(1, len(model.items))))
+            rank_users(slice(0, min(1, len(user))))
+            run(rank_users, [slice(at, min(at + step, len(user))) for at in range(1, len(user), step)])
             return items, values
 
         yield rank

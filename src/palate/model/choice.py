@@ -55,8 +55,16 @@ class ChoiceHead(ABC):
         """Return the score of every item for a user who rated these items: float32, (items,)."""
 
     @abstractmethod
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Split the score of one item into a part for each rated item, float64 (n,), and what holds for every user."""
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Split the scores of some items.
+
+        Returns
+        -------
+        parts : ndarray
+            float64, (targets, n): what each rated item adds.
+        intercepts : ndarray
+            float64, (targets,): what holds for every user.
+        """
 
     @abstractmethod
     def similarities(self, item: int) -> Floats:
@@ -117,9 +125,9 @@ class PopularityHead(ChoiceHead):
         """Return the shares: see `ChoiceHead`."""
         return self.share.copy()
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Return zeros and the share: see `ChoiceHead`."""
-        return np.zeros(len(items)), float(self.share[target])
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Return zeros and the shares: see `ChoiceHead`."""
+        return np.zeros((len(targets), len(items))), self.share[targets].astype(np.float64)
 
     def similarities(self, item: int) -> Floats:
         """Return zeros: popularity says nothing about which items belong together."""
@@ -177,15 +185,15 @@ class FactorsHead(ChoiceHead):
         _, factors, _ = solve_row(self.item_factors[items], np.ones(len(items)), prior)
         return self._products(factors)
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
-        """Split the score into a part for each choice, whose sum is the score of a new user: see `ChoiceHead`."""
-        is_chosen, parts = self._choices(items, ratings), np.zeros(len(items))
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
+        """Split the scores into a part for each choice; their sum is the score of a new user: see `ChoiceHead`."""
+        is_chosen, parts = self._choices(items, ratings), np.zeros((len(targets), len(items)))
         chosen, prior = self.item_factors[items[is_chosen]].astype(np.float64), self._prior(ratings[is_chosen])
         k = chosen.shape[1]
         weighted = chosen.T * prior.weights
-        gain = np.linalg.solve(weighted @ chosen + prior.precision[:k, :k], self.item_factors[target].astype(float))
-        parts[is_chosen] = gain @ weighted
-        return parts, 0.0
+        gains = np.linalg.solve(weighted @ chosen + prior.precision[:k, :k], weighted)
+        parts[:, is_chosen] = self.item_factors[targets].astype(np.float64) @ gains
+        return parts, np.zeros(len(targets))
 
     def similarities(self, item: int) -> Floats:
         """Return the cosine of the items' factors: see `ChoiceHead`."""
@@ -261,15 +269,16 @@ class WeightsHead(ChoiceHead):
         add_rows(self.indptr, self.targets, self.weights, items[self._choices(items, ratings)], total)
         return total
 
-    def contributions(self, items: Indices, ratings: Floats, target: int) -> tuple[Doubles, float]:
+    def contributions(self, items: Indices, ratings: Floats, targets: Indices) -> tuple[Doubles, Doubles]:
         """Return the weight of each choice: see `ChoiceHead`."""
-        is_chosen, parts = self._choices(items, ratings), np.zeros(len(items))
+        is_chosen, parts = self._choices(items, ratings), np.zeros((len(targets), len(items)))
+        row = np.full(self.size, -1)
+        row[targets] = np.arange(len(targets))
         for place in np.flatnonzero(is_chosen):
-            start, stop = self.indptr[items[place]], self.indptr[items[place] + 1]
-            entry = start + np.searchsorted(self.targets[start:stop], target)
-            if entry < stop and self.targets[entry] == target:
-                parts[place] = self.weights[entry]
-        return parts, 0.0
+            entries = slice(self.indptr[items[place]], self.indptr[items[place] + 1])
+            rows = row[self.targets[entries]]
+            parts[rows[rows >= 0], place] = self.weights[entries][rows >= 0]
+        return parts[row[targets]], np.zeros(len(targets))
 
     def similarities(self, item: int) -> Floats:
         """Return the partial correlations with one item, given all others: see `ChoiceHead`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.model.arrays import Id, ModelArrays
-from palate.model.choice import ChoiceHead
 from palate.model.fold_in import user_equations
-from palate.model.lookup import profile_of, require_id
+from palate.model.lookup import find_ids, profile_of, require_id
 from palate.model.profile import Profile
-from palate.model.row_solve import split_prediction
+from palate.model.row_solve import design_matrix, split_row
+from palate.ranking import check_count
 
-__all__ = ["Contribution", "Explanation", "explain"]
+__all__ = ["Contribution", "Explanation", "explain", "explain_items", "reasons"]
+
+Doubles = NDArray[np.float64]
 
 
 class Contribution(NamedTuple):
@@ -39,9 +42,11 @@ class Explanation(NamedTuple):
     intercept
         What is predicted for the item before anything is known of the user.
     contributions
-        One for each rated item, the largest in absolute value first.
+        One for each rated item, the largest in absolute value first: what its rating adds to the prediction for a user
+        who is folded in with these ratings.
     remainder
-        What the user's factors predict beyond these ratings; 0 for a folded-in user.
+        The prediction minus that of the folded-in user: what the fitted factors hold beyond these ratings. 0 (up to
+        rounding) for a folded-in user.
     choices
         What each rated item adds to the choice score of the item (people who chose this choose the item too), the
         largest first; empty without a choice head.
@@ -56,43 +61,103 @@ class Explanation(NamedTuple):
     choices: tuple[Contribution, ...] = ()
 
 
+class _Sums(NamedTuple):
+    """The predictions of several items as sums.
+
+    Attributes
+    ----------
+    parts
+        float64, (items, n): what each of the n rated items adds.
+    intercepts, predictions
+        float64, (items,).
+    choices
+        float64, (items, n): what each rated item adds to the choice score; None without a choice head beside the
+        predictions.
+    """
+
+    parts: Doubles
+    intercepts: Doubles
+    predictions: Doubles
+    choices: Doubles | None
+
+
 def explain(model: ModelArrays, user: Id | Profile, item: Id) -> Explanation:
-    """Split a prediction into contributions: see `palate.Model.explain`."""
+    """Split one prediction into contributions: see `palate.Model.explain`."""
+    return _explain_indices(model, user, np.array([require_id(model, model.items, item)], np.int32))[0]
+
+
+def explain_items(model: ModelArrays, user: Id | Profile, items: Iterable[Id]) -> list[Explanation]:
+    """Split the predictions of several items into contributions: see `palate.Model.explain`."""
+    return _explain_indices(model, user, find_ids(model, model.items, list(items)).ravel())
+
+
+def reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int) -> list[list[Contribution]]:
+    """Return the n rated items that speak most for each prediction: see `palate.Model.reasons`."""
+    profile, index = _rated_profile(model, user), find_ids(model, model.items, list(items)).ravel()
+    check_count(n)
+    rated, parts = _Rated(model, profile), _sums(model, profile, index).parts
+    order = np.argsort(-parts, axis=1, kind="stable")[:, :n]
+    return [
+        [rated.contribution(place, row[place]) for place in best.tolist() if row[place] > 0]
+        for row, best in zip(parts, order, strict=True)
+    ]
+
+
+def _explain_indices(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:
+    profile = _rated_profile(model, user)
+    rated, sums = _Rated(model, profile), _sums(model, profile, index)
+    remainders = sums.predictions - sums.intercepts - sums.parts.sum(axis=1)
+    explanations = []
+    for row, item in enumerate(index.tolist()):
+        id, parts = model.items[item], sums.parts[row]
+        explanations.append(
+            Explanation(
+                id,
+                model.catalogue.title(id),
+                float(sums.predictions[row]),
+                float(sums.intercepts[row]),
+                rated.contributions(parts, np.argsort(-np.abs(parts), kind="stable")),
+                float(remainders[row]),
+                () if sums.choices is None else rated.contributions(sums.choices[row]),
+            )
+        )
+    return explanations
+
+
+def _rated_profile(model: ModelArrays, user: Id | Profile) -> Profile:
     if model.seen is None and not isinstance(user, Profile):
         raise DataError("this model keeps no ratings to explain from: fold in the user's ratings instead")
-    profile, index = profile_of(model, user), require_id(model, model.items, item)
+    return profile_of(model, user)
+
+
+def _sums(model: ModelArrays, profile: Profile, index: NDArray[np.int32]) -> _Sums:
+    """Write the predictions of items as sums. The user's equations are solved once, whatever the number of items."""
+    head = model.choice_head
     if model.choice is not None and model.predicts == "choice":
-        return _explain_choice(model, model.choice, profile, index)
-    factors, residuals, prior = user_equations(model, profile.items, profile.ratings)
-    target = model.item_factors[index]
-    parts, before, remainder = split_prediction(profile.bias, profile.factors, factors, residuals, target, prior)
-    contributions = _contributions(model, profile, parts)
-    contributions.sort(key=lambda one: -abs(one.contribution))
-    choices: list[Contribution] = []
-    if model.choice_head is not None and model.predicts == "rating":
-        choices = _contributions(
-            model, profile, model.choice_head.contributions(profile.items, profile.ratings, index)[0]
-        )
-        choices.sort(key=lambda one: -one.contribution)
-    intercept = model.intercept + float(model.item_bias[index]) + before
-    prediction = intercept + float(parts.sum()) + remainder
-    id = model.items[index]
-    return Explanation(
-        id, model.catalogue.title(id), prediction, intercept, tuple(contributions), remainder, tuple(choices)
-    )
+        parts, intercepts = model.choice.contributions(profile.items, profile.ratings, index)
+        return _Sums(parts, intercepts, intercepts + parts.sum(axis=1), None)
+    before, shares = split_row(*user_equations(model, profile.items, profile.ratings))
+    targets = design_matrix(model.item_factors[index])
+    base = model.intercept + model.item_bias[index].astype(np.float64)
+    predictions = base + targets @ np.append(profile.factors.astype(np.float64), profile.bias)
+    choices = None
+    if head is not None and model.predicts == "rating":
+        choices, _ = head.contributions(profile.items, profile.ratings, index)
+    return _Sums(targets @ shares.T, base + targets @ before, predictions, choices)
 
 
-def _explain_choice(model: ModelArrays, head: ChoiceHead, profile: Profile, index: int) -> Explanation:
-    parts, intercept = head.contributions(profile.items, profile.ratings, index)
-    contributions = _contributions(model, profile, parts)
-    contributions.sort(key=lambda one: -abs(one.contribution))
-    id, total = model.items[index], intercept + float(parts.sum())
-    return Explanation(id, model.catalogue.title(id), total, intercept, tuple(contributions), 0.0)
+class _Rated:
+    """The rated items of a profile, whose ids and titles are looked up once for many explanations."""
 
+    def __init__(self, model: ModelArrays, profile: Profile) -> None:
+        self.ids = [model.items[position] for position in profile.items.tolist()]
+        self.titles = [model.catalogue.title(id) for id in self.ids]
+        self.ratings = profile.ratings.tolist()
 
-def _contributions(model: ModelArrays, profile: Profile, parts: NDArray[np.float64]) -> list[Contribution]:
-    rated = [model.items[position] for position in profile.items.tolist()]
-    return [
-        Contribution(id, rating, part, model.catalogue.title(id))
-        for id, rating, part in zip(rated, profile.ratings.tolist(), parts.tolist(), strict=True)
-    ]
+    def contribution(self, place: int, part: float) -> Contribution:
+        return Contribution(self.ids[place], self.ratings[place], float(part), self.titles[place])
+
+    def contributions(self, parts: Doubles, order: NDArray[np.integer] | None = None) -> tuple[Contribution, ...]:
+        """Return one contribution for each rated item; by default the largest first."""
+        order = np.argsort(-parts, kind="stable") if order is None else order
+        return tuple(self.contribution(place, parts[place]) for place in order.tolist())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import find_ids
 from palate.model.profile import Profile
@@ -28,10 +28,28 @@ def fold_in(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
 def fold_in_item(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
     """Find the factors of a new item from ratings: see `palate.Model.fold_in_item`."""
     users, values = _checked(model, model.users, ratings)
-    residuals = values.astype(np.float64) - model.intercept - model.user_bias[users]
-    prior = model.require_posterior().items.row_prior(users, model.factors)
-    bias, factors, covariance = solve_row(model.user_factors[users], residuals, prior)
-    return Profile(bias, factors, users, values, covariance, kind="item")
+    bias, factors, covariance = solve_row(*_item_equations(model, users, values))
+    return Profile(bias, factors, users, values, covariance if model.posterior else None, kind="item")
+
+
+def _item_equations(
+    model: ModelArrays, users: NDArray[np.int32], ratings: Floats
+) -> tuple[Floats, NDArray[np.float64], RowPrior]:
+    if model.choice is not None and model.predicts == "choice":
+        raise SettingsError("the scores of this model are sums of weights between items: fit again to add an item")
+    if model.posterior is not None:
+        prior = model.posterior.items.row_prior(users, model.factors)
+    else:
+        # Both sides are fitted with the same penalty. A model without biases of users may have those of items.
+        penalty = model.penalty
+        if penalty.bias is None and model.item_bias.any():
+            penalty = penalty._replace(bias=penalty.factors)
+        prior = penalty.row_prior(ratings, model.factors, penalty.unobserved_term(model.user_factors))
+    if model.predicts == "choice":
+        residuals = np.ones(len(users))
+    else:
+        residuals = ratings.astype(np.float64) - model.intercept - model.user_bias[users]
+    return model.user_factors[users], residuals, prior
 
 
 def user_equations(

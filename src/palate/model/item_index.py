@@ -9,7 +9,8 @@ from palate.errors import SettingsError
 from palate.model.arrays import ModelArrays
 from palate.model.lookup import scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best, check_count, scores
+from palate.model.scored import ScoredList
+from palate.ranking import best, check_count, scores
 from palate.ranking.approximate import ItemIndex
 
 __all__ = ["check_index", "index_items", "recommend_from_index"]
@@ -36,7 +37,7 @@ def recommend_from_index(
     lowest: bool,
     excluded: NDArray[np.int32],
     least: int,
-) -> list[Scored] | None:
+) -> ScoredList | None:
     """Return the n best of the items that the index proposes; None if the filters leave fewer than n of them."""
     check_count(n)
     # Few of the excluded items are among the best: more proposals are needed only where too few remain.

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError, UnknownIdError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.profile import Profile
+from palate.model.scored import ScoredList
 from palate.ranking import Scored
 from palate.ratings import Vocabulary
 
@@ -22,6 +23,7 @@ __all__ = [
     "profile_of",
     "require_id",
     "scored_list",
+    "user_index",
 ]
 
 _NO_ITEMS, _NO_RATINGS = np.empty(0, np.int32), np.empty(0, np.float32)
@@ -47,6 +49,13 @@ def find_ids(
     if unknown == "error" and (index < 0).any():
         raise _unknown_id(model, vocabulary, np.asarray(ids, dtype=object).reshape(shape)[index < 0].ravel()[0])
     return index
+
+
+def user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
+    """Return the indices of users, int32 (n,); None for all users of the model."""
+    if users is None:
+        return np.arange(len(model.users), dtype=np.int32)
+    return find_ids(model, model.users, users).ravel()
 
 
 def _unknown_id(model: ModelArrays, vocabulary: Vocabulary, id: Id) -> UnknownIdError:
@@ -100,8 +109,8 @@ def allowed_items(
     return allowed
 
 
-def scored_list(model: ModelArrays, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> list[Scored]:
-    """Return users or items by index with their scores; items with their titles."""
-    title = model.catalogue.title if vocabulary is model.items else str
+def scored_list(model: ModelArrays, vocabulary: Vocabulary, index: NDArray[np.integer], scores: Floats) -> ScoredList:
+    """Return users or items by index with their scores; items with their titles, users without."""
+    title = model.catalogue.title if vocabulary is model.items else lambda id: ""
     rows = zip(vocabulary.ids[index].tolist(), scores.tolist(), strict=True)
-    return [Scored(id, score, title(id)) for id, score in rows]
+    return ScoredList(Scored(id, score, title(id)) for id, score in rows)

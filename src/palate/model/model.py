@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.arrays import Id
 from palate.model.ask import ask
-from palate.model.batch import recommend_all, recommend_batch
-from palate.model.explain import Explanation, explain
+from palate.model.explain import Contribution, Explanation, explain, explain_items, reasons
 from palate.model.fold_in import fold_in, fold_in_item
-from palate.model.item_index import index_items
-from palate.model.predict import deviation_table, interval_table, predict, predict_table
+from palate.model.lists import ListModel
+from palate.model.predict import predict
 from palate.model.profile import Profile
-from palate.model.recommend import RankBy, choice_chances, choice_scores, like_chances, recommend
-from palate.model.similar import similar_items, similar_users
-from palate.ranking import Scored
-from palate.ranking.approximate import ItemIndex
-from palate.ratings import Ratings
+from palate.model.scored import ScoredList
 
 __all__ = ["Model"]
 
 
-class Model(ModelArrays):
+class Model(ListModel):
     r"""A fitted model: :math:`\hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i`, clipped to the rating scale.
 
     A model does not change. `dataclasses.replace` makes another one from it, with another catalogue for example.
@@ -107,317 +101,66 @@ class Model(ModelArrays):
         """
         return predict(self, user, item, unknown, interval)
 
-    def predict_table(self, ratings: Ratings) -> Floats:
-        """Predict every row of a table; ids without factors are predicted as with ``unknown="mean"``.
+    @overload
+    def explain(self, user: Id | Profile, item: Id) -> Explanation: ...
+    @overload
+    def explain(self, user: Id | Profile, item: list[Any] | tuple[Any, ...] | NDArray[Any]) -> list[Explanation]: ...
 
-        Returns
-        -------
-        ndarray
-            float32, (n,), clipped to the scale.
-        """
-        return predict_table(self, ratings)
-
-    def deviation_table(self, ratings: Ratings) -> Floats | None:
-        """Return the standard deviation of every row's rating around its prediction.
-
-        Returns
-        -------
-        ndarray or None
-            float32, (n,), in rating points; None if the model has no posterior.
-        """
-        return deviation_table(self, ratings)
-
-    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
-        """Return the interval in which every row's rating lies with a given probability.
-
-        Returns
-        -------
-        tuple or None
-            The lower and the upper ends, float32 (n,), clipped to the scale; None if the model has no posterior.
-
-        Raises
-        ------
-        SettingsError
-            If the level is not between 0 and 1.
-        """
-        return interval_table(self, ratings, level)
-
-    def recommend(
-        self,
-        user: Id | Profile,
-        n: int = 10,
-        *,
-        lowest: bool = False,
-        seen: bool = False,
-        only: Iterable[Id] | None = None,
-        exclude: Iterable[Id] = (),
-        least: int = 0,
-        by: RankBy | None = None,
-        level: float = 0.8,
-        seed: int | None = None,
-        index: ItemIndex | None = None,
-    ) -> list[Scored]:
-        """Return the n items that a user would most likely choose and like, best first.
-
-        Parameters
-        ----------
-        user
-            An id, or a profile from `fold_in`.
-        n
-            How many; fewer are returned if fewer are left.
-        lowest
-            Return the items with the lowest scores instead, lowest first; by default those of the prediction.
-        seen
-            Whether to include what the user has rated.
-        only, exclude
-            Item ids to choose from, and item ids to leave out. Items that were never rated have no score and are always
-            left out.
-        least
-            The number of ratings that an item must have at least; little is known about an item with fewer.
-        by
-            What to rank by; None for "interest" if the model has a choice head, else for "prediction".
-            "interest": how likely the user chooses the item and likes it, see `palate.model.interest`. "choice": how
-            likely the user chooses it. "prediction": the predicted rating. "lower bound": the lower end of the
-            prediction's interval, for items that are good with little doubt (with `lowest`, the upper end). "chance":
-            a draw from what the prediction may be, so that items with few ratings are recommended from time to time
-            (Thompson sampling, Thompson 1933). The score is that number.
-        level
-            The probability of the interval.
-        seed
-            Of the draws; None for other draws each time.
-        index
-            From `index_items`: look only at items that the index proposes, and miss a few of the best.
-
-        Raises
-        ------
-        UnknownIdError
-            If the user is unknown, or an item of a filter is in neither the ratings nor the catalogue.
-        SettingsError
-            If `n`, `by`, `level` or `seed` is impossible; if the ranking needs a posterior and the model has none; if
-            the index is of another model, or is to rank by something else than the prediction.
-        """
-        return recommend(
-            self, user, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
-            seed=seed, index=index,
-        )  # fmt: skip
-
-    def recommend_batch(
-        self,
-        users: ArrayLike | None = None,
-        n: int = 10,
-        *,
-        lowest: bool = False,
-        seen: bool = False,
-        only: Iterable[Id] | None = None,
-        exclude: Iterable[Id] = (),
-        least: int = 0,
-        by: RankBy | None = None,
-        level: float = 0.8,
-        threads: int | None = None,
-    ) -> tuple[NDArray[np.int32], Floats]:
-        """Return the n best items of many users at once: the same as `recommend` for each, to the last bit.
-
-        Parameters
-        ----------
-        users
-            Ids; None for all users in the order of `users`.
-        n, lowest, seen, only, exclude, least, by, level
-            As in `recommend`; not by "chance".
-        threads
-            How many; by default one for each core. The number does not change the result.
-
-        Returns
-        -------
-        items : ndarray
-            int32, (users, n): item indices, best first; -1 where fewer than n items are left.
-            ``model.items.ids[items]`` are the ids.
-        scores : ndarray
-            float32, (users, n): what the items are ranked by; NaN where fewer than n items are left.
-
-        Raises
-        ------
-        UnknownIdError, SettingsError
-            As in `recommend`.
-        """
-        return recommend_batch(
-            self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
-            threads=threads,
-        )  # fmt: skip
-
-    def recommend_all(
-        self,
-        path: str | Path,
-        n: int = 10,
-        *,
-        users: ArrayLike | None = None,
-        titles: bool = False,
-        lowest: bool = False,
-        seen: bool = False,
-        only: Iterable[Id] | None = None,
-        exclude: Iterable[Id] = (),
-        least: int = 0,
-        by: RankBy | None = None,
-        level: float = 0.8,
-        threads: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> int:
-        """Write the n best items of all users to a Parquet file, one recommendation in each row.
-
-        The columns are user, rank (from 1), item and score. Rows are ordered by user and rank, and are the same as
-        those of `recommend`. They are written while the next ones are computed, so that memory holds a few thousand
-        users at a time. The file appears whole or not at all.
-
-        Parameters
-        ----------
-        path
-            The file. An existing file is replaced at the end.
-        n, lowest, seen, only, exclude, least, by, level
-            As in `recommend`; not by "chance".
-        users
-            Ids; None for all users.
-        titles
-            Whether to add a column with the items' titles.
-        threads
-            How many; by default one for each core. The number does not change the result.
-        progress
-            Called with the number of users that are done, and the number of all users.
-
-        Returns
-        -------
-        int
-            The number of rows.
-
-        Raises
-        ------
-        StorageError
-            If the file cannot be written. An existing file is then left as it was, as it is after Ctrl-C.
-        UnknownIdError, SettingsError
-            As in `recommend`.
-        """
-        return recommend_all(
-            self, path, n, users=users, titles=titles, lowest=lowest, seen=seen, only=only, exclude=exclude,
-            least=least, by=by, level=level, threads=threads, progress=progress,
-        )  # fmt: skip
-
-    def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:
-        """Build an index with which `recommend` need not look at all items; useful from some 100,000 items on.
-
-        It needs the package faiss-cpu (``pip install 'palate[ann]'``) and takes minutes for a million items. Its
-        attribute `recall` is the share of the best items that it finds, measured on a sample of the users. An index
-        that several threads build is not the same each time.
-
-        Parameters
-        ----------
-        threads
-            How many; by default one for each core.
-        seed
-            Of the sample.
-
-        Raises
-        ------
-        MissingExtraError
-            If faiss-cpu is not installed.
-        """
-        return index_items(self, threads, seed)
-
-    def similar_items(
-        self, item: Id, n: int = 10, *, by: Literal["cosine", "dot", "choice"] = "cosine"
-    ) -> list[Scored]:
-        """Return the n items whose factors are most similar to those of an item: what the same people like.
-
-        Parameters
-        ----------
-        item
-            An id.
-        n
-            How many.
-        by
-            "cosine" of the factors, or their "dot" product; "choice": what the same people choose, by the choice head.
-
-        Raises
-        ------
-        UnknownIdError
-            If the item has no factors.
-        SettingsError
-            If `n` or `by` is impossible.
-        """
-        return similar_items(self, item, n, by)
-
-    def similar_users(
-        self, user: Id | Profile, n: int = 10, *, by: Literal["cosine", "dot"] = "cosine"
-    ) -> list[Scored]:
-        """Return the n users whose factors are most similar to those of a user.
-
-        Parameters
-        ----------
-        user
-            An id, or a profile from `fold_in`.
-        n, by
-            As in `similar_items`.
-
-        Raises
-        ------
-        UnknownIdError, SettingsError
-            As in `similar_items`.
-        """
-        return similar_users(self, user, n, by)
-
-    def explain(self, user: Id | Profile, item: Id) -> Explanation:
+    def explain(self, user: Id | Profile, item: Any) -> Explanation | list[Explanation]:
         """Split a prediction into what each rated item adds to it.
 
+        The contributions are those of a user who is folded in with the same ratings, whatever solver fitted the model:
+        what leaving a rating out would change, to first order. Where the fitted factors predict something else, the
+        difference is the remainder. Explaining many items of one user takes hardly longer than explaining one.
+
         Parameters
         ----------
         user
             An id, or a profile from `fold_in`.
         item
-            An id.
+            An id, or a list of ids.
+
+        Returns
+        -------
+        Explanation or list
+            One explanation for an id; one for each id of a list, in its order.
 
         Raises
         ------
         UnknownIdError
-            If the user or the item has no factors.
+            If the user or an item has no factors.
         DataError
             If the model keeps no ratings and `user` is an id.
         """
-        return explain(self, user, item)
+        if isinstance(item, (str, int, np.integer)):
+            return explain(self, user, item if isinstance(item, str) else int(item))
+        return explain_items(self, user, item)
 
-    def choice_scores(self, user: Id | Profile) -> Floats:
-        """Return how likely a user chooses each item: float32, (items,), in the order of `items`.
+    def reasons(self, user: Id | Profile, items: Iterable[Id], n: int = 3) -> list[list[Contribution]]:
+        """Return the n rated items that speak most for each of several predictions: the largest contributions above 0.
 
-        The scores of a choice head are not probabilities; only their order and their ratios mean something.
+        Parameters
+        ----------
+        user
+            An id, or a profile from `fold_in`.
+        items
+            Ids.
+        n
+            How many reasons at most for each item.
+
+        Returns
+        -------
+        list
+            For each item a list, the largest contribution first.
 
         Raises
         ------
-        UnknownIdError
-            If the user is unknown.
+        UnknownIdError, DataError
+            As in `explain`.
         SettingsError
-            If the model has no choice head.
+            If `n` is impossible.
         """
-        return choice_scores(self, user)
-
-    def choice_chances(self, user: Id | Profile) -> Floats:
-        """Return the probability that a user chooses each item next: float32, (items,), in the order of `items`.
-
-        It is calibrated on choices that were held out: see `palate.model.interest.ChanceCalibration`.
-
-        Raises
-        ------
-        UnknownIdError, SettingsError
-            As in `choice_scores`.
-        """
-        return choice_chances(self, user)
-
-    def like_chances(self, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability that a user likes items once the user has chosen them: float64, (items,).
-
-        Raises
-        ------
-        UnknownIdError
-            If the user or an item is unknown.
-        SettingsError
-            If the model has no choice head.
-        """
-        return like_chances(self, user, items)
+        return reasons(self, user, items, n)
 
     def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.
@@ -462,24 +205,29 @@ class Model(ModelArrays):
         DataError
             As in `fold_in`.
         SettingsError
-            If the model has no posterior, and so no prior for items.
+            If the scores are sums of weights between items, which a new item does not have.
         """
         return fold_in_item(self, ratings)
 
-    def ask(self, user: Id | Profile, n: int = 10, *, exclude: Iterable[Id] = ()) -> list[Scored]:
-        """Return the n items whose rating would tell most about a user, the most informative first.
+    def ask(
+        self, user: Id | Profile | None = None, n: int = 10, *, exclude: Iterable[Id] = (), least: int = 0
+    ) -> ScoredList:
+        """Return the n items to ask a user about: those whose rating would tell most and that the user can rate.
 
         The score is the share by which the rating would reduce the variance of all predictions for the user, where each
-        item counts as often as it was rated: see `palate.model.ask.information_gain`.
+        item counts as often as it was rated (`palate.model.ask.information_gain`), times the chance that the user can
+        rate the item (`palate.model.ask.answer_chances`).
 
         Parameters
         ----------
         user
-            An id, or a profile from `fold_in`; ``model.fold_in({})`` is a user of whom nothing is known.
+            An id, or a profile from `fold_in`; None for a user of whom nothing is known.
         n
             How many.
         exclude
             Item ids to leave out, such as those that the user does not know.
+        least
+            The number of ratings that an item must have at least.
 
         Raises
         ------
@@ -490,4 +238,4 @@ class Model(ModelArrays):
         DataError
             If the model keeps no ratings and `user` is an id.
         """
-        return ask(self, user, n, exclude)
+        return ask(self, user, n, exclude, least)

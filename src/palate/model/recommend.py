@@ -14,10 +14,21 @@ from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best, scores
+from palate.model.scored import ScoredList
+from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
-__all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
+__all__ = [
+    "RankBy",
+    "candidate_count",
+    "check_rank_by",
+    "choice_chances",
+    "choice_scores",
+    "like_chances",
+    "rank_items",
+    "recommend",
+    "require_interest",
+]
 
 #: What lists are ordered by.
 RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
@@ -40,7 +51,7 @@ def recommend(
     level: float,
     seed: int | None,
     index: ItemIndex | None,
-) -> list[Scored]:
+) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
@@ -110,7 +121,8 @@ def rank_items(
     if by != "prediction":
         values = _uncertain_scores(model, user, values, by, level, seed, lowest)
     chosen = best(values, n, allowed, hidden, lowest)
-    return chosen, np.asarray(model.scale.clip(values[chosen]), np.float32)
+    # A draw says how the items are ordered: two of them beyond the scale are not alike.
+    return chosen, values[chosen] if by == "chance" else np.asarray(model.scale.clip(values[chosen]), np.float32)
 
 
 def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
@@ -133,26 +145,32 @@ def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
 
 def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
     """Return the probability that a user chooses each item next: float32, (items,)."""
-    interest, scores = _require_interest(model), choice_scores(model, user)
+    interest, scores = require_interest(model), choice_scores(model, user)
     count = len(profile_of(model, user).items)
     if not count:
         return scores  # the share of users who chose each item
     return interest.calibration.chances(scores, model.item_counts, count)
 
 
-def _require_interest(model: ModelArrays) -> Interest:
+def require_interest(model: ModelArrays) -> Interest:
+    """Return how choices and predictions are combined, or raise a `SettingsError` if the model has no choice head."""
     if model.interest is None:
         raise SettingsError("this model has no choice head, so it knows no interest and no chances of choices")
     return model.interest
 
 
+def candidate_count(n: int) -> int:
+    """Return how many of the likeliest choices are looked at first for a list of n items."""
+    return _CANDIDATES + _PER_ITEM * n
+
+
 def _rank_by_interest(
     model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], Floats]:
-    chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
+    chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * _like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = chances[candidates] * _like_chances(model, user, candidates) ** require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -167,7 +185,7 @@ def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> ND
 
 
 def _like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
+    interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
     deviation: float | NDArray[np.float64] = interest.deviation

@@ -23,7 +23,7 @@ __all__ = [
     "UnobservedTerm",
     "design_matrix",
     "solve_row",
-    "split_prediction",
+    "split_row",
 ]
 
 Floats = NDArray[np.float32]
@@ -258,44 +258,46 @@ def _solve_nonnegative(matrix: Doubles, right: Doubles) -> Doubles:
 
 
 @_refuse_unsolvable
-def split_prediction(
-    bias: float, user_factors: Floats, factors: Floats, residuals: Doubles, target: Floats, prior: RowPrior
-) -> tuple[Doubles, float, float]:
-    """Split ``bias + user_factors @ target`` of one user into one part for each rated item.
+def split_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[Doubles, Doubles]:
+    r"""Split the solution of `solve_row` into what the prior says and what each rating adds.
 
-    The solution of `solve_row` is the prior mean plus a sum over ratings. Parameters that were found in another way (by
-    SGD, say) are met exactly by the smallest change of the residuals that can; what no change reaches is the remainder.
+    With :math:`A = \sum_i w_i z_i z_i^T + \Lambda` and the prior mean :math:`m + \sum_i s_i`, the solution is
+
+    .. math:: x = m + \sum_i A^{-1} \left( w_i z_i (e_i - z_i \cdot c) + \Lambda s_i \right)
+              + A^{-1} \sum_i w_i z_i \, z_i \cdot (c - m)
+
+    for any c. Here c is m with the user's own bias, so that a rating adds what it says beyond the level at which the
+    user rates; of the last term, the level itself, each rating adds the same share. A prediction is linear in x: one
+    solve explains any number of items.
 
     Parameters
     ----------
-    bias, user_factors
-        The user's parameters: float, and float32 (k,).
     factors, residuals, prior
         As in `solve_row`.
-    target
-        float32, (k,): the factors of the predicted item.
 
     Returns
     -------
-    parts : ndarray
-        float64, (n,).
-    before : float
-        What the prior mean predicts without any rating.
-    remainder : float
-        The three sum to ``bias + user_factors @ target``.
+    before : ndarray
+        float64, (k + 1,): the prior mean without any rating, m.
+    shares : ndarray
+        float64, (n, k + 1): what each rating adds. ``before + shares.sum(axis=0)`` is the solution; its last entry is
+        the bias.
     """
+    bias, solution, _ = solve_row(factors, residuals, prior)
+    keep = np.ones(len(solution) + 1, bool)
     if prior.nonnegative:
-        above = user_factors > 0
-        prior = prior.without_zero_factors(user_factors)
-        factors, target, user_factors = factors[:, above], target[above], user_factors[above]
-    design = design_matrix(factors, prior.biased)
-    item = design_matrix(target[None, :], prior.biased)[0]
+        # Among the factors that are above zero, the constraints are not felt: the solution is that of the equations.
+        keep[:-1] = solution > 0
+        prior = prior.without_zero_factors(solution)
+    design = design_matrix(factors, prior.biased)[:, keep]
     weighted = design.T * prior.weights
-    gains = np.linalg.solve(weighted @ design + prior.precision, weighted)
-    mean = prior.mean + prior.shifts.sum(axis=0)
-    parameters = np.append(user_factors.astype(np.float64), bias)
-    surprise = residuals - design @ mean
-    change = np.linalg.lstsq(gains, parameters - mean - gains @ surprise, rcond=None)[0]
-    parts = (item @ gains) * (surprise + change) + prior.shifts @ item
-    before = float(item @ prior.mean)
-    return parts, before, float(item @ parameters - parts.sum() - before)
+    level = np.zeros(int(keep.sum()))
+    level[-1] = bias - prior.mean[-1] if prior.biased else 0.0
+    right = weighted * (residuals - design @ (prior.mean + level)) + prior.precision @ prior.shifts.T
+    right += (weighted @ (design @ level) / max(1, len(factors)))[:, None]
+    before, shares = np.zeros(len(keep)), np.zeros((len(factors), len(keep)))
+    before[keep] = prior.mean
+    shares[:, keep] = np.linalg.solve(weighted @ design + prior.precision, right).T
+    if not prior.biased:
+        before[-1] = shares[:, -1] = 0
+    return before, shares

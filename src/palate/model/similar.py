@@ -8,13 +8,14 @@ from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import profile_of, require_id, scored_list
 from palate.model.profile import Profile
-from palate.ranking import Scored, best
+from palate.model.scored import ScoredList
+from palate.ranking import best
 from palate.ratings import Vocabulary
 
 __all__ = ["similar_items", "similar_users"]
 
 
-def similar_items(model: ModelArrays, item: Id, n: int, by: str) -> list[Scored]:
+def similar_items(model: ModelArrays, item: Id, n: int, by: str) -> ScoredList:
     """Return the n items most similar to an item: see `palate.Model.similar_items`."""
     index = require_id(model, model.items, item)
     if by == "choice" or (model.choice is not None and model.predicts == "choice"):
@@ -22,7 +23,7 @@ def similar_items(model: ModelArrays, item: Id, n: int, by: str) -> list[Scored]
     return _most_similar(model, model.items, model.item_factors, model.item_factors[index], index, n, by)
 
 
-def _chosen_together(model: ModelArrays, index: int, n: int) -> list[Scored]:
+def _chosen_together(model: ModelArrays, index: int, n: int) -> ScoredList:
     if model.choice_head is None:
         raise SettingsError("this model has no choice head: similarity is by 'cosine' or 'dot'")
     similarity = model.choice_head.similarities(index)
@@ -32,7 +33,7 @@ def _chosen_together(model: ModelArrays, index: int, n: int) -> list[Scored]:
     return scored_list(model, model.items, chosen, similarity[chosen])
 
 
-def similar_users(model: ModelArrays, user: Id | Profile, n: int, by: str) -> list[Scored]:
+def similar_users(model: ModelArrays, user: Id | Profile, n: int, by: str) -> ScoredList:
     """Return the n users most similar to a user: see `palate.Model.similar_users`."""
     index = None if isinstance(user, Profile) else require_id(model, model.users, user)
     return _most_similar(model, model.users, model.user_factors, profile_of(model, user).factors, index, n, by)
@@ -40,7 +41,7 @@ def similar_users(model: ModelArrays, user: Id | Profile, n: int, by: str) -> li
 
 def _most_similar(
     model: ModelArrays, vocabulary: Vocabulary, factors: Floats, vector: Floats, index: int | None, n: int, by: str
-) -> list[Scored]:
+) -> ScoredList:
     """Return the rows of `factors` most similar to a vector, without row `index`."""
     if by not in ("cosine", "dot"):
         raise SettingsError(f"similarity is by 'cosine' or 'dot', not {by!r}")

@@ -27,7 +27,7 @@ _NOTHING, _NO_MASK = np.empty(0, np.int32), np.empty(0, np.bool_)
 
 
 class Scored(NamedTuple):
-    """An item or user with its score: a predicted rating, or a similarity."""
+    """An item or user with its score: a predicted rating, or a similarity. A user has no title."""
 
     id: int | str
     score: float

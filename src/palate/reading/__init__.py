@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from palate.catalogue import Catalogue
-from palate.errors import ReadError
+from palate.errors import DataError, PalateWarning, ReadError
 from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale
 from palate.reading.arrange import arrange
 from palate.reading.catalogue import read_catalogue
+from palate.reading.columns import Guess
 from palate.reading.encode import encode
 from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
@@ -31,7 +32,7 @@ from palate.reading.sql import is_url, read_sql
 from palate.reading.table import Table
 from palate.reading.text import read_text
 
-__all__ = ["Catalogue", "Table", "encode", "read_catalogue", "read_ratings", "read_table"]
+__all__ = ["Catalogue", "Guess", "Table", "encode", "ratings_of", "read_catalogue", "read_ratings", "read_table"]
 
 # So many users with one rating each are no chance.
 _FEW_USERS = 5
@@ -166,7 +167,7 @@ def read_ratings(
 
     Warns
     -----
-    UserWarning
+    PalateWarning
         If every user has exactly one rating: most likely the columns are others.
 
     Examples
@@ -186,5 +187,27 @@ def read_ratings(
             f"{table.source}: every user has exactly one rating: is the user column right? Name the columns with "
             "user=, item=, rating= (--columns)"
         )
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(warning, PalateWarning, stacklevel=2)
     return ratings
+
+
+def ratings_of(source: Any) -> Ratings:
+    """Return ratings; whatever else `read_ratings` reads is read with its defaults.
+
+    Raises
+    ------
+    DataError
+        If the source is a split: one of its parts is wanted.
+    ReadError
+        If it is nothing that can be read.
+
+    Examples
+    --------
+    >>> ratings_of([("ann", "tea", 5), ("bob", "tea", 3)])
+    Ratings(2 ratings, 2 users, 1 items)
+    """
+    if isinstance(source, Ratings):
+        return source
+    if hasattr(source, "train") and hasattr(source, "test"):
+        raise DataError("this is a split, not one table of ratings: hand over its .train or its .test")
+    return read_ratings(source)

@@ -32,7 +32,7 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
     if wanted.layout == "wide" or (wanted.layout == "auto" and looks_wide(raw, wanted)):
         return read_wide(raw, wanted)
     chosen = choose_columns(raw, wanted)
-    note = "; ".join(filter(None, [raw.note, chosen.note]))
+    note = type(chosen.note)("; ".join(filter(None, [raw.note, chosen.note])))  # a guess stays a guess
     quick = raw.quick(chosen) if raw.quick is not None else None
     table = (
         Table(quick, raw.source, (note,), raw.locate)

@@ -12,11 +12,17 @@ from palate.reading.numbers import is_number, number_of, to_numbers
 from palate.reading.raw import Choice, Chosen, RawTable, Wanted
 from palate.reading.times import are_epochs, are_times
 
-__all__ = ["choose_columns", "column_position", "listed_names", "suggest"]
+__all__ = ["Guess", "choose_columns", "column_position", "listed_names", "suggest"]
 
 _SHOWN = 12
 # From so many columns on a table that nobody understands may be a wide one.
 _WIDE = 6
+
+
+class Guess(str):
+    """A note about something that was guessed and may be wrong: fits warn of it."""
+
+    __slots__ = ()
 
 
 def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
@@ -58,12 +64,13 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
         raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
     if len(free) > len(missing) > 0 or (missing == ["rating"] and _is_words(raw, free)):
         raise ReadError(_unclear(raw, missing, chosen, free))
+    is_guess = bool(missing) and raw.names is not None  # names that nobody knows, taken in their order
     chosen.update(zip(missing, free, strict=False))  # nothing is missing where more is free
     user, item = (chosen[role] or 0 for role in ("user", "item"))  # neither can be None
     positions = [position for position in chosen.values() if position is not None]
     if len(set(positions)) < len(positions):
         raise ReadError(f"{raw.source}: user, item, rating and time must be different columns, not {positions}")
-    note = _note(raw, chosen)
+    note = Guess(_note(raw, chosen)) if is_guess else _note(raw, chosen)
     return Chosen(user, item, chosen["rating"], chosen["time"], note, wanted.time is None)
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
@@ -47,11 +48,13 @@ def make_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = settings.threads
         LOADED.set(state.loaded.loaded)
         gc.collect()
         gc.freeze()  # the model's objects stay: the garbage collector need not visit them
         watching = asyncio.create_task(_watch(state))
         yield
+        state.stopping.set()  # work on threads ends at its next step
         watching.cancel()
         state.close()
 
@@ -72,7 +75,7 @@ def make_app(settings: Settings) -> FastAPI:
     _complete_openapi(app)
     if settings.page.is_dir():
         app.mount("/", StaticFiles(directory=settings.page, html=True))
-    app.add_middleware(ServiceMiddleware, settings=settings, authenticator=state.authenticator)
+    app.add_middleware(ServiceMiddleware, settings=settings, authenticator=state.authenticator, stopping=state.stopping)
     if (
         settings.origins
     ):  # outside of our own middleware: a browser asks without a key, and must be able to read refusals

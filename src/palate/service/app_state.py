@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from anyio import CapacityLimiter
 from fastapi import Request
 
 from palate.service.auth import Authenticator
@@ -31,6 +34,13 @@ class AppState:
     authenticator: Authenticator
     cookies: VisitorCookies
     folder: TemporaryDirectory[str] | None
+    #: Is set when the service ends.
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def readiness_limiter(self) -> CapacityLimiter:
+        """The one thread that looks whether the store works."""
+        return CapacityLimiter(1)
 
     @classmethod
     def open(cls, settings: Settings) -> AppState:

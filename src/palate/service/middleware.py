@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from secrets import token_hex
 from urllib.parse import quote
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from palate.errors import StoreError
 from palate.service.auth import SCOPES, ApiKey, Authenticator, required_scope
+from palate.service.deadline import Deadline, current_deadline
 from palate.service.limits import RateLimiter
 from palate.service.logs import log_request
 from palate.service.metrics import count_request
@@ -63,8 +66,10 @@ class _BodyTooLarge(HTTPException):
 class ServiceMiddleware:
     """Gives each request an id, checks it, limits its size and time, adds headers, and writes logs and metrics."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, authenticator: Authenticator) -> None:
-        self.app, self.settings, self.authenticator = app, settings, authenticator
+    def __init__(
+        self, app: ASGIApp, settings: Settings, authenticator: Authenticator, stopping: threading.Event
+    ) -> None:
+        self.app, self.settings, self.authenticator, self.stopping = app, settings, authenticator, stopping
         self.limiter = RateLimiter(settings.allowed_rate, settings.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,6 +90,7 @@ class ServiceMiddleware:
         if is_head:  # the endpoints know only GET; the server must still see the method that was sent
             scope = {**scope, "method": "GET"}
 
+
         async def respond(message: Message) -> None:
             nonlocal status, has_begun
             if message["type"] == "http.response.start":
@@ -92,14 +98,18 @@ class ServiceMiddleware:
                 message["headers"] = [*message["headers"], *_HEADERS, (b"x-request-id", request_id.encode())]
             elif is_head:
                 message = {**message, "body": b""}
-            await send(message)
+            # A response that has begun is sent to its end, also after the deadline; who reads slowly has a limit, too.
+            with anyio.fail_after(self.settings.timeout, shield=True):
+                await send(message)
 
         try:
             refusal = await self._refusal(scope, headers)
             if refusal is not None:
                 await refusal(scope, receive, respond)
             else:
-                async with asyncio.timeout(self.settings.timeout):
+                current_deadline.set(Deadline(self.settings.timeout, self.stopping))
+                # Not `asyncio.timeout`: it would leave a thread behind that works on, and free its place for another.
+                with anyio.fail_after(self.settings.timeout):
                     await self.app(scope, self._limited(receive), respond)
         except _BodyTooLarge as error:
             if has_begun:

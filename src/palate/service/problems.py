@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from palate.errors import DataError, PalateError, ReadError, SettingsError, StorageError, StoreError, UnknownIdError
+from palate.service.deadline import DeadlineError
 
 __all__ = ["MEDIA_TYPE", "install", "problem"]
 
@@ -27,6 +28,7 @@ _STATUS: list[tuple[type[PalateError], int, str]] = [
     (ReadError, 422, "A table cannot be read"),
     (StoreError, 503, "The store does not answer"),
     (StorageError, 503, "The model cannot be read"),
+    (DeadlineError, 503, "The answer takes too long"),
 ]
 
 

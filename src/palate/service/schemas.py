@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 __all__ = [
     "AnonymousRecommendationsRequest",
@@ -37,6 +37,10 @@ Id = StrictInt | Text
 Rating = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+#: The largest number of rows and reasons that one request may ask for.
+LARGEST_ANSWER = 100_000
 
 
 class _Schema(BaseModel):
@@ -189,6 +193,15 @@ class BatchRequest(RecommendationOptions):
     model_config = _example(users=[1, 2], n=5)
     users: Annotated[list[Id], Field(max_length=1000)]
 
+    @model_validator(mode="after")
+    def _check_amount(self) -> Self:
+        amount = len(self.users) * (self.n + self.offset) * (1 + self.reasons)
+        if amount > LARGEST_ANSWER:
+            raise ValueError(
+                f"users × (n + offset) × (1 + reasons) may be {LARGEST_ANSWER:,}, not {amount:,}: send several requests"
+            )
+        return self
+
 
 AnonymousRatings = Annotated[dict[Text, Rating], Field(max_length=10_000)]
 
@@ -229,6 +242,7 @@ class RecommendationEntry(_Schema):
     high: float | None = None
     text: str | None = None
     because: list[ContributionEntry] | None = None
+    choices: list[ContributionEntry] | None = None
 
 
 class RecommendationsResponse(_Schema):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from palate.model import Contribution, Model, Profile, Scored
+from palate.model import Model, Profile, Scored
 from palate.model.recommend import check_rank_by
 from palate.service.loaded_model import LoadedModel
+from palate.service.reasons import contribution, reasons
 from palate.service.schemas import RecommendationOptions
 
 __all__ = ["SimilarityMeasure", "explain", "predict", "questions", "ratings", "recommend", "similar"]
@@ -42,8 +43,8 @@ def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOp
         for row in rows:
             row["text"] = loaded.entry(row["item"]).text
     if options.reasons:
-        for row in rows:
-            row["because"] = _reasons(model, user, row["item"], options.reasons)
+        for row, parts in zip(rows, reasons(model, user, [row["item"] for row in rows], options.reasons), strict=True):
+            row.update(parts)
     return rows
 
 
@@ -68,16 +69,6 @@ def _add_predictions(
             row["choice_chance"] = chance
 
 
-def _reasons(model: Model, user: Id | Profile, item: Id, count: int) -> list[dict[str, Any]]:
-    """Return the rated items that raise a prediction most."""
-    positive = [part for part in model.explain(user, item).contributions if part.contribution > 0]
-    return [_contribution(part) for part in sorted(positive, key=lambda part: -part.contribution)[:count]]
-
-
-def _contribution(part: Contribution) -> dict[str, Any]:
-    return {"item": part.item, "title": part.title, "rating": part.rating, "contribution": part.contribution}
-
-
 def predict(model: Model, user: Id | Profile, item: str, level: float | None) -> dict[str, Any]:
     """Return one prediction, with its interval if a level is given."""
     id = model.items[model.items.require(item)]
@@ -97,7 +88,7 @@ def explain(model: Model, user: Id | Profile, item: str, n: int) -> dict[str, An
         "prediction": explanation.prediction,
         "intercept": explanation.intercept,
         "remainder": explanation.remainder + smaller,
-        "contributions": [_contribution(part) for part in explanation.contributions[:n]],
+        "contributions": [contribution(part) for part in explanation.contributions[:n]],
     }
 
 

@@ -19,7 +19,7 @@ from palate.service.store import Store
 
 __all__ = ["run"]
 
-_KEEP_ALIVE_SECONDS, _SHUTDOWN_SECONDS, _CONNECTIONS = 5, 10, 2000
+_KEEP_ALIVE_SECONDS, _SHUTDOWN_SECONDS, _CONNECTIONS = 5, 3, 2000
 
 
 def run(settings: Settings, announce: Callable[[str], None] = lambda address: None) -> None:
@@ -38,6 +38,8 @@ def run(settings: Settings, announce: Callable[[str], None] = lambda address: No
         If the port is in use, or the model or the store cannot be opened; without a valid model no store is made.
     """
     logs.configure(settings.log)
+    # Threads that compute give way to the event loop after a millisecond, so that it answers in time.
+    sys.setswitchinterval(1e-3)
     # uvicorn raises a signal again after it has stopped. The folder must be removed all the same.
     signal.signal(signal.SIGTERM, _exit)
     with _listen(settings) as listener, _runtime_folder() as folder:

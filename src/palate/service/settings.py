@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     burst: int = Field(60, ge=1, description="Requests that one address may send at once.")
     largest_body: int = Field(1 << 20, ge=1024, description="Largest size of a request body, in bytes.")
     timeout: float = Field(30.0, gt=0, description="Seconds that a request may take.")
+    threads: int = Field(4, ge=1, le=256, description="Threads of each process that compute answers.")
     busy: float = Field(2.0, ge=0, description="Seconds to wait for a locked database.")
     visitor_days: int = Field(365, ge=1, description="Days without a new rating after which a visitor is forgotten.")
     retrain_every: str = Field("", description="Fit again after a number of ratings (500) or a time (6h, 30m).")

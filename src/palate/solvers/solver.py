@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import warnings
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
-from palate.errors import DataError
+from palate.check import suspicions
+from palate.errors import DataError, PalateWarning, SettingsError
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
+from palate.reading import ratings_of
+from palate.solvers.progress import is_quiet, is_watched, progress_bar
 from palate.solvers.session import Progress, Session, open_session
 
 __all__ = ["Runner", "Solver"]
@@ -75,10 +80,10 @@ class Solver:
 
     def fit(
         self,
-        ratings: Ratings,
+        ratings: Ratings | Any,
         *,
         threads: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Model:
@@ -87,11 +92,13 @@ class Solver:
         Parameters
         ----------
         ratings
-            The training table. Ids without ratings are left out of the model.
+            The training table, or whatever `palate.read_ratings` reads: a path, a frame, arrays, a list of rows. Ids
+            without ratings are left out of the model.
         threads
             How many, by default one for each available core. The number does not change the result.
         progress
-            Called with an `Epoch` after each epoch or sweep.
+            True shows a bar, False shows nothing; by default a bar is shown on a terminal and in a notebook. A function
+            is called with an `Epoch` after each epoch or sweep instead.
         checkpoint
             A file that is replaced after an epoch, at most once a second.
         resume
@@ -103,8 +110,16 @@ class Solver:
             Ctrl-C ends the fit after the running epoch. The model then holds what the fit has reached, and
             ``model.training["interrupted"]`` is true.
 
+        Warns
+        -----
+        PalateWarning
+            If something about the ratings looks like a mistake: all are the same, they look like times or ids, or their
+            columns were guessed.
+
         Raises
         ------
+        ReadError
+            If the ratings are to be read and cannot be.
         DataError
             If there are no ratings, or the solver cannot learn from them.
         SettingsError
@@ -113,7 +128,15 @@ class Solver:
         StorageError
             If the checkpoint belongs to another fit or cannot be written.
         """
-        with open_session(self, ratings, threads, progress, checkpoint) as session:
+        ratings = ratings_of(ratings)
+        if not is_quiet():
+            for suspicion in suspicions(ratings):
+                warnings.warn(suspicion, PalateWarning, stacklevel=2)
+        shows = is_watched() if progress is None else progress is True
+        with (
+            progress_bar() if shows else nullcontext(progress if callable(progress) else None) as report,
+            open_session(self, ratings, threads, report, checkpoint) as session,
+        ):
             model = self.runner(session).go(resume)
             times = session.ratings.time_by_user if model.seen is not None else None
             model = replace(model, solver=self.record(), seen_time=times)
@@ -123,6 +146,35 @@ class Solver:
                 "divide them by a constant"
             )
         return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name, as scikit-learn's estimators do; `deep` has no effect.
+
+        >>> from palate import SGD
+        >>> SGD(factors=4).get_params()["factors"]
+        4
+        """
+        return asdict(self)
+
+    def set_params(self, **settings: Any) -> Self:
+        """Return the solver with other settings. The solver itself does not change.
+
+        Raises
+        ------
+        SettingsError
+            If there is no setting of a name.
+
+        Examples
+        --------
+        >>> from palate import SGD
+        >>> SGD(factors=4).set_params(epochs=3).get_params()["epochs"]
+        3
+        """
+        names = [field.name for field in fields(self)]
+        for name in settings:
+            if name not in names:
+                raise SettingsError(f"{self.name} has no setting {name!r}: choose from {', '.join(names)}")
+        return replace(self, **settings)
 
     def record(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, as the model file keeps them."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from palate.model import Profile
 from palate.service import serializers
 from palate.service.app_state import app_state
+from palate.service.deadline import until_deadline
 from palate.service.schemas import BatchRequest, BatchResponse, PredictionsRequest, PredictionsResponse
 from palate.service.web import json_response, problem_responses
 
@@ -24,7 +25,7 @@ def recommendations(request: Request, body: BatchRequest) -> Response:
     state = app_state(request)
     loaded = state.loaded
     answers = []
-    for user in map(str, body.users):
+    for user in until_deadline(map(str, body.users)):
         rows = serializers.recommend(loaded, state.profiles.user(loaded, user), body)
         answers.append({"user": loaded.spell_user(user), "recommendations": rows})
     return json_response({"answers": answers})
@@ -37,7 +38,7 @@ def predictions(request: Request, body: PredictionsRequest) -> Response:
     loaded = state.loaded
     profiles: dict[str, int | str | Profile] = {}
     rows: list[dict[str, Any]] = []
-    for pair in body.pairs:
+    for pair in until_deadline(body.pairs):
         user = str(pair.user)
         if user not in profiles:
             profiles[user] = state.profiles.user(loaded, user)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -25,10 +26,11 @@ async def alive(request: Request) -> Response:
 
 
 @router.get("/readyz", response_model=dict[str, Any])
-def ready(request: Request) -> Response:
+async def ready(request: Request) -> Response:
     """Answer 200 if the model and the store can be used, else 503."""
     state = app_state(request)
-    state.store.check()
+    # On a thread of its own: those that compute may all be busy.
+    await to_thread.run_sync(state.store.check, limiter=state.readiness_limiter)
     return json_response({"status": "ready", "model": state.loaded.tag})
 
 

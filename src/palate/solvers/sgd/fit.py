@@ -105,9 +105,18 @@ class SGDProblem(TrainingProblem):
             return squares, len(np.unique(order))
         width = (0,) * parameters["user_factors"].shape[1]
         squares, rows = 0.0, 0
-        for blocks in self.blocks.rounds(rng):
-            squares += sum(self.run(lambda block: descend(*self.columns, *block, *arguments, width), blocks))
-            rows += sum(stop - start for start, stop in blocks)  # blocks do not overlap
+        table = self.blocks
+        keys = rng.integers(np.iinfo(np.int64).max, size=table.stripes**2)  # another order of every block each epoch
+
+        def descend_block(block: int) -> tuple[float, int]:
+            columns = table.shuffled(block, keys[block])
+            size = len(columns[0])
+            return descend(*columns, 0, size, *arguments, width), size
+
+        for blocks in table.rounds(rng):
+            for error, size in self.run(descend_block, blocks):
+                squares += error
+                rows += size  # blocks do not overlap
         return squares, rows
 
     def validation_rmse(self, parameters: Parameters) -> float:

@@ -15,7 +15,7 @@ from math import ceil, isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.blocks import count_blocks, fill_blocks, group_block, shuffle_block
+from palate.kernels.blocks import count_blocks, fill_blocks, group_block, shuffle_block, shuffled_copy
 from palate.parallel import Run
 from palate.ratings import Ratings
 
@@ -97,6 +97,8 @@ class Blocks:
         int32, n: rows, see `Stripes`.
     rating
         float32, n: scaled.
+    first_rows
+        int64, B: the first user row of each stripe.
     """
 
     stripes: int
@@ -104,6 +106,7 @@ class Blocks:
     user: NDArray[np.int32]
     item: NDArray[np.int32]
     rating: NDArray[np.float32]
+    first_rows: NDArray[np.int64]
 
     @classmethod
     def cut(
@@ -138,11 +141,19 @@ class Blocks:
             group_block(*arrays, first_rows[block // stripes.stripes], _GROUP_USERS)
 
         run(order, range(count))
-        return cls(stripes.stripes, indptr, user, item, rating)
+        return cls(stripes.stripes, indptr, user, item, rating, first_rows)
 
-    def rounds(self, rng: np.random.Generator) -> Iterator[list[tuple[int, int]]]:
-        """Yield the rounds of one epoch in random order, each as the (start, stop) of its blocks."""
+    def rounds(self, rng: np.random.Generator) -> Iterator[list[int]]:
+        """Yield the rounds of one epoch in random order, each as the numbers of its blocks."""
         columns = rng.permutation(self.stripes)
         for shift in rng.permutation(self.stripes):
-            blocks = [a * self.stripes + int(columns[(a + shift) % self.stripes]) for a in range(self.stripes)]
-            yield [(int(self.indptr[block]), int(self.indptr[block + 1])) for block in blocks]
+            yield [a * self.stripes + int(columns[(a + shift) % self.stripes]) for a in range(self.stripes)]
+
+    def shuffled(self, block: int, key: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """Return the user rows, item rows and ratings of a block in an order that depends on the key alone.
+
+        The groups of users come in random order, and the ratings within each group too.
+        """
+        part = self.indptr[block], self.indptr[block + 1]
+        first = self.first_rows[block // self.stripes]
+        return shuffled_copy(self.user, self.item, self.rating, *part, first, _GROUP_USERS, key)  # type: ignore[no-any-return]

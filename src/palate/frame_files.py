@@ -1,4 +1,4 @@
-"""Writing a table to a Parquet file piece by piece, so that memory never holds the whole table."""
+"""Writing a table to a file piece by piece, so that memory never holds the whole table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from palate.errors import StorageError
 from palate.files import replacing
 from palate.lazy import pl
 
-__all__ = ["writing_parquet"]
+__all__ = ["writing_frame"]
 
 # The number of pieces that may wait while one is written.
 _WAITING = 2
@@ -24,7 +24,7 @@ _CHECK_SECONDS = 0.05
 
 
 @contextmanager
-def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
+def writing_frame(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Yield a function that takes the next rows; the file appears at the end, or not at all.
 
     Another thread encodes and writes the rows while the caller makes the next ones.
@@ -32,7 +32,7 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
     Parameters
     ----------
     path
-        The file. An existing file is replaced at the end.
+        The file: CSV if its name ends in ".csv", else Parquet. An existing file is replaced at the end.
     schema
         Column name → Polars type. Every piece must have this schema.
 
@@ -47,10 +47,11 @@ def writing_parquet(path: Path, schema: dict[str, Any]) -> Iterator[Callable[[pl
     room: SimpleQueue[None] = SimpleQueue()
     for _ in range(_WAITING):
         room.put(None)
-    with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="parquet") as executor:
+    is_csv = path.suffix.lower() == ".csv"
+    with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="frames") as executor:
         try:
             try:
-                writing = executor.submit(_write, temporary, schema, pieces, room)
+                writing = executor.submit(_write, temporary, is_csv, schema, pieces, room)
                 yield lambda piece: _hand_over(piece, pieces, room, writing)
             finally:
                 # The writer always ends normally; `replacing` removes a file that the caller did not finish.
@@ -70,7 +71,7 @@ def _hand_over(piece: Any, pieces: SimpleQueue[Any], room: SimpleQueue[None], wr
     return writing.result()  # the writer has failed: raise its error
 
 
-def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
+def _write(path: Path, is_csv: bool, schema: dict[str, Any], pieces: SimpleQueue[Any], room: SimpleQueue[None]) -> None:
     from polars.io.plugins import register_io_source
 
     def rows(*_: object) -> Iterator[pl.DataFrame]:
@@ -78,4 +79,8 @@ def _write(path: Path, schema: dict[str, Any], pieces: SimpleQueue[Any], room: S
             room.put(None)
             yield piece
 
-    register_io_source(rows, schema=schema).sink_parquet(path, row_group_size=_ROW_GROUP, maintain_order=True)
+    frame = register_io_source(rows, schema=schema)
+    if is_csv:
+        frame.sink_csv(path, maintain_order=True)
+    else:
+        frame.sink_parquet(path, row_group_size=_ROW_GROUP, maintain_order=True)

@@ -1,0 +1,89 @@
+"""What is said in passing must be right, too."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from palate.cli.info import storage_argument
+from palate.datasets import make_ratings
+from palate.errors import MissingExtraError
+from palate.solvers import SOLVERS
+from palate.storage import save
+from tables import random_table
+
+
+@pytest.fixture(scope="module")
+def bayes():
+    plain = dict.fromkeys(("user_noise", "item_noise", "user_sets", "item_sets"), False)
+    return dataclasses.replace(SOLVERS["bayes"], factors=3, sweeps=30, **plain).fit(random_table())
+
+
+def test_only_biases_that_a_model_has_are_counted():
+    ratings = make_ratings(users=300, items=100, ratings=3000, seed=1)
+    article = dataclasses.replace(SOLVERS["article"], epochs=1).fit(ratings)
+    assert article.size["biases"] == 0
+    assert f"{16 * 400 / 30000:.2%}" in storage_argument(article)
+    assert "biases" not in storage_argument(article)
+    sgd = dataclasses.replace(SOLVERS["sgd"], epochs=1).fit(ratings)
+    assert sgd.size["biases"] == 400
+
+
+def test_a_small_table_is_told_from_which_size_on_factors_pay():
+    def numbers(users):
+        rows = np.ones((users, 40))
+        model = dataclasses.replace(SOLVERS["sgd"], factors=19, epochs=1)
+        table = make_ratings(users=users, items=40, ratings=20 * users, seed=1)
+        return model.fit(table), rows.size
+
+    small, _ = numbers(30)
+    assert "factors save nothing: with 40 items they pay from 41 users on" in storage_argument(small)
+    large, cells = numbers(41)
+    assert large.size["factors"] + large.size["biases"] < cells
+    assert "save nothing" not in storage_argument(large)
+    even, cells = numbers(40)
+    assert even.size["factors"] + even.size["biases"] >= cells
+
+
+def test_draws_that_still_move_are_told_apart_from_predictions(bayes, tmp_path, palate):
+    for rhat, told in ((1.63, True), (1.02, False)):
+        trace = {"name": "precision of the noise", "effective_size": 4.0, "split_rhat": rhat}
+        save(dataclasses.replace(bayes, training={**bayes.training, "traces": [trace]}), tmp_path / "m")
+        _, out, _ = palate("info", tmp_path / "m")
+        assert "draws of: precision of the noise" in out
+        assert ("Still moving when the fit ended: precision of the noise" in out) is told
+        assert ("predictions are means over many draws" in " ".join(out.split())) is told
+
+
+def test_draws_are_not_cut_at_the_ends_of_the_scale(bayes):
+    high = dataclasses.replace(bayes, item_bias=bayes.item_bias + 3)
+    drawn = [one.score for one in high.recommend(5, 10, by="chance", seed=1, seen=True)]
+    assert drawn == sorted(drawn, reverse=True)
+    assert len(set(drawn)) == 10
+    assert drawn[0] > 5
+
+
+def test_an_interval_at_the_end_of_the_scale_is_said_once(bayes, tmp_path, palate):
+    save(dataclasses.replace(bayes, item_bias=bayes.item_bias + 20), tmp_path / "m")
+    _, out, _ = palate("predict", tmp_path / "m", "--user", 5, "--item", 110)
+    assert "5.00 to 5.00" not in out
+    assert "5.00, the end of the scale, with 90%" in out
+
+
+def test_ids_are_not_printed_a_second_time_as_titles(bayes, tmp_path, palate):
+    save(bayes, tmp_path / "m")
+    _, out, _ = palate("explain", tmp_path / "m", "--user", 5, "--item", 107)
+    assert "is predicted for item 107\n" in out
+    assert "title" not in out
+    _, out, _ = palate("similar", tmp_path / "m", "--item", 107)
+    assert out.splitlines()[0] == "Item 107"
+    assert out.splitlines()[1] != "    107"
+    assert "title" not in repr(bayes.recommend(5, 3))
+
+
+def test_users_have_no_titles(bayes):
+    assert {one.title for one in bayes.similar_users(5, 3)} == {""}
+
+
+def test_a_missing_extra_names_what_works_from_a_clone():
+    assert str(MissingExtraError("a service", "serve")).endswith("pip install '.[serve]' in a clone of palate")
