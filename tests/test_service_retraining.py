@@ -12,10 +12,25 @@ import palate
 from palate.errors import DataError, SettingsError, StorageError, UnknownIdError
 from palate.refit import solver_of
 from palate.retraining import merge, retrain, without_users
+from palate.service.auth import add_key
 from palate.service.portable import exclusive_lock
+from palate.service.retrains import Retrains
 from palate.service.schedule import RetrainingSchedule, parse_interval
 from palate.service.store import Store
-from serving import CSRF, PATIENCE, Served, client, environment, fitted, model_file, settings, until
+from serving import (
+    CSRF,
+    PATIENCE,
+    Served,
+    bearer,
+    client,
+    environment,
+    fitted,
+    is_problem,
+    model_file,
+    settings,
+    stale,
+    until,
+)
 
 
 def table(ratings):
@@ -80,7 +95,7 @@ def test_bad_rows_of_the_store_stop_no_fit(tmp_path, caplog):
     for owner in ("", "5", "u:", "w:5", "U:5"):
         store.put(owner, {"3": 1.0})
     with store.writing() as connection:
-        connection.exec_driver_sql("insert into events values ('u:6', '3', 'five', 1.0), (x'00', '3', 1.0, 1.0)")
+        connection.exec_driver_sql("insert into events values ('u:6', '3', 'five', 1.0, 1), (x'00', '3', 1.0, 1.0, 1)")
     retrain(path, store)
     assert "10 rows of the store cannot be used" in caplog.text
     model = palate.load(path)
@@ -123,7 +138,7 @@ def test_a_fit_anew_learns_from_the_store_and_keeps_no_visitor(tmp_path):
     assert model.item_counts[model.items.require(99)] == 0  # but the rating itself is not in the file
     assert model.catalogue.text(99) == "never rated"
     assert {key: model.solver[key] for key in ("factors", "sweeps", "seed")} == {"factors": 3, "sweeps": 30, "seed": 1}
-    assert store.count_since(float(store.fact("retrained"))) == 0
+    assert store.count_after(Retrains(store).fitted_change) == 0
     again = path.read_bytes()
     store.delete("u:500")
     retrain(path, store)
@@ -212,7 +227,7 @@ def test_a_fit_anew_that_cannot_be_leaves_the_model_alone(tmp_path, monkeypatch)
     store.close()
 
 
-def test_when_a_fit_is_due(tmp_path):
+def test_when_a_fit_is_due(tmp_path, monkeypatch):
     assert [parse_interval(text) for text in ("", "500", "90s", "2d")] == [
         (0, 0.0),
         (500, 0.0),
@@ -227,16 +242,77 @@ def test_when_a_fit_is_due(tmp_path):
     by_count = RetrainingSchedule(settings(tmp_path, retrain_every="2"), store)
     by_time = RetrainingSchedule(settings(tmp_path, retrain_every="1h"), store)
     never = RetrainingSchedule(settings(tmp_path), store)
+    causes = lambda: [one.cause() for one in (by_count, by_time, never)]  # noqa: E731
     store.put("u:1", {"1": 1.0})
-    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    assert causes() == [None, None, None]
     store.put("u:1", {"2": 1.0})
-    store.set_fact("retrained", str(time.time() - 4000))
-    assert [one.is_due() for one in (by_count, by_time, never)] == [True, True, False]
-    store.set_fact("retrain wanted", str(time.time()))
-    assert never.is_due()
-    store.set_fact("retrained", str(time.time()))
-    assert [one.is_due() for one in (by_count, by_time, never)] == [False, False, False]
+    assert causes() == ["ratings", None, None]
+    now = time.monotonic()
+    monkeypatch.setattr("palate.service.schedule.time.monotonic", lambda: now + 4000)
+    assert causes() == ["ratings", "time", None]
+    retrains = Retrains(store)
+    asked = retrains.request("requested")
+    assert retrains.request("requested") == asked
+    assert causes() == ["requested"] * 3
+    assert retrains.begin() == asked
+    assert causes() == ["ratings", "time", None]
+    retrains.finish(asked, 9)
+    assert causes() == [None, None, None]
     store.close()
+
+
+def test_a_clock_that_goes_back_stops_no_fit(tmp_path, monkeypatch):
+    store = Store(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.open()
+    retrains, now = Retrains(store), time.monotonic()
+    monkeypatch.setattr("palate.service.retrains.time.time", lambda: 4e9)  # in the year 2096
+    retrains.finish(retrains.begin(), 9)
+    monkeypatch.undo()
+    by_count = RetrainingSchedule(settings(tmp_path, retrain_every="1"), store)
+    by_time = RetrainingSchedule(settings(tmp_path, retrain_every="1h"), store)
+    store.put("u:1", {"1": 1.0})
+    assert (by_count.cause(), by_time.cause()) == ("ratings", None)
+    monkeypatch.setattr("palate.service.schedule.time.monotonic", lambda: now + 4000)
+    assert by_time.cause() == "time"
+    monkeypatch.undo()
+    retrains.request("requested")
+    assert by_time.cause() == "requested"
+    store.close()
+
+
+def test_fits_are_told_by_number_and_failures_with_their_reason(tmp_path):
+    path = model_file(tmp_path)
+    with client(tmp_path, protect="always") as served:
+        store = served.app.state.palate.store
+        admin = bearer(add_key(store, "admin", "test"))
+        stale(served)
+        state = lambda: served.get("/v1/admin/state", headers=admin).json()  # noqa: E731
+        assert (state()["pending"], state()["running"], state()["last"], state()["paused"]) == (None, None, None, False)
+        answer = served.post("/v1/admin/retrain", headers=admin)
+        asked = answer.json()
+        assert (answer.status_code, asked["state"], asked["cause"]) == (202, "pending", "requested")
+        assert served.post("/v1/admin/retrain", headers=admin).json()["id"] == asked["id"]
+        one = lambda: served.get(answer.headers["location"], headers=admin).json()  # noqa: E731
+        assert state()["pending"] == one() == asked
+        told = []
+        retrain(path, store, progress=lambda epoch: told.append(state()["running"]))
+        assert told[0]["id"] == asked["id"]
+        assert one()["state"] == "done"
+        assert one()["ratings"] == len(fitted().seen.values)
+        palate.save(dataclasses.replace(fitted(), seen=None), path)
+        with pytest.raises(DataError):
+            retrain(path, store)
+        assert (state()["last"]["state"], state()["last"]["cause"]) == ("failed", "command")
+        assert "keeps no ratings" in state()["last"]["reason"]
+        left = Retrains(store).begin()  # is killed before it ends
+        model_file(tmp_path)
+        retrain(path, store)
+        assert (Retrains(store).get(left).state, Retrains(store).get(left).reason) == (
+            "failed",
+            "it was ended from outside",
+        )
+        assert state()["last"]["state"] == "done"
+        assert is_problem(served.get("/v1/admin/retrains/99", headers=admin), 404, "no fit 99")
 
 
 def test_a_running_service_fits_itself_anew(tmp_path):
@@ -250,3 +326,25 @@ def test_a_running_service_fits_itself_anew(tmp_path):
         assert web.model()["users"] == 41
         assert len(web.recommend(500)) == 10
         assert web.ratings(500) == {1: 5, 2: 1, 3: 4}
+
+
+def test_a_fit_that_fails_by_itself_is_told_and_one_that_is_asked_for_begins_all_the_same(tmp_path):
+    import httpx
+
+    palate.save(dataclasses.replace(fitted(), seen=None), tmp_path / "model.palate")
+    store = Store(f"sqlite:///{tmp_path / 'model.palate.events.sqlite'}")
+    store.open()
+    key = add_key(store, "admin", "test")
+    store.close()
+    with Served(tmp_path, "--retrain-every", "1") as served:
+
+        def ask(method, path):
+            return httpx.request(method, served.url + path, headers=bearer(key), json={"rating": 3}, timeout=PATIENCE)
+
+        assert ask("PUT", "/v1/users/5/ratings/3").status_code == 204
+        state = lambda: ask("GET", "/v1/admin/state").json()  # noqa: E731
+        until(lambda: state()["paused"])
+        assert state()["last"]["cause"] == "ratings"
+        assert "keeps no ratings" in state()["last"]["reason"]
+        asked = ask("POST", "/v1/admin/retrain").json()["id"]
+        until(lambda: ask("GET", f"/v1/admin/retrains/{asked}").json()["state"] == "failed")

@@ -5,7 +5,6 @@ import os
 import sqlite3
 import sys
 import threading
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -32,7 +31,7 @@ def url(request, tmp_path):
     yield address
     engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
-        for table in ("events", "keys", "facts", "version"):
+        for table in ("events", "keys", "facts", "counters", "retrains", "version"):
             connection.execute(sa.text(f"drop table if exists {table}"))
     engine.dispose()
 
@@ -58,7 +57,7 @@ def test_what_was_put_is_there_once_and_the_last_word_counts(store):
     store.withdraw("u:1", ["c"])
     assert store.ratings("u:1") == {"a": None, "b": None, "c": None}
     store.put("u:1", {"a": 2.0, "c": 3.0})
-    assert (store.forget_withdrawals(0.0), store.forget_withdrawals(2e10)) == (0, 1)
+    assert (store.forget_withdrawals(0), store.forget_withdrawals(1 << 40)) == (0, 1)
     assert store.ratings("u:1") == {"a": 2.0, "c": 3.0}
     store.delete("u:1", "a")
     for _ in range(2):
@@ -75,10 +74,45 @@ def test_single_values_are_kept_or_replaced(store):
     assert store.set_fact("cookies", "c") == "c" == store.fact("cookies")
 
 
-def test_what_changed_since_a_moment_is_counted(store):
+def test_what_changed_is_counted_whatever_the_clock_says(store, monkeypatch):
     store.put("u:1", {"a": 1.0, "b": 2.0})
-    now = time.time()
-    assert (store.count_since(0), store.count_since(now + 1)) == (2, 0)
+    before = store.last_change()
+    monkeypatch.setattr("palate.service.store.time.time", lambda: 1.0)
+    assert (store.count_after(-1), store.count_after(before)) == (2, 0)
+    store.put("u:1", {"b": 3.0, "c": 3.0})
+    store.withdraw("u:1", ["d"], "d")
+    assert (store.count_after(-1), store.count_after(before)) == (4, 3)
+    assert store.last_change() == before + 2
+
+
+EVENTS_OF_FIRST_VERSION = (
+    "create table events (owner text not null, item text not null, rating double precision, "
+    "at double precision not null, primary key (owner, item))"
+)
+
+
+def test_a_store_of_the_first_version_is_migrated(url):
+    first = Store(url)
+    first.open()
+    with first.writing() as connection:
+        for statement in (
+            "drop table events",
+            "drop table counters",
+            "drop table retrains",
+            EVENTS_OF_FIRST_VERSION,
+            "insert into events values ('u:1', 'a', 1.0, 100.0), ('u:1', 'b', 2.0, 300.0)",
+            "insert into facts values ('retrained', '200.0')",
+            "update version set steps = 1",
+        ):
+            connection.execute(sa.text(statement))
+    first.close()
+    store = Store(url)
+    store.open()
+    assert store.ratings("u:1") == {"a": 1.0, "b": 2.0}
+    assert (store.count_after(0), store.fact("retrained")) == (1, None)
+    store.put("u:1", {"a": 3.0})
+    assert store.count_after(0) == 2
+    store.close()
 
 
 def test_two_stores_see_each_others_ratings_at_once(url, store):
@@ -131,7 +165,7 @@ def test_a_store_of_a_later_version_is_refused(url, store):
 def test_steps_are_taken_once(url, store, monkeypatch):
     taken = []
     monkeypatch.setattr(tables, "_STEPS", [*tables._STEPS, lambda connection: taken.append(connection.dialect.name)])
-    monkeypatch.setattr(tables, "VERSION", 2)
+    monkeypatch.setattr(tables, "VERSION", 3)
     store.put("u:1", {"a": 1.0})
     for _ in range(2):
         newer = Store(url)
@@ -245,7 +279,7 @@ def test_the_service_on_postgresql(tmp_path):
             connection.execute(sa.text(others))
         works(served, 3.0)  # connections that were cut are made anew
         with engine.begin() as connection:
-            for table in ("events", "keys", "facts", "version"):
+            for table in ("events", "keys", "facts", "counters", "retrains", "version"):
                 connection.execute(sa.text(f"drop table {table}"))
         engine.dispose()
         assert is_problem(served.put("/v1/users/5/ratings/3", json={"rating": 5}), 503)

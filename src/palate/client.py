@@ -190,16 +190,8 @@ class Client:
         """
         options: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least}
         options |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons}
-        options |= {
-            name: value
-            for name, value in (
-                ("only", None if only is None else _ids(only)),
-                ("by", by),
-                ("level", level),
-                ("seed", seed),
-            )
-            if value is not None
-        }
+        optional = {"only": None if only is None else _ids(only), "by": by, "level": level, "seed": seed}
+        options |= {name: value for name, value in optional.items() if value is not None}
         if isinstance(user, Mapping):
             body = {"ratings": _rating_body(user), **options}
             rows = self._ask("POST", "/v1/anonymous/recommendations", body=body, field="recommendations")

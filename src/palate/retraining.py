@@ -6,19 +6,21 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, StorageError
+from palate.errors import DataError, StorageError, StoreError
 from palate.ids import integer_of
 from palate.model import Model
 from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
 from palate.refit import lock_model, solver_of
-from palate.service.store import RETRAINED, USER, VISITOR, Store
+from palate.service.retrains import Retrains
+from palate.service.store import USER, VISITOR, Store
 from palate.solvers import Epoch
 from palate.storage import load, save
 from palate.workflow import refit_choices
@@ -81,28 +83,47 @@ def retrain(
     StorageError
         If the file is damaged, if another process fits it, or if it was replaced during the fit.
     """
+    retrains = Retrains(store)
     with lock_model(path):
-        begun, before = time.time(), path.stat()
-        model = load(path)
-        base = model.ratings()
-        if base is None:
-            raise DataError(f"{path} keeps no ratings to fit again: fit it from its table")
-        events = usable_events(model, store.everything())
-        ratings, visitors = merge(base, events, begun)
-        solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
-        fitted = solver.fit(ratings, threads=threads, progress=progress or False)
-        if fitted.training.get("interrupted"):
-            raise KeyboardInterrupt
-        fitted = refit_choices(model, fitted, threads=threads)
-        count = int(visitors.sum())
-        fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
-        if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
-            raise StorageError(f"{path} was replaced while it was being fitted: the new fit is dropped")
-        save(fitted, path)
+        id = retrains.begin()
+        try:
+            result = _fit_again(path, store, threads=threads, time_budget=time_budget, progress=progress)
+        except BaseException as error:
+            with suppress(StoreError):
+                retrains.fail(id, str(error) or type(error).__name__)
+            raise
         # Newer withdrawals stay: some were made during this fit, and the old model is still served for a moment.
-        store.forget_withdrawals(float(store.fact(RETRAINED) or 0))
-        store.set_fact(RETRAINED, str(begun))
-        return Retrained(fitted, len(ratings), len(events), count)
+        store.forget_withdrawals(retrains.fitted_change)
+        retrains.finish(id, result.ratings)
+        return result
+
+
+def _fit_again(
+    path: Path,
+    store: Store,
+    *,
+    threads: int | None,
+    time_budget: float | None,
+    progress: Callable[[Epoch], None] | bool | None,
+) -> Retrained:
+    before = path.stat()
+    model = load(path)
+    base = model.ratings()
+    if base is None:
+        raise DataError(f"{path} keeps no ratings to fit again: fit it from its table")
+    events = usable_events(model, store.everything())
+    ratings, visitors = merge(base, events, time.time())
+    solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
+    fitted = solver.fit(ratings, threads=threads, progress=progress or False)
+    if fitted.training.get("interrupted"):
+        raise KeyboardInterrupt
+    fitted = refit_choices(model, fitted, threads=threads)
+    count = int(visitors.sum())
+    fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
+    if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
+        raise StorageError(f"{path} was replaced while it was being fitted: the new fit is dropped")
+    save(fitted, path)
+    return Retrained(fitted, len(ratings), len(events), count)
 
 
 def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:

@@ -78,7 +78,10 @@ def _watch(target: str, first: int, deadline: float) -> tuple[int, str]:
                 if not block:
                     process.wait()
                     said += process.stderr.read() or b""
-                    return number, "" if process.returncode == 0 else f"ended with {process.returncode}: {said.decode()}"
+                    return (
+                        number,
+                        "" if process.returncode == 0 else f"ended with {process.returncode}: {said.decode()}",
+                    )
                 *whole, lines = (lines + block).split(b"\n")
                 if whole:
                     number, began = int(whole[-1]), True

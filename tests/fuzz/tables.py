@@ -44,11 +44,19 @@ _READ_OPTIONS: list[dict[str, Any]] = [
 def _seeds() -> list[bytes]:
     rows = [(user, item, (user * item) % 5 + 1, 881250949 + user) for user in range(1, 8) for item in range(1, 6)]
     texts = []
-    for separator, header, width in ((",", "user,item,rating\n", 3), ("\t", "", 4), ("::", "", 4), (";", "u;i;r\n", 3), (" ", "", 3)):
+    for separator, header, width in (
+        (",", "user,item,rating\n", 3),
+        ("\t", "", 4),
+        ("::", "", 4),
+        (";", "u;i;r\n", 3),
+        (" ", "", 3),
+    ):
         texts.append((header + "".join(separator.join(map(str, row[:width])) + "\n" for row in rows)).encode())
     wide = "id,i1,i2,i3\n" + "".join(f"u{user},{user % 5},,{(user * 3) % 5}\n" for user in range(9))
     jester = "".join(f"3,{user % 9 - 4}.5,99,{user % 7 - 3}.25,1.5\n" for user in range(9))
-    lines = "".join(f'{{"reviewerID": "A{user}", "asin": "B{item}", "overall": {rating}.0}}\n' for user, item, rating, _ in rows)
+    lines = "".join(
+        f'{{"reviewerID": "A{user}", "asin": "B{item}", "overall": {rating}.0}}\n' for user, item, rating, _ in rows
+    )
     market = "%%MatrixMarket matrix coordinate real general\n3 4 3\n1 1 5\n2 3 4\n3 4 1\n"
     quoted = 'user,item,rating\n"ann","a ""b""",3\n"bob","c\nd",4\neve,"x, y",5\n'
     netflix = "1:\n5,3,2005-09-06\n6,5,2005-05-13\n2:\n7,4,2005-10-19\n"
@@ -62,9 +70,15 @@ _TEXTS = _seeds()
 def _binary() -> list[tuple[str, bytes]]:
     import polars as pl
 
-    frame = pl.DataFrame({"user": [1, 2, 3] * 5, "item": ["a", "b", "c", "d", "e"] * 3, "rating": [1.5, 2, 3, 4, 5] * 3})
+    frame = pl.DataFrame(
+        {"user": [1, 2, 3] * 5, "item": ["a", "b", "c", "d", "e"] * 3, "rating": [1.5, 2, 3, 4, 5] * 3}
+    )
     made = []
-    for name, write in (("t.parquet", frame.write_parquet), ("t.arrow", frame.write_ipc), ("t.ipc", frame.write_ipc_stream)):
+    for name, write in (
+        ("t.parquet", frame.write_parquet),
+        ("t.arrow", frame.write_ipc),
+        ("t.ipc", frame.write_ipc_stream),
+    ):
         file = io.BytesIO()
         write(file)
         made.append((name, file.getvalue()))
@@ -143,7 +157,9 @@ def _objects(random: Random) -> Any:
 
     size, width = random.randrange(6), random.choice((3, 3, 3, 2, 4, 1))
     rows = [tuple(value() for _ in range(width)) for _ in range(size)]
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(("user", "item", "rating", "time")[:width])}
+    columns = {
+        name: [row[place] for row in rows] for place, name in enumerate(("user", "item", "rating", "time")[:width])
+    }
     kind = random.randrange(12)
     with warnings.catch_warnings(action="ignore"):
         try:
@@ -189,9 +205,7 @@ def read_as_csv_does(random: Random, folder: Path) -> None:
     path = folder / "t.csv"
     path.write_bytes(text.encode())
     try:
-        table = read_table(
-            path, user=0, item=1, rating=2, time=False, separator=separator, header=False, layout="long"
-        )
+        table = read_table(path, user=0, item=1, rating=2, time=False, separator=separator, header=False, layout="long")
     except PalateError:
         return
     rows = _csv_rows(text, separator)

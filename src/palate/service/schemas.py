@@ -28,7 +28,9 @@ __all__ = [
     "RatingsResponse",
     "RecommendationOptions",
     "RecommendationsResponse",
+    "RetrainResponse",
     "SimilarResponse",
+    "StateResponse",
     "VisitorResponse",
 ]
 
@@ -361,3 +363,47 @@ class QualityResponse(BaseModel):
     training: dict[str, Any]
     calibration: dict[str, Any] | None
     spread: dict[str, Any]
+
+
+# Whoever runs the service
+
+
+class RetrainResponse(_Schema):
+    """A fit of the model on all ratings. Times are seconds since 1970."""
+
+    model_config = _example(
+        id=3,
+        cause="requested",
+        state="done",
+        reason="",
+        asked=1764360000.0,
+        began=1764360001.5,
+        ended=1764360042.0,
+        change=512,
+        ratings=100512,
+    )
+    id: int
+    cause: Literal["requested", "ratings", "time", "command"]
+    state: Literal["pending", "running", "done", "failed"]
+    reason: str
+    asked: float
+    began: float | None
+    ended: float | None
+    change: int | None
+    ratings: int | None
+
+
+class StateResponse(_Schema):
+    """The state of the model, the store and the fits; `paused` after a failure, until fits by themselves go on."""
+
+    model_config = _example(
+        model="1f2e3d4c5b6a7988", refused=None, stored=512, new=12, pending=None, running=None, last=None, paused=False
+    )
+    model: str
+    refused: str | None
+    stored: int
+    new: int
+    pending: RetrainResponse | None
+    running: RetrainResponse | None
+    last: RetrainResponse | None
+    paused: bool

@@ -13,14 +13,12 @@ import sqlalchemy as sa
 
 from palate.service.database import Database
 from palate.service.read_cache import ReadCache, Rows
-from palate.service.tables import events, facts
+from palate.service.tables import counters, events, facts
 
-__all__ = ["RETRAINED", "RETRAIN_REQUESTED", "USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
+__all__ = ["USER", "VISITOR", "Store", "user_owner", "visitor_owner"]
 
 #: What the names of owners begin with.
 USER, VISITOR = "u:", "v:"
-#: Single values (`Store.fact`): when the last fit began, and when somebody asked for one.
-RETRAINED, RETRAIN_REQUESTED = "retrained", "retrain wanted"
 
 
 def user_owner(user: int | str) -> str:
@@ -82,8 +80,10 @@ class Store:
         if not rows:
             return
         insert = self.database.insert(events)
-        new_values = {"rating": insert.excluded.rating, "at": insert.excluded.at}
+        new_values = {name: insert.excluded[name] for name in ("rating", "at", "change")}
         with self.writing(owner) as connection:
+            change = _next_change(connection)
+            rows = [{**row, "change": change} for row in rows]
             connection.execute(insert.on_conflict_do_update(index_elements=["owner", "item"], set_=new_values), rows)
 
     def delete(self, owner: str, item: str | None = None) -> None:
@@ -107,25 +107,31 @@ class Store:
             The item whose rating to withdraw.
         """
         now = time.time()
-        rows = [{"owner": owner, "item": one, "rating": None, "at": now} for one in training if item in (None, one)]
+        withdrawn = [one for one in training if item in (None, one)]
         with self.writing(owner) as connection:
-            connection.execute(events.update().where(_selected(owner, item)).values(rating=None, at=now))
+            new = {"rating": None, "at": now, "change": _next_change(connection)}
+            connection.execute(events.update().where(_selected(owner, item)).values(**new))
+            rows = [{"owner": owner, "item": one, **new} for one in withdrawn]
             if rows:
                 connection.execute(self.database.insert(events).on_conflict_do_nothing(), rows)
 
-    def forget_withdrawals(self, before: float) -> int:
-        """Delete the withdrawals made before a moment, once no model has the ratings any more; return their number."""
+    def forget_withdrawals(self, change: int) -> int:
+        """Delete the withdrawals up to a change, once no model has the ratings any more; return their number."""
         with self.writing() as connection:
-            old = events.c.rating.is_(None) & (events.c.at < before)
+            old = events.c.rating.is_(None) & (events.c.change <= change)
             return connection.execute(events.delete().where(old)).rowcount
 
     def everything(self) -> list[tuple[str, str, float | None]]:
         """Return (owner, item, rating) of all rows."""
         return self.database.rows("select owner, item, rating from events order by owner, item")
 
-    def count_since(self, moment: float) -> int:
-        """Return the number of rows that changed after a moment, as of `time.time`."""
-        return int(self.database.rows("select count(*) from events where at > ?", (moment,))[0][0])
+    def last_change(self) -> int:
+        """Return the number of the last change."""
+        return int(self.database.rows("select value from counters where name = ?", ("changes",))[0][0])
+
+    def count_after(self, change: int) -> int:
+        """Return the number of rows that changed after the change of this number; -1 counts all."""
+        return int(self.database.rows("select count(*) from events where change > ?", (change,))[0][0])
 
     def forget_visitors(self, before: float) -> int:
         """Delete the ratings of visitors who have rated nothing since a moment; return the number of ratings."""
@@ -165,6 +171,13 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.database.close()
+
+
+def _next_change(connection: sa.Connection) -> int:
+    """Return the number of the change that a transaction makes. Other writers wait until its end."""
+    is_changes = counters.c.name == "changes"
+    connection.execute(counters.update().where(is_changes).values(value=counters.c.value + 1))
+    return int(connection.execute(sa.select(counters.c.value).where(is_changes)).scalar_one())
 
 
 def _selected(owner: str, item: str | None) -> sa.ColumnElement[bool]:

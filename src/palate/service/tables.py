@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from palate.errors import StoreError
 
-__all__ = ["VERSION", "events", "facts", "keys", "migrate"]
+__all__ = ["VERSION", "counters", "events", "facts", "keys", "migrate", "retrains"]
 
 _metadata = sa.MetaData()
 
-#: The newest rating of each owner and item; NULL where it was withdrawn and a model may still have it.
+#: The newest rating of each owner and item; NULL where it was withdrawn and a model may still have it. Changes are
+#: numbered (`counters`), because clocks go back at times.
 events = sa.Table(
     "events",
     _metadata,
@@ -24,7 +25,9 @@ events = sa.Table(
     sa.Column("item", sa.Text, primary_key=True),
     sa.Column("rating", sa.Double),
     sa.Column("at", sa.Double, nullable=False),
+    sa.Column("change", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("events_at", "at"),
+    sa.Index("events_change", "change"),
     sqlite_with_rowid=False,
 )
 
@@ -39,7 +42,7 @@ keys = sa.Table(
     sa.Column("created", sa.Double, nullable=False),
 )
 
-#: Single values, such as the secret of the cookies and when the last fit began.
+#: Single values, such as the secret of the cookies.
 facts = sa.Table(
     "facts",
     _metadata,
@@ -47,17 +50,60 @@ facts = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
+#: What is counted: "changes" is the number of the last change of `events`.
+counters = sa.Table(
+    "counters",
+    _metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+#: Every fit that was asked for: see `palate.service.retrains`.
+retrains = sa.Table(
+    "retrains",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("asked", sa.Double, nullable=False),
+    sa.Column("began", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("change", sa.BigInteger),
+    sa.Column("ratings", sa.BigInteger),
+)
+
 _version = sa.Table("version", sa.MetaData(), sa.Column("steps", sa.Integer, nullable=False))
 
 Step = Callable[[sa.Connection], None]
 
 
-def _first(connection: sa.Connection) -> None:
-    _metadata.create_all(connection)
+def _make_events_keys_and_facts(connection: sa.Connection) -> None:
+    connection.execute(
+        sa.text(
+            "create table if not exists events (owner text not null, item text not null, rating double precision, "
+            "at double precision not null, primary key (owner, item))"
+            + (" without rowid" if connection.dialect.name == "sqlite" else "")
+        )
+    )
+    connection.execute(sa.text("create index if not exists events_at on events (at)"))
+    _metadata.create_all(connection, [keys, facts])
+
+
+def _number_changes(connection: sa.Connection) -> None:
+    """Number the changes: 1 for what came after the last fit, as far as the clock told, else 0."""
+    _metadata.create_all(connection, [counters, retrains])
+    connection.execute(sa.text("alter table events add column change bigint not null default 0"))
+    connection.execute(sa.text("create index events_change on events (change)"))
+    last = connection.scalar(sa.select(facts.c.value).where(facts.c.name == "retrained"))
+    newer = events.update().where(events.c.at > float(last or 0)).values(change=1)
+    connection.execute(newer)
+    connection.execute(counters.insert().values(name="changes", value=1))
+    connection.execute(facts.delete().where(facts.c.name.in_(["retrained", "retrain wanted"])))
 
 
 # New steps are only appended. Each one runs once for a store.
-_STEPS: list[Step] = [_first]
+_STEPS: list[Step] = [_make_events_keys_and_facts, _number_changes]
 VERSION = len(_STEPS)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from palate.service.app_state import app_state
 from palate.service.metrics import exposition
-from palate.service.store import RETRAIN_REQUESTED, RETRAINED
+from palate.service.retrains import Retrains
+from palate.service.schedule import PAUSED
+from palate.service.schemas import RetrainResponse, StateResponse
 from palate.service.web import json_response, problem_responses
 
 __all__ = ["router"]
 
+RetrainNumber = Annotated[int, Path(ge=1, le=1 << 31, description="The number of a fit.", examples=[3])]
 router = APIRouter(tags=["state"], responses=problem_responses())
 
 
@@ -34,25 +36,34 @@ async def ready(request: Request) -> Response:
     return json_response({"status": "ready", "model": state.loaded.tag})
 
 
-@router.post("/v1/admin/retrain", status_code=202, response_model=dict[str, str])
+@router.post("/v1/admin/retrain", status_code=202, response_model=RetrainResponse)
 def retrain(request: Request) -> Response:
-    """Ask for a fit on all ratings. The new model is served when it is ready."""
-    app_state(request).store.set_fact(RETRAIN_REQUESTED, str(time.time()))
-    return json_response({"status": "wanted"}, status=202)
+    """Ask for a fit on all ratings. It begins within seconds, and the new model is served when it is ready."""
+    retrains = Retrains(app_state(request).store)
+    asked = retrains.get(retrains.request("requested"))
+    return json_response(asked.plain(), {"Location": f"/v1/admin/retrains/{asked.id}"}, status=202)
 
 
-@router.get("/v1/admin/state", response_model=dict[str, Any])
-def state(request: Request) -> Response:
-    """Return how many ratings are stored, and whether the newest model file was refused."""
+@router.get("/v1/admin/retrains/{number}", response_model=RetrainResponse)
+def one_retrain(request: Request, number: RetrainNumber) -> Response:
+    """Return one fit: whether it waits, runs or has ended, and why it failed."""
+    return json_response(Retrains(app_state(request).store).get(number).plain())
+
+
+@router.get("/v1/admin/state", response_model=StateResponse)
+def admin_state(request: Request) -> Response:
+    """Return the state of the model, of the store and of fits: which one waits, which one runs, how the last ended."""
     state = app_state(request)
-    retrained = float(state.store.fact(RETRAINED) or 0)
+    retrains = Retrains(state.store)
+    fits = {"pending": retrains.pending, "running": retrains.running, "last": retrains.ended}
     return json_response(
         {
             "model": state.loaded.tag,
             "refused": state.holder.refused,
-            "retrained": retrained or None,
-            "stored": state.store.count_since(0.0),
-            "new": state.store.count_since(retrained),
+            "stored": state.store.count_after(-1),
+            "new": state.store.count_after(retrains.fitted_change),
+            **{name: fit and fit.plain() for name, fit in fits.items()},
+            "paused": bool(state.store.fact(PAUSED)),
         }
     )
 
