@@ -115,7 +115,9 @@ def test_a_service_ends_though_its_threads_have_work_for_an_hour(tmp_path):
 
     def ask(url):
         try:
-            return httpx.post(f"{url}/v1/anonymous/recommendations", json={"ratings": RATINGS, "reasons": 3}, timeout=60)
+            return httpx.post(
+                f"{url}/v1/anonymous/recommendations", json={"ratings": RATINGS, "reasons": 3}, timeout=60
+            )
         except httpx.TransportError:
             return None
 
@@ -162,6 +164,9 @@ def test_reasons_are_those_of_the_model():
     items = [one.id for one in model.recommend(user, 5)]
     rows = list(reasons(model, user, items, 3))
     for item, row in zip(items, rows, strict=True):
-        positive = sorted((part for part in model.explain(user, item).contributions if part.contribution > 0), key=lambda part: -part.contribution)
+        positive = sorted(
+            (part for part in model.explain(user, item).contributions if part.contribution > 0),
+            key=lambda part: -part.contribution,
+        )
         assert [one["item"] for one in row["because"]] == [part.item for part in positive[:3]]
         assert "choices" not in row

@@ -90,7 +90,6 @@ class ServiceMiddleware:
         if is_head:  # the endpoints know only GET; the server must still see the method that was sent
             scope = {**scope, "method": "GET"}
 
-
         async def respond(message: Message) -> None:
             nonlocal status, has_begun
             if message["type"] == "http.response.start":
