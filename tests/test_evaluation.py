@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from palate import workflow
 from palate.cli.scores import print_scores
 from palate.errors import DataError, SettingsError
 from palate.evaluation import cross_validate, evaluate
@@ -216,3 +217,16 @@ def test_every_split_can_be_validated(kind):
     assert result.mean["rmse"] == fold.scores["rmse"]
     assert fold.unknown == (fold.ratings if kind == "items" else 0)
     assert result.as_dict()["liked"] == ([3.5] if fold.lists else [])
+
+
+def test_new_users_of_a_model_of_both_heads_get_their_lists():
+    parts = new_users(random_table(users=150), 0.2, given=0.5)
+    model = workflow.fit(parts.train, SGD(factors=3), choices="popularity")
+    result = evaluate(model, parts.test, given=parts.given)
+    task = result.lists.task
+    new = parts.test.users[int(parts.test.user[0])]
+    rows = parts.given.user == parts.test.user[0]
+    given = zip(parts.given.items.ids[parts.given.item[rows]].tolist(), parts.given.rating[rows].tolist(), strict=True)
+    row = int(np.flatnonzero(task.train.users.ids[task.users] == new)[0])
+    listed = task.train.items.ids[result.lists.ranked.lists[row][:10]].tolist()
+    assert listed == [one.id for one in model.recommend(model.fold_in(dict(given)), 10)]

@@ -25,6 +25,7 @@ __all__ = [
     "choice_chances",
     "choice_scores",
     "like_chances",
+    "like_chances_at",
     "rank_items",
     "recommend",
     "require_interest",
@@ -170,7 +171,7 @@ def _rank_by_interest(
     chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * _like_chances(model, user, candidates) ** require_interest(model).power
+        interest = chances[candidates] * like_chances_at(model, user, candidates) ** require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -181,10 +182,11 @@ def _rank_by_interest(
 
 def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
     """Return how likely a user likes items: see `palate.Model.like_chances`."""
-    return _like_chances(model, user, find_ids(model, model.items, items).ravel())
+    return like_chances_at(model, user, find_ids(model, model.items, items).ravel())
 
 
-def _like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
+def like_chances_at(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return how likely a user likes items, by index."""
     interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)

@@ -9,7 +9,14 @@ from palate.errors import SettingsError
 from palate.model.arrays import Floats, ModelArrays
 from palate.model.lookup import user_index
 from palate.model.profile import Profile
-from palate.model.recommend import RankBy, check_rank_by, choice_chances, choice_scores, like_chances, require_interest
+from palate.model.recommend import (
+    RankBy,
+    check_rank_by,
+    choice_chances,
+    choice_scores,
+    like_chances_at,
+    require_interest,
+)
 from palate.parallel import pool
 from palate.ranking import scores
 
@@ -48,7 +55,7 @@ def _of_profile(model: ModelArrays, profile: Profile, order: RankBy) -> Floats:
     if order == "choice":
         return choice_scores(model, profile)
     if order == "interest":
-        liking = like_chances(model, profile, np.arange(len(model.items))) ** require_interest(model).power
+        liking = like_chances_at(model, profile, np.arange(len(model.items))) ** require_interest(model).power
         return np.asarray(choice_chances(model, profile) * liking, np.float32)
     return scores(model.item_factors, model.item_bias, profile.factors, model.intercept + profile.bias)
 
