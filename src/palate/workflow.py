@@ -21,7 +21,7 @@ from palate.model import Model
 from palate.parallel import pool
 from palate.ratings import Ratings
 from palate.reading import ratings_of
-from palate.solvers import BayesianMF, Epoch, Solver
+from palate.solvers import SOLVERS, BayesianMF, Epoch, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
 from palate.storage import save
@@ -97,7 +97,7 @@ class FitResult:
 
 def fit(
     ratings: Ratings | Any,
-    solver: Solver | None = None,
+    solver: Solver | str | None = None,
     *,
     choices: Choices = "auto",
     liked: float | None = None,
@@ -113,7 +113,7 @@ def fit(
     ratings
         The training table, or whatever `palate.read_ratings` reads.
     solver
-        By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
+        A solver or its name in `palate.SOLVERS`; by default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
     choices
         How lists are ranked, see `add_choices`.
     liked
@@ -133,11 +133,30 @@ def fit(
     >>> fit(ratings, SGD(factors=4), choices="popularity").choice.kind
     'popularity'
     """
-    solver = solver or BayesianMF()
+    solver = _solver_of(solver)
     model = solver.fit(ratings, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
     if model.training.get("interrupted"):
         return model
     return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
+
+
+def _solver_of(solver: Solver | str | None) -> Solver:
+    """Return a solver, the one of a name, or the default.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    if solver is None:
+        return BayesianMF()
+    if isinstance(solver, str) and solver in SOLVERS:
+        return SOLVERS[solver]
+    if not isinstance(solver, Solver):
+        raise SettingsError(
+            f"a solver is an object such as palate.SGD(), or one of {', '.join(SOLVERS)}, not {solver!r}"
+        )
+    return solver
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
     if by not in get_args(RankBy):
         raise SettingsError(f"items are ranked by {', '.join(map(repr, get_args(RankBy)))}, not by {by!r}")
     if by == "interest" and (model.interest is None or model.choice is None):
-        raise SettingsError("this model has no choice head, so it knows no interest: rank by 'prediction'")
+        other = "choice" if model.predicts == "choice" else "prediction"
+        raise SettingsError(f"this model does not know both choices and ratings, so no interest: rank by {other!r}")
     if by == "choice" and model.choice_head is None:
         raise SettingsError("this model has no choice head: rank by 'prediction', or fit one with palate fit")
     if by == "prediction" and model.predicts == "choice" and model.choice is not None:

@@ -70,7 +70,8 @@ class Retrains:
             return pending.id
         with self.store.writing("") as connection:
             row = {"cause": cause, "state": _PENDING, "reason": "", "asked": time.time()}
-            return int(connection.execute(retrains.insert().values(**row)).inserted_primary_key[0])
+            key: Any = connection.execute(retrains.insert().values(**row)).inserted_primary_key
+            return int(key[0])
 
     def begin(self) -> int:
         """Note that a fit begins and return its number. Nobody else fits the model meanwhile: the caller has its lock.

@@ -84,6 +84,10 @@ class ListTask:
         order = rows[np.argsort(user[rows].astype(np.int64) * (len(train.items) + 1) + item[rows], kind="stable")]
         users, row_of = np.unique(user[order], return_inverse=True)
         if not len(users):
+            if is_seen.any():
+                raise DataError(
+                    "all test ratings of known users are in the training part too: nothing to find in lists"
+                )
             raise DataError("no user has ratings both in the training part and in the test part: nobody to list for")
         is_relevant = test.rating[order] >= threshold
         if not is_relevant.any():
