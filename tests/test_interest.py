@@ -157,9 +157,9 @@ def test_somebody_new_gets_a_list_by_interest(model):
 def test_without_choices_the_list_is_by_prediction(ratings):
     plain = ALS(factors=3, regularization=0.1, validation=0.0).fit(ratings)
     assert plain.recommend(1, 5) == plain.recommend(1, 5, by="prediction")
-    with pytest.raises(SettingsError, match="no choice head|both choices and ratings"):
+    with pytest.raises(SettingsError, match=r"no choice head|both choices and ratings"):
         plain.recommend(1, 5, by="interest")
-    with pytest.raises(SettingsError, match="no choice head|both choices and ratings"):
+    with pytest.raises(SettingsError, match=r"no choice head|both choices and ratings"):
         plain.recommend(1, 5, by="choice")
 
 

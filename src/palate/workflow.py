@@ -113,7 +113,8 @@ def fit(
     ratings
         The training table, or whatever `palate.read_ratings` reads.
     solver
-        A solver or its name in `palate.SOLVERS`; by default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
+        A solver or its name in `palate.SOLVERS`; by default `palate.BayesianMF`. A solver that predicts choices is
+        fitted alone.
     choices
         How lists are ranked, see `add_choices`.
     liked

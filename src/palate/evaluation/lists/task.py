@@ -85,9 +85,7 @@ class ListTask:
         users, row_of = np.unique(user[order], return_inverse=True)
         if not len(users):
             if is_seen.any():
-                raise DataError(
-                    "all test ratings of known users are in the training part too: nothing to find in lists"
-                )
+                raise DataError("all test ratings of known users are training ratings too: nothing is left to list")
             raise DataError("no user has ratings both in the training part and in the test part: nobody to list for")
         is_relevant = test.rating[order] >= threshold
         if not is_relevant.any():
