@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ _PROCESSOR_SECONDS, _SECONDS = 10.0, 120.0
 # The first case imports and compiles.
 _START_SECONDS = 300.0
 _MOST_FINDINGS = 20
+# Another program has stopped the process, which then begins again.
+_STOPPED = "stopped"
 
 
 class Outcome(NamedTuple):
@@ -51,18 +54,22 @@ class Outcome(NamedTuple):
 def fuzz(target: str, seconds: float, first: int = 0) -> Outcome:
     """Run the cases of a target from `first` on, for some time; a process that died or hung is replaced."""
     findings: dict[int, str] = {}
-    deadline, number = time.monotonic() + seconds, first
-    while time.monotonic() < deadline and len(findings) < _MOST_FINDINGS:
-        done, finding = _watch(target, number, deadline)
-        if finding:
-            findings[done] = finding
+    number, deadline = first, time.monotonic() + seconds
+    while len(findings) < _MOST_FINDINGS:
+        done, finding = _watch(target, number, max(0.1, deadline - time.monotonic()))
         number = done + 1
+        if finding is None:
+            break
+        if finding == _STOPPED:
+            number = done
+        else:
+            findings[done] = finding
     return Outcome(number - first, findings)
 
 
-def _watch(target: str, first: int, deadline: float) -> tuple[int, str]:
+def _watch(target: str, first: int, seconds: float) -> tuple[int, str | None]:
     """Run cases in one process, until one fails or the time is over; return the last case and what happened in it."""
-    command = [sys.executable, __file__, "--cases", target, str(first), str(deadline - time.monotonic())]
+    command = [sys.executable, __file__, "--cases", target, str(first), str(seconds)]
     number, began = first, False
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -78,10 +85,11 @@ def _watch(target: str, first: int, deadline: float) -> tuple[int, str]:
                 if not block:
                     process.wait()
                     said += process.stderr.read() or b""
-                    return (
-                        number,
-                        "" if process.returncode == 0 else f"ended with {process.returncode}: {said.decode()}",
-                    )
+                    if process.returncode == 0:
+                        return number, None
+                    if process.returncode == -signal.SIGTERM:
+                        return number, _STOPPED
+                    return number, f"ended with {process.returncode}: {said.decode(errors='replace')}"
                 *whole, lines = (lines + block).split(b"\n")
                 if whole:
                     number, began = int(whole[-1]), True
@@ -119,12 +127,13 @@ def _limit_memory() -> None:
 def _run_cases(target: str, first: int, seconds: float) -> None:
     """Run cases, and say the number of each before it; the first that fails ends the process."""
     warnings.simplefilter("ignore")
-    run, deadline = TARGETS[target], time.monotonic() + seconds
+    run = TARGETS[target]
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as name:
         folder, number = Path(name), first
         for warm_up in range(5):  # imports and kernels do not count as memory or time of a case
             run(Random(f"warm up {target} {warm_up}"), folder)
         _limit_memory()
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             os.write(1, f"{number}\n".encode())
             try:
