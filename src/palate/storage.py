@@ -117,7 +117,7 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
             predicts=header.get("predicts", _predicts_of(header["solver"])),
             catalogue=_unpack_catalogue(arrays),
-            penalty=_unpack_penalty(header["penalty"]),
+            penalty=RidgePenalty.restored(header["penalty"]),
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
@@ -146,14 +146,6 @@ def _number(value: Any, greatest: float = _GREATEST) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= greatest:
         raise ValueError(f"{value!r} is no number, or too large")
     return float(value)
-
-
-def _unpack_penalty(values: Mapping[str, Any]) -> RidgePenalty:
-    penalty = RidgePenalty(**values)
-    numbers = penalty.factors, penalty.bias or 0.0, penalty.unobserved, penalty.exponent, penalty.confidence
-    if min(map(_number, numbers)) < 0:
-        raise ValueError("a penalty is negative")
-    return penalty
 
 
 def _fits(model: Model) -> bool:

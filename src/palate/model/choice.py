@@ -329,8 +329,8 @@ def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, ND
         if kind == WeightsHead.kind:
             return WeightsHead(**{name: arrays[name] for name in WeightsHead.names}, liked=settings["liked"])
         if kind == FactorsHead.kind:
-            penalty = RidgePenalty(**settings["penalty"])
+            penalty = RidgePenalty.restored(settings["penalty"])
             return FactorsHead(arrays["user_factors"], arrays["item_factors"], penalty, settings["liked"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the choice head of kind {kind!r} is incomplete: {error}") from error
     raise StorageError(f"the choice head has the unknown kind {kind!r}: a newer palate may have written the file")

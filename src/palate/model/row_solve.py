@@ -5,11 +5,11 @@ A bias is treated as one more factor, the last, whose partner on the other side 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from math import sqrt
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+_GREATEST = float(np.finfo(np.float32).max)
+# Far above what a solver takes.
+_GREATEST_EXPONENT = 10.0
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -111,6 +114,24 @@ class RidgePenalty(NamedTuple):
     unobserved: float = 0.0
     exponent: float = 1.0
     confidence: float = 0.0
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any]) -> RidgePenalty:
+        """Return the penalty of a file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a setting is missing, or is no number that a solver would write.
+        """
+        penalty = cls(**values)
+        numbers = {"factors": penalty.factors, "unobserved": penalty.unobserved, "confidence": penalty.confidence}
+        numbers |= {"exponent": penalty.exponent} | ({} if penalty.bias is None else {"bias": penalty.bias})
+        if any(isinstance(number, bool) or not 0 <= number <= _GREATEST for number in numbers.values()):
+            raise ValueError("a penalty is negative or too large")
+        if penalty.exponent > _GREATEST_EXPONENT:
+            raise ValueError("the exponent of the penalty is too large")
+        return penalty._replace(**{name: float(number) for name, number in numbers.items()})
 
     def unobserved_term(self, item_factors: Floats) -> UnobservedTerm | None:
         """Return what all items add to every user's equations; None if only ratings count."""
