@@ -131,7 +131,8 @@ class RidgePenalty(NamedTuple):
             raise ValueError("a penalty is negative or too large")
         if penalty.exponent > _GREATEST_EXPONENT:
             raise ValueError("the exponent of the penalty is too large")
-        return penalty._replace(**{name: float(number) for name, number in numbers.items()})
+        floats: dict[str, Any] = {name: float(number) for name, number in numbers.items()}
+        return penalty._replace(**floats)
 
     def unobserved_term(self, item_factors: Floats) -> UnobservedTerm | None:
         """Return what all items add to every user's equations; None if only ratings count."""
