@@ -156,7 +156,7 @@ def test_a_model_of_choices_is_judged_by_lists_alone(solver):
     assert result.scores["ndcg@10"] > 0
     assert "rmse" in result.baselines["bias only"]
     assert result.off_scale == 0
-    with pytest.raises(DataError, match="judged by lists alone: lists are not judged: no user has ratings both"):
+    with pytest.raises(DataError, match="judged by lists alone: lists are not judged: all test ratings"):
         evaluate(solver.fit(train), train)
 
 
