@@ -113,7 +113,7 @@ def test_a_user_without_a_list_gets_no_hits(parts):
     [
         ([("new", "a", 5)], None, "no user has ratings both"),
         ([("ann", "c", 2)], 4, "no test rating is at or above 4"),
-        (TRAIN, 4, "no user has ratings both"),
+        (TRAIN, 4, r"are training ratings too"),
     ],
 )
 def test_what_cannot_be_judged_is_told(parts, test, liked, message):
