@@ -1,12 +1,13 @@
 # make demo   the whole story on the embedded data      make test   all the tests
 # make screenshots   every screen of the page, as pictures in screenshots/ (needs Chromium)
+# make fuzz   an hour of random tables and model files
 # make lint   ruff and strict types                     make bench  speed beside peers, into docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .bench
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean help screenshots chromium
+.PHONY: demo test lint bench clean help screenshots chromium fuzz
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,6 +48,10 @@ screenshots: $(VENV)/.test chromium
 
 test: $(VENV)/.test chromium
 	$(BIN)/python -m pytest -n auto -rs
+
+FUZZ_SECONDS ?= 3600
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/fuzz/run.py all $(FUZZ_SECONDS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -9,14 +9,15 @@ import pytest
 import scipy.stats
 
 from palate.errors import DataError, SettingsError
-from palate.evaluation import evaluate
+from palate.evaluation import compare_lists, evaluate, evaluate_lists
 from palate.evaluation.compare import compare, solvers_to_compare
+from palate.evaluation.lists import LIST_BASELINES, default_metrics
 from palate.evaluation.metrics import LEVELS, coverage, log_likelihood
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import RatingScale
-from palate.solvers import BASELINES, SOLVERS, Means
-from palate.splits import holdout, k_fold
+from palate.solvers import BASELINES, SOLVERS, ImplicitALS, Means
+from palate.splits import holdout, k_fold, new_users
 from tables import random_table, table
 
 RIVALS = {"mean": Means(users=None, items=None), "items": Means(users=None, items=0.0), "bias": Means()}
@@ -33,6 +34,9 @@ class Recorder:
         self.seen.append((ratings, "by_user" in vars(ratings), threads))
         model = Means().fit(ratings)
         return (self.act and self.act(len(self.seen) - 1, model)) or model
+
+
+SCORES = ("rmse", "mae", "nmae", *default_metrics(10))
 
 
 def rmse(model, test):
@@ -150,27 +154,62 @@ def test_the_result_is_plain_values():
     assert (values["reference"], values["splits"], values["interrupted"]) == ("mean", 1, False)
     good, bad = values["solvers"]
     assert set(good) == {
-        "name", "rmse", "mae", "nmae", "rmse_error", "difference", "difference_error", "seconds", "memory", "failure", "splits",
+        "name", *SCORES, "rmse_error", "difference", "difference_error", "lists", "seconds", "memory", "failure", "splits",
     }  # fmt: skip
     assert set(good["splits"][0]) == {
-        "split", "seconds", "memory", "rmse", "mae", "nmae", "ratings", "unknown", "off_scale",
+        "split", "seconds", "memory", *SCORES, "ratings", "unknown", "off_scale", "seen", "unseen", "liked", "users",
+        "standard_errors", "notes",
     }  # fmt: skip
     assert (bad["name"], bad["failure"], bad["seconds"]) == ("broken", "on split 1: no", None)
 
 
-def test_solvers_to_compare_are_all_that_predict_ratings():
+def test_solvers_to_compare_are_all_but_variants():
     names = list(solvers_to_compare())
-    assert set(names) == set(SOLVERS) - {"implicit", "article"} | set(BASELINES)
+    assert set(names) == set(SOLVERS) - {"article"} | set(BASELINES) | set(LIST_BASELINES)
     assert list(solvers_to_compare(["article", "sgd"]))[:2] == ["article", "sgd"]
     assert solvers_to_compare(["sgd"], seed=7)["sgd"].seed == 7
     with pytest.raises(SettingsError, match="no solver 'magic' to compare: choose from"):
         solvers_to_compare(["magic"])
 
 
-def test_solvers_that_do_not_predict_ratings_are_left_out():
-    assert "implicit" not in solvers_to_compare()
-    with pytest.raises(SettingsError, match="'implicit' predicts preferences, not ratings"):
-        solvers_to_compare(["implicit"])
+def test_solvers_of_choices_are_compared_by_their_lists():
+    solvers = {"choices": ImplicitALS(factors=4, sweeps=4), "mean": Means(users=None, items=None), **LIST_BASELINES}
+    result = compare(solvers, k_fold(random_table(users=100), 2), liked=4)
+    assert result.solvers[0].name == "mean", "those with an RMSE come first"
+    others = [one.scores["ndcg@10"] for one in result.solvers[1:]]
+    assert others == sorted(others, reverse=True)
+    assert "rmse" not in result["choices"].scores
+    assert (result.reference, result["choices"].failure) == ("mean", None)
+    best = max(solvers, key=lambda name: result[name].scores["ndcg@10"])
+    assert result.list_reference == best
+    for name in set(solvers) - {best}:
+        off = result[name].lists
+        assert (off.reference, off.name) == (best, name)
+        assert off.low <= off.difference <= off.high <= 1
+        assert off.difference <= 0
+    alone = compare({"choices": ImplicitALS(factors=2, sweeps=2)}, [holdout(random_table())], liked=4)
+    assert (alone.reference, alone.list_reference) == (None, "choices")
+
+
+def test_lists_on_one_split_are_compared_as_by_compare_lists():
+    train, test = holdout(random_table(users=100), 0.3)
+    result = compare({"bias": Means(), **LIST_BASELINES}, [(train, test)], liked=4, reference="bias")
+    evaluations = {
+        name: evaluate_lists(one.fit(train, liked=4), train, test, liked=4) for name, one in LIST_BASELINES.items()
+    }
+    evaluations["bias"] = evaluate_lists(Means().fit(train), train, test, liked=4)
+    for expected in compare_lists(evaluations, reference="bias"):
+        assert result[expected.name].lists.difference == pytest.approx(expected.difference)
+        assert result[expected.name].lists.p_value == pytest.approx(expected.p_value, abs=0.06)
+
+
+def test_new_users_are_compared_with_their_given_ratings():
+    parts = new_users(random_table(users=120), 0.3)
+    result = compare({"bias": Means(), "mean": Means(users=None, items=None), **LIST_BASELINES}, [parts], liked=4)
+    assert result["bias"].scores["rmse"] < result["mean"].scores["rmse"]
+    assert result["bias"].error > 0
+    assert result["item-kNN"].lists is not None or result.list_reference == "item-kNN"
+    assert all(one.failure is None for one in result.solvers)
 
 
 def test_memory_is_what_a_fit_takes_at_most():
@@ -243,9 +282,9 @@ def test_models_with_intervals_are_judged_by_them(intervals):
     split = holdout(random_table(), 0.3)
     evaluation = evaluate(Means().fit(split.train), split.test)
     names = {"log_likelihood", *(f"coverage_{level * 100:.0f}" for level in LEVELS)}
-    assert set(evaluation.scores) == {"rmse", "mae", "nmae"} | names
+    assert set(evaluation.scores) == {*SCORES} | names
     assert evaluation.scores["coverage_50"] < evaluation.scores["coverage_80"] < evaluation.scores["coverage_95"] <= 1
-    assert set(evaluation.baselines["global mean"]) == {"rmse", "mae", "nmae"}
+    assert set(evaluation.baselines["global mean"]) == {"rmse", "mae", "nmae", "rated_ndcg@10"}
     model = Means().fit(split.train)
     arrays = split.test.rating, model.predict_table(split.test), np.full(len(split.test), 0.8), model.scale
     assert evaluation.scores["log_likelihood"] == pytest.approx(log_likelihood(*arrays), rel=1e-5)

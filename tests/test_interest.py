@@ -71,10 +71,71 @@ def test_a_long_list_holds_everything_once(model):
 def test_many_users_get_what_each_would_get_alone(model, by, tmp_path):
     for threads in (1, 2):
         items, scores = model.recommend_batch(None, 7, by=by, threads=threads)
-        for user in (0, 31, 69):
+        for user in range(len(model.users)):
             alone = model.recommend(model.users[user], 7, by=by)
             assert [one.id for one in alone] == model.items.ids[items[user]].tolist()
             assert np.array_equal(np.array([one.score for one in alone], np.float32), scores[user])
+
+
+@pytest.mark.parametrize("candidates", [1, 7, 60])
+def test_lists_of_many_users_do_not_depend_on_how_many_candidates_are_looked_at(model, candidates, monkeypatch):
+    # Liking weighs more than choosing here, so that few candidates do not suffice.
+    eager = dataclasses.replace(model, interest=model.interest._replace(power=20.0))
+    expected = eager.recommend_batch(None, 7)
+    assert np.array_equal(expected[0], np.array([
+        eager.items.index([one.id for one in eager.recommend(user, 7)]) for user in eager.users.ids.tolist()
+    ]))  # fmt: skip
+    monkeypatch.setattr("palate.model.recommend._CANDIDATES", candidates)
+    monkeypatch.setattr("palate.model.recommend._PER_ITEM", 1)
+    for one, other in zip(eager.recommend_batch(None, 7), expected, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_many_users_of_a_filter_that_leaves_few_items(model):
+    some = [one.id for one in model.recommend(1, 3)]
+    items, scores = model.recommend_batch(None, 5, only=some)
+    assert (items[:, 3:] == -1).all()
+    assert np.isnan(scores[items < 0]).all()
+    for user in range(len(model.users)):
+        alone = [one.id for one in model.recommend(model.users[user], 5, only=some)]
+        assert alone == model.items.ids[items[user][items[user] >= 0]].tolist()
+    assert model.recommend_batch([], 5)[0].shape == (0, 5)
+
+
+@pytest.mark.parametrize("by", [None, "interest", "choice", "prediction"])
+def test_scores_of_all_items_are_those_of_the_lists(model, by):
+    scores = model.score_batch(by=by, threads=2)
+    assert scores.dtype == np.float32
+    assert scores.shape == (len(model.users), len(model.items))
+    assert np.array_equal(scores, model.score_batch(by=by, threads=1))
+    assert np.array_equal(model.score_batch([3, 2], by=by), scores[[2, 1]])
+    for user in (0, 31, 69):
+        listed = model.recommend(model.users[user], 200, by=by, seen=True)
+        places = model.items.index([one.id for one in listed])
+        told = model.scale.clip(scores[user]) if by == "prediction" else scores[user]
+        assert np.array_equal(told[places], np.array([one.score for one in listed], np.float32))
+        assert np.array_equal(places, np.lexsort((np.arange(200), -scores[user])))
+
+
+@pytest.mark.parametrize("by", [None, "choice", "prediction"])
+def test_scores_of_somebody_new_are_those_of_the_list(model, by):
+    profile = model.fold_in({100: 5.0, 107: 2.0})
+    scores = model.score_batch(profile, by=by)
+    listed = model.recommend(profile, 200, by=by, seen=True)
+    places = model.items.index([one.id for one in listed])
+    told = model.scale.clip(scores[0]) if by == "prediction" else scores[0]
+    assert np.array_equal(told[places], np.array([one.score for one in listed], np.float32))
+
+
+def test_scores_of_nothing_else_are_told(model):
+    with pytest.raises(SettingsError, match="'interest', 'choice', 'prediction', not of 'lower bound'"):
+        model.score_batch(by="lower bound")
+
+
+def test_a_model_of_choices_tells_the_scores_of_its_lists(ratings):
+    model = ImplicitALS(factors=4, sweeps=3).fit(ratings)
+    items, scores = model.recommend_batch(None, 5, seen=True)
+    assert np.array_equal(np.take_along_axis(model.score_batch(), items, axis=1), scores)
 
 
 def test_filters_hold(model):
@@ -96,9 +157,9 @@ def test_somebody_new_gets_a_list_by_interest(model):
 def test_without_choices_the_list_is_by_prediction(ratings):
     plain = ALS(factors=3, regularization=0.1, validation=0.0).fit(ratings)
     assert plain.recommend(1, 5) == plain.recommend(1, 5, by="prediction")
-    with pytest.raises(SettingsError, match="no choice head"):
+    with pytest.raises(SettingsError, match=r"no choice head|both choices and ratings"):
         plain.recommend(1, 5, by="interest")
-    with pytest.raises(SettingsError, match="no choice head"):
+    with pytest.raises(SettingsError, match=r"no choice head|both choices and ratings"):
         plain.recommend(1, 5, by="choice")
 
 

@@ -113,7 +113,7 @@ def test_a_user_without_a_list_gets_no_hits(parts):
     [
         ([("new", "a", 5)], None, "no user has ratings both"),
         ([("ann", "c", 2)], 4, "no test rating is at or above 4"),
-        (TRAIN, 4, "no user has ratings both"),
+        (TRAIN, 4, r"are training ratings too"),
     ],
 )
 def test_what_cannot_be_judged_is_told(parts, test, liked, message):
@@ -202,7 +202,38 @@ def test_what_was_rated_is_ordered_by_predictions_where_there_are_no_scores():
             gains.append(ndcg_score([test.rating[rows] - train.scale.low], [predicted], k=10))
             scores.append(result.values["rated_ndcg@10"][row])
     assert scores == pytest.approx(gains)
-    assert "auc" not in result.scores
+
+
+def test_a_model_tells_its_scores_so_it_has_an_auc():
+    train, test = split()
+    model = SGD(factors=4).fit(train)
+    lists = evaluate_lists(model, train, test, baselines=False)
+    task = lists.task
+    hits, others = [], []
+    for row, user in enumerate(task.users):
+        relevant = task.relevant_items[task.relevant_indptr[row] : task.relevant_indptr[row + 1]]
+        candidates = np.setdiff1d(np.flatnonzero(train.item_counts), [*train.by_user[user][0], *relevant])
+        if len(relevant) and task.relevant[row] == len(relevant):
+            scores = model.score_batch([train.users[user]])[0]
+            places = model.items.index(train.items.ids)
+            better = scores[places[relevant]][:, None] - scores[places[candidates]]
+            hits.append(np.mean((better > 0) + 0.5 * (better == 0)))
+            others.append(lists.values["auc"][row])
+    assert len(hits) > 50
+    assert others == pytest.approx(hits)
+    by_lists = evaluate_lists(model, train, test, baselines=False, metrics=["ndcg@10", "recall@20"])
+    assert by_lists.scores == {name: lists.scores[name] for name in ("ndcg@10", "recall@20")}
+
+
+def test_a_draw_of_users_is_judged_where_there_are_many():
+    train, test = split()
+    task = ListTask.of(train, test, 4, most=7, seed=1)
+    whole = ListTask.of(train, test, 4)
+    assert len(task.users) == 7
+    assert set(task.users) < set(whole.users)
+    assert any("7 of" in note for note in task.notes)
+    assert np.array_equal(task.users, ListTask.of(train, test, 4, most=7, seed=1).users)
+    assert len(ListTask.of(train, test, 4, most=10_000).users) == len(whole.users)
 
 
 def test_threads_and_blocks_do_not_change_the_result(monkeypatch):

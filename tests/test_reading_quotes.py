@@ -101,7 +101,7 @@ def test_fields_longer_than_csv_allows_by_itself(tmp_path):
 
 
 def test_escaped_quotes():
-    assert unescape(r"\"a\" and \\") == r'""a"" and \\'
+    assert unescape(r"\"a\" and \\", ",") == r'""a"" and \\'
     assert is_regular(b'1,"a ""b""",2\n"",3,4', ",")
     assert not is_regular(b'1,a"b,2', ",")
     assert not is_regular(b"1,a\rb,2", ",")

@@ -177,7 +177,7 @@ def test_unreadable_files_by_any_user(tmp_path, monkeypatch):
     def deny(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", deny)
+    monkeypatch.setattr("os.open", deny)
     refused(path, "cannot be read: Permission denied")
 
 

@@ -89,7 +89,7 @@ def test_a_revoked_key_opens_nothing(served):
 
 
 def test_only_the_first_key_makes_a_store_and_only_beside_a_model(tmp_path, monkeypatch, capsys):
-    from palate.cli import main
+    from palate.cli.app import main
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["palate", "keys", *words, "--model", str(tmp_path / "model.palate")])

@@ -10,7 +10,7 @@ import pytest
 from palate.errors import DataError, SettingsError, StorageError
 from palate.evaluation import evaluate
 from palate.ratings import RatingScale
-from palate.solvers import BASELINES, SGD, SOLVERS, ImplicitALS, settings
+from palate.solvers import BASELINES, SGD, SOLVERS, settings
 from palate.splits import holdout
 from tables import random_table, table
 
@@ -92,7 +92,7 @@ def test_odd_tables_fit_and_predict_on_their_scale(solver, rows):
     predictions = model.predict_table(ratings)
     assert np.isfinite(predictions).all()
     # What is learnt from choices alone are scores, not ratings.
-    scale = RatingScale(0, 1) if isinstance(solver, ImplicitALS) else ratings.scale
+    scale = RatingScale(0, 1) if solver.predicts == "choice" else ratings.scale
     assert model.scale == scale
     # Ends of the scale are rounded to float32 like the ratings.
     low, high = np.float32(scale.low), np.float32(scale.high)

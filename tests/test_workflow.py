@@ -7,8 +7,9 @@ import pytest
 from palate import ALS, SGD, ImplicitALS, evaluate, load, workflow
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, SettingsError, StorageError
+from palate.evaluation import cross_validate
 from palate.splits import holdout
-from palate.workflow import check_output, checkpoint_path, describe_ratings, fit_and_save, split_seed
+from palate.workflow import BothHeads, check_output, checkpoint_path, describe_ratings, fit_and_save, split_seed
 from tables import random_table, table
 
 SOLVER = SGD(factors=3, epochs=3, regularization=0.06, validation=0.0, seed=5)
@@ -19,7 +20,7 @@ def test_the_model_is_saved_with_its_catalogue_and_its_errors(tmp_path):
     result = fit_and_save(SOLVER, random_table(), tmp_path / "m", catalogue=catalogue, holdout=0.2)
     train, test = holdout(random_table(), 0.2, seed=5)
     assert (result.saved, result.interrupted, result.ratings) == (True, False, len(train))
-    assert result.evaluation.scores == evaluate(SOLVER.fit(train), test).scores
+    assert result.evaluation.scores == evaluate(workflow.fit(train, SOLVER), test).scores
     saved = load(tmp_path / "m")
     assert saved.catalogue.title(100) == "First"
     assert saved.training["holdout"] == result.evaluation.as_dict()
@@ -28,7 +29,7 @@ def test_the_model_is_saved_with_its_catalogue_and_its_errors(tmp_path):
 
 
 def test_the_fit_is_saved_before_it_is_judged(tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(workflow, "evaluate", fail)
@@ -70,10 +71,20 @@ def test_what_must_not_be_overwritten_is_refused(tmp_path):
         check_output(foreign, None, str(foreign))
 
 
-def test_solvers_of_choices_have_no_errors_to_report(tmp_path):
-    with pytest.raises(DataError, match="'implicit' learns scores of choices, not ratings"):
-        fit_and_save(ImplicitALS(factors=2), random_table(), tmp_path / "m", holdout=0.1)
-    assert fit_and_save(ImplicitALS(factors=2), random_table(), tmp_path / "m").saved
+def test_solvers_of_choices_are_judged_by_lists(tmp_path):
+    result = fit_and_save(ImplicitALS(factors=2), random_table(), tmp_path / "m", holdout=0.2)
+    held_out = load(tmp_path / "m").training["holdout"]
+    assert "rmse" not in held_out
+    assert held_out["ndcg@10"] == result.evaluation.scores["ndcg@10"] > 0
+
+
+def test_a_solver_with_its_choices_can_be_validated():
+    estimator = BothHeads(SOLVER, "popularity", liked=4)
+    train, test = holdout(random_table(), 0.2)
+    model = estimator.fit(train)
+    assert model.choice.kind == "popularity"
+    result = cross_validate(estimator, [(train, test)])
+    assert result.mean["ndcg@10"] == evaluate(model, test).scores["ndcg@10"]
 
 
 def test_ratings_are_described_before_the_fit():

@@ -6,11 +6,13 @@
     >>> [item.id for item in model.recommend("ann")]
     ['cocoa']
 
-Importing palate defines names and does nothing else; what a name needs is loaded when the name is first used. The names
-are listed in ``__init__.pyi``, where type checkers look for them too.
+Importing palate defines names, and has forks wait for imports; what a name needs is loaded when the name is first used.
+The names are listed in ``__init__.pyi``, where type checkers look for them too.
 """
 
 import lazy_loader
+
+import palate.forks  # noqa: F401 - at once: another thread may import the rest
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

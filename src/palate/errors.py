@@ -5,6 +5,7 @@ PalateError                 the base: catch this one
 ├── DataError               ratings that were read but cannot be used (empty, duplicated, off the scale)
 ├── UnknownIdError          a user or item id that the model has not seen
 ├── SettingsError           a solver or split that was given impossible settings
+├── ForkError               something that does not work in a forked process
 ├── StorageError            a model file or checkpoint that is missing, damaged or of another format
 ├── StoreError              the event store cannot be reached, is locked or full: it may work again later
 ├── ServiceError            a service that cannot be reached, or that refuses
@@ -21,6 +22,7 @@ from __future__ import annotations
 __all__ = [
     "DataError",
     "DownloadError",
+    "ForkError",
     "MissingExtraError",
     "PalateError",
     "PalateWarning",
@@ -55,6 +57,10 @@ class UnknownIdError(PalateError, LookupError):
 
 class SettingsError(PalateError, ValueError):
     """A solver, split or query was given impossible settings."""
+
+
+class ForkError(PalateError, RuntimeError):
+    """Something does not work in a process that was forked from one with threads."""
 
 
 class StorageError(PalateError):

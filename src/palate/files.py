@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import StorageError
+from palate.left_overs import flush, private_folder
 from palate.parallel import pool
 
 __all__ = ["read_arrays", "replacing", "write_arrays"]
@@ -33,7 +34,9 @@ _LARGEST_HEADER = 1 << 28
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path` in one step, on failure it is removed.
+    """Yield a path for a new file; on success the file takes the place of `path` in one step, on failure it is removed.
+
+    What a process that was killed has left of a new version of `path` is removed too.
 
     Parameters
     ----------
@@ -47,35 +50,23 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     StorageError
         If the folder does not exist or cannot be written, or the disk is full.
     """
-    temporary: Path | None = None
     try:
         path = Path(os.path.realpath(path))  # a symbolic link stays; the file to which it points is replaced
         if path.exists() and not path.is_file():
             raise StorageError(f"{path} is not an ordinary file and is not replaced: name another file")
-        name = path.with_name(f".{path.name[:100]}.{uuid4().hex}.tmp")
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies, as to any file
-        temporary = name
-        mode = (path if path.exists() else temporary).stat().st_mode & 0o777
-        yield temporary
-        temporary.chmod(mode)  # safetensors replaces the file with one that only its owner can read
-        if durable:
-            _flush(temporary)
-        os.replace(temporary, path)
-        if durable:
-            _flush(path.parent)
+        with private_folder(path) as folder:
+            temporary = folder / "new"
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # as the umask wants any file
+            mode = (path if path.exists() else temporary).stat().st_mode & 0o777
+            yield temporary
+            temporary.chmod(mode)  # safetensors makes files of its own that only their owner can read
+            if durable:
+                flush(temporary)
+            os.replace(temporary, path)
+            if durable:
+                flush(path.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_arrays(path: Path, arrays: Arrays, header: Header, *, durable: bool = True) -> None:
@@ -117,7 +108,9 @@ def _digest(text: str, arrays: Arrays) -> str:
     return hashlib.sha256("\n".join([text, *names, *digests]).encode()).hexdigest()
 
 
-def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str, NDArray[Any]], Header]:
+def read_arrays(
+    path: Path, kind: str, *, mmap: bool = False, verify: bool | None = None
+) -> tuple[dict[str, NDArray[Any]], Header]:
     """Read a file of `write_arrays`.
 
     Parameters
@@ -127,8 +120,10 @@ def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str,
     kind
         What the file should be, for messages: "model" or "checkpoint".
     mmap
-        Map the arrays (read-only, shared between processes) instead of reading them. The checksum is then not
-        verified, because verifying reads all of the file.
+        Map the arrays (read-only, shared between processes) instead of reading them. Nothing may cut the file short
+        as long as they are used: the operating system then ends the process (SIGBUS).
+    verify
+        Whether to compare the checksum, which reads everything; by default only where the arrays are not mapped.
 
     Returns
     -------
@@ -140,12 +135,7 @@ def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str,
     StorageError
         If the file is missing, truncated or not of palate, or its checksum is wrong.
     """
-    try:
-        data = np.memmap(path, np.uint8, "r") if mmap else np.fromfile(path, np.uint8)
-    except (OSError, ValueError) as error:  # memmap calls an empty file a ValueError
-        if isinstance(error, OSError):
-            raise StorageError(f"{kind} {path} cannot be read: {error.strerror or error}") from error
-        raise StorageError(f"{path} is empty: not a palate {kind}") from error
+    data = _content(path, kind, mmap)
     size = int.from_bytes(data[:8].tobytes(), "little")
     if len(data) < 8 or not 2 <= size <= _LARGEST_HEADER or data[8:9].tobytes() != b"{":
         raise StorageError(f"{path} is not a palate {kind}")
@@ -157,14 +147,33 @@ def read_arrays(path: Path, kind: str, *, mmap: bool = False) -> tuple[dict[str,
         if "palate" not in metadata:
             raise StorageError(f"{path} is a safetensors file, but not a palate {kind}")
         arrays = {name: _view(body, tensor) for name, tensor in tensors.items()}
-        header = json.loads(metadata["palate"])
+        text, digest = metadata["palate"], metadata.get("sha256")
+        header = json.loads(text)
         if not isinstance(header, dict):
             raise ValueError("the header is no object")
+        is_whole = not (verify or (verify is None and not mmap)) or _digest(text, arrays) == digest
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(damaged) from error
-    if not mmap and _digest(metadata["palate"], arrays) != metadata.get("sha256"):
+    if not is_whole:
         raise StorageError(damaged)
     return arrays, header
+
+
+def _content(path: Path, kind: str, mmap: bool) -> NDArray[np.uint8]:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise StorageError(f"{kind} {path} is no ordinary file")
+            return np.memmap(file, np.uint8, "r") if mmap else np.fromfile(file, np.uint8)
+    except OSError as error:
+        raise StorageError(f"{kind} {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a name with a NUL, or an empty file that is to be mapped
+        raise StorageError(f"{path} is empty or no path: not a palate {kind}") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe without a writer would not open at all.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _view(body: NDArray[np.uint8], tensor: dict[str, Any]) -> NDArray[Any]:

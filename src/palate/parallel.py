@@ -8,13 +8,14 @@ stall in the same way, so BLAS gets one thread while a fit runs.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 from math import ceil, inf
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any, Protocol, TypeVar
 
 __all__ = ["Run", "available", "pool", "single_blas"]
@@ -88,8 +89,23 @@ def pool(threads: int | None = None) -> Iterator[Run]:
         yield lambda function, tasks: _run_shared(executor, count - 1, function, list(tasks))
 
 
-_blas: dict[str, Any] = {"fits": 0, "limit": None}
+# How many fits each thread is in, by the thread's identity, and what gives BLAS its threads back.
+_fits: Counter[int] = Counter()
+_limits: list[Any] = []
 _blas_lock = Lock()
+
+
+def _after_fork_in_child() -> None:
+    """Forget the fits of threads that the child does not have."""
+    for thread in set(_fits) - {get_ident()}:
+        del _fits[thread]
+    _blas_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_blas_lock.acquire, after_in_parent=_blas_lock.release, after_in_child=_after_fork_in_child
+    )
 
 
 @contextmanager
@@ -101,17 +117,20 @@ def single_blas() -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
+    thread = get_ident()
     with _blas_lock:
-        if not _blas["fits"]:
-            _blas["limit"] = threadpool_limits(1, user_api="blas")
-        _blas["fits"] += 1
+        if not _limits:
+            _limits.append(threadpool_limits(1, user_api="blas"))
+        _fits[thread] += 1
     try:
         yield
     finally:
         with _blas_lock:
-            _blas["fits"] -= 1
-            if not _blas["fits"]:
-                _blas["limit"].restore_original_limits()
+            _fits[thread] -= 1
+            if not _fits[thread]:
+                del _fits[thread]
+            if not _fits:
+                _limits.pop().restore_original_limits()
 
 
 def _run_shared(

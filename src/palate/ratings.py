@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from math import sqrt
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
 from palate.tabular import SHOWN_ROWS, Tabular
 
-__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single"]
+__all__ = ["Grouped", "RatingScale", "Ratings", "Vocabulary", "is_single", "lost_distances"]
 
 Id = int | str
 
@@ -187,7 +188,34 @@ def is_single(value: float) -> bool:
     return abs(value) <= _GREATEST
 
 
+def lost_distances(values: NDArray[np.floating[Any]]) -> str:
+    """Say what is wrong if float32 rounds ratings by more than a hundredth of their spread; "" if nothing is.
+
+    Examples
+    --------
+    >>> lost_distances(np.array([1.0, 4.5, 5.0]))
+    ''
+    >>> lost_distances(np.array([10000001.0, 10000004.5, 10000005.0]))[:64]
+    'ratings from 10000001 to 10000005 lie too close together for the'
+    """
+    low, high = (float(end) for end in (values.min(initial=np.inf), values.max(initial=-np.inf)))
+    largest = max(abs(low), abs(high))
+    if not low < high or not is_single(largest):
+        return ""
+    step = float(np.spacing(np.float32(largest)))
+    # The standard deviation is at least this, which spares its computation for nearly every table.
+    least = (high - low) / sqrt(2 * len(values))
+    if least > _FINE * step or float(np.std(values, dtype=np.float64)) > _FINE * step:
+        return ""
+    return (
+        f"ratings from {low:.15g} to {high:.15g} lie too close together for their size: float32 has steps of {step:g} "
+        f"there; subtract {low:.15g} from all of them, and add it to the predictions"
+    )
+
+
 _GREATEST = float(np.finfo(np.float32).max)
+# The spread of ratings, in steps of float32, that keeps their distances.
+_FINE = 100
 
 
 def _shortest(value: float) -> float:
@@ -310,6 +338,13 @@ class Ratings(Tabular):
     def by_item(self) -> Grouped:
         """The table grouped by item: (items + 1), n, n."""
         return _grouped(self.item, self.user, self.rating, self.item_counts, self.user_counts)
+
+    @property
+    def time_by_user(self) -> NDArray[np.int64] | None:
+        """The times in the order of `by_user`: int64, (n,); None if they are not known."""
+        if self.time is None or self.by_user.values is self.rating:
+            return self.time
+        return self.time[np.lexsort((self.item, self.user))]
 
     def take(self, chosen: NDArray[Any] | slice) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -111,7 +112,7 @@ def _fit_again(
     if base is None:
         raise DataError(f"{path} keeps no ratings to fit again: fit it from its table")
     events = usable_events(model, store.everything())
-    ratings, visitors = merge(base, events)
+    ratings, visitors = merge(base, events, time.time())
     solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
     fitted = solver.fit(ratings, threads=threads, progress=progress or False)
     if fitted.training.get("interrupted"):
@@ -125,7 +126,7 @@ def _fit_again(
     return Retrained(fitted, len(ratings), len(events), count)
 
 
-def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.bool_]]:
+def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:
     """Return ratings with events applied, and which of the users are anonymous visitors.
 
     Parameters
@@ -134,6 +135,8 @@ def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.b
         The ratings that the model was fitted on.
     events
         (owner, item, rating) of each event; a rating replaces that of `base`, and None removes it.
+    now
+        The time of the events, in seconds since 1970, if `base` has times.
 
     Returns
     -------
@@ -161,6 +164,7 @@ def merge(base: Ratings, events: Iterable[Event]) -> tuple[Ratings, NDArray[np.b
         np.concatenate([base_item[is_unchanged], item[is_rated]]).astype(np.int32),
         np.concatenate([base.rating[is_unchanged], rating[is_rated]]),
         base.scale,
+        time=None if base.time is None else np.append(base.time[is_unchanged], np.full(is_rated.sum(), int(now))),
     )
     return table.compact(), (np.arange(len(users)) >= named)[table.user_counts > 0]
 
@@ -242,11 +246,12 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
     if not removed.any():
         return model
     keep = ~removed
-    seen, posterior = model.seen, model.posterior
+    seen, posterior, times = model.seen, model.posterior, model.seen_time
     if seen is not None:
         rows = np.repeat(keep, np.diff(seen.indptr))
         ends = np.concatenate([[0], np.cumsum(np.diff(seen.indptr)[keep])]).astype(np.int64)
         seen = Grouped(ends, seen.indices[rows], seen.values[rows])
+        times = None if times is None else times[rows]
     if posterior is not None:
         unknown = np.append(keep, True)
         sets = posterior.items.sets[keep] if len(posterior.items.sets) else posterior.items.sets
@@ -259,6 +264,7 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
         user_bias=model.user_bias[keep],
         user_factors=model.user_factors[keep],
         seen=seen,
+        seen_time=times,
         posterior=posterior,
         choice=None if model.choice is None else model.choice.without_users(keep),
     )

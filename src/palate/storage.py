@@ -23,6 +23,8 @@ __all__ = ["FORMAT", "load", "save"]
 #: The version of the format. It is raised when an older palate would misread the file: see docs/model.md.
 FORMAT = 1
 _PREDICTS = get_args(Predicts)
+_GREATEST = float(np.finfo(np.float32).max)
+_LEAST_VARIANCE = 1e-300
 
 Arrays = dict[str, NDArray[Any]]
 _PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
@@ -44,6 +46,8 @@ def save(model: Model, path: str | Path) -> None:
     arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
     if model.seen is not None:
         arrays |= {f"seen.{name}": part for name, part in model.seen._asdict().items()}
+    if model.seen_time is not None:
+        arrays["seen.time"] = model.seen_time
     if model.posterior is not None:
         arrays |= _pack_posterior(model.posterior)
     if model.choice is not None:
@@ -75,7 +79,7 @@ def save(model: Model, path: str | Path) -> None:
     write_arrays(Path(path), arrays, header)
 
 
-def load(path: str | Path, *, mmap: bool = False) -> Model:
+def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) -> Model:
     """Read a model that `save` wrote.
 
     Parameters
@@ -83,15 +87,19 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
     path
         The file.
     mmap
-        Map the arrays into memory instead of reading them: loading takes no time, and processes share the pages. The
-        checksum is then not verified.
+        Map the arrays into memory instead of reading them: processes share the pages, and loading copies nothing. As
+        long as the model is used, replace its file as `save` does. If a program cuts the file short or writes over
+        it, the operating system ends the process (SIGBUS).
+    verify
+        Whether to compare the checksum of the whole file. By default only if it is not mapped: shapes, indices and
+        numbers are checked in any case, so that a damaged file gives an error or wrong numbers, but never a crash.
 
     Raises
     ------
     StorageError
         If the file is missing or damaged, is not a model, or is from a later version of palate.
     """
-    arrays, header = read_arrays(Path(path), "model", mmap=mmap)
+    arrays, header = read_arrays(Path(path), "model", mmap=mmap, verify=verify)
     if header.get("kind") != "model":
         raise StorageError(f"{path} is not a palate model")
     if header.get("format") != FORMAT:
@@ -103,16 +111,17 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
         model = Model(
             users=_unpack_vocabulary("users", "user", arrays),
             items=_unpack_vocabulary("items", "item", arrays),
-            intercept=header["intercept"],
-            mean=header["mean"],
-            scale=RatingScale(*header["scale"]),
+            intercept=_number(header["intercept"]),
+            mean=_number(header["mean"]),
+            scale=RatingScale(*map(_number, header["scale"])),
             seen=Grouped(*(arrays[f"seen.{name}"] for name in Grouped._fields)) if "seen.indptr" in arrays else None,
             predicts=header.get("predicts", _predicts_of(header["solver"])),
             catalogue=_unpack_catalogue(arrays),
-            penalty=RidgePenalty(**header["penalty"]),
+            penalty=RidgePenalty.restored(header["penalty"]),
             posterior=_unpack_posterior(arrays, header["noise"]),
             solver=header["solver"],
             training=header["training"],
+            seen_time=arrays.get("seen.time"),
             choice=_unpack_choice(arrays, header.get("choice")),
             interest=_unpack_interest(header.get("interest")),
             user_bias=arrays["user_bias"],
@@ -120,7 +129,7 @@ def load(path: str | Path, *, mmap: bool = False) -> Model:
             user_factors=arrays["user_factors"],
             item_factors=arrays["item_factors"],
         )
-        fits = _fits(model, whole=not mmap)
+        fits = _fits(model)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
         raise StorageError(f"model {path} lacks a part or holds one that does not fit: fit it again") from error
     if not fits:
@@ -133,35 +142,48 @@ def _predicts_of(solver: Mapping[str, Any]) -> Predicts:
     return "choice" if solver.get("name") == "implicit" else "rating"
 
 
-def _fits(model: Model, whole: bool) -> bool:
-    """Whether the arrays of a model belong together; with `whole`, every value is checked.
+def _number(value: Any, greatest: float = _GREATEST) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= greatest:
+        raise ValueError(f"{value!r} is no number, or too large")
+    return float(value)
+
+
+def _fits(model: Model) -> bool:
+    """Whether the arrays of a model belong together and its predictions are numbers.
 
     The checksum finds damage, not forgery: a forged file must not lead to reads outside of its arrays.
     """
     users, items = len(model.users), len(model.items)
     parameters = [getattr(model, name) for name in _PARAMETERS]
     k = model.item_factors.shape[-1]
-    if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)]:
+    if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)] or not users or not items:
         return False
-    kinds = [part.dtype for part in parameters] == [np.float32] * 4
-    penalties = [model.penalty.factors, model.penalty.bias or 0.0]
-    noise = 0.0 if model.posterior is None else model.posterior.noise
-    numbers = np.isfinite(np.array([model.intercept, model.mean, noise, *penalties], np.float64)).all()
+    if [part.dtype for part in parameters] != [np.float32] * 4:
+        return False
     if not (isinstance(model.solver, dict) and isinstance(model.training, dict)) or model.predicts not in _PREDICTS:
         return False
-    if not (kinds and numbers and all(_ascending(side.ids) for side in (model.users, model.items))):
+    if not all(_ascending(side.ids) for side in (model.users, model.items)):
         return False
-    if whole and not all(np.isfinite(part).all() for part in parameters):
+    if model.posterior is not None and not _fits_posterior(model.posterior, users, items, k):
         return False
-    if model.posterior is not None and not _fits_posterior(model.posterior, users, items, k, whole):
+    if not model.predicts_numbers:
         return False
-    if model.choice is not None and not model.choice.fits(users, items, whole):
+    if model.seen_time is not None:
+        is_int64 = model.seen_time.dtype == np.int64
+        if model.seen is None or not is_int64 or model.seen_time.shape != model.seen.values.shape:
+            return False
+    if model.choice is not None and not model.choice.fits(users, items):
         return False
     if model.interest is not None:
         calibration, *rule = model.interest
         if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
             return False
-    return model.seen is None or _fits_seen(model.seen, users, items, whole)
+    return model.seen is None or _fits_seen(model.seen, users, items)
+
+
+def _is_finite(part: NDArray[Any]) -> bool:
+    # Without a second array, which for a mapped model would take a quarter of its size.
+    return bool(np.isfinite(part.min(initial=0)) and np.isfinite(part.max(initial=0)))
 
 
 def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHead | None:
@@ -178,18 +200,18 @@ def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:
 
 
 def _ascending(ids: NDArray[Any]) -> bool:
-    return ids.dtype in (np.int64, object) and bool((ids[1:] > ids[:-1]).all())
+    return ids.ndim == 1 and ids.dtype in (np.int64, object) and bool((ids[1:] > ids[:-1]).all())
 
 
-def _fits_seen(seen: Grouped, users: int, items: int, whole: bool) -> bool:
+def _fits_seen(seen: Grouped, users: int, items: int) -> bool:
     indptr, indices, values = seen
-    kinds = [part.dtype for part in seen] == [np.int64, np.int32, np.float32]
-    if not kinds or indptr.shape != (users + 1,) or indices.shape != values.shape or indices.ndim != 1:
+    if [part.dtype for part in seen] != [np.int64, np.int32, np.float32]:
         return False
-    if indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
+    if indptr.shape != (users + 1,) or indices.shape != values.shape or indices.ndim != 1:
         return False
-    inside = not len(indices) or not whole or (indices.min() >= 0 and indices.max() < items)
-    return bool(inside and (not whole or np.isfinite(values).all()))
+    if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
+        return False
+    return bool(indices.min(initial=0) >= 0 and indices.max(initial=0) < items and _is_finite(values))
 
 
 def _pack_texts(name: str, texts: Sequence[str]) -> Arrays:
@@ -202,6 +224,8 @@ def _pack_texts(name: str, texts: Sequence[str]) -> Arrays:
 def _unpack_texts(name: str, arrays: Arrays) -> list[str]:
     data, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
     starts = [0, *ends[:-1]]
+    if [*ends[-1:]] != [len(data)] * bool(ends) or any(start > end for start, end in zip(starts, ends, strict=True)):
+        raise ValueError("texts overlap")  # and would take any amount of memory
     return [data[start:end].decode("utf-8", "surrogatepass") for start, end in zip(starts, ends, strict=True)]
 
 
@@ -221,37 +245,37 @@ def _unpack_posterior(arrays: Arrays, noise: float | None) -> Posterior | None:
         for side in ("users", "items")
     ]
     spreads = {name: arrays[f"posterior.{name}"] for name in _SPREADS}
-    return Posterior(float(noise), users=priors[0], items=priors[1], **spreads)
+    return Posterior(_number(noise, np.finfo(np.float64).max), users=priors[0], items=priors[1], **spreads)
 
 
-def _fits_posterior(posterior: Posterior, users: int, items: int, k: int, whole: bool) -> bool:
+def _fits_posterior(posterior: Posterior, users: int, items: int, k: int) -> bool:
     spreads = [getattr(posterior, name) for name in _SPREADS]
     if [part.dtype for part in spreads] != ["f4", "f4", "f8", "f8", "f4"]:
         return False
     if [part.shape for part in spreads[:4]] != [(users + 1,), (items + 1,)] * 2 or spreads[4].ndim != 1:
         return False
-    if not (_fits_prior(posterior.users, items, k, whole) and _fits_prior(posterior.items, users, k, whole)):
+    if not (_fits_prior(posterior.users, items, k) and _fits_prior(posterior.items, users, k)):
         return False
     positive: list[NDArray[Any]] = [posterior.user_noise, posterior.item_noise]
     steps = np.diff(posterior.calibration)
     not_negative: list[NDArray[Any]] = [posterior.user_spread, posterior.item_spread, posterior.calibration, steps]
-    if posterior.noise < 0 or any(part.min(initial=1) <= 0 for part in positive):
+    if posterior.noise < 0 or not all(part.min(initial=1) > 0 for part in positive):
         return False
-    if any(part.min(initial=0) < 0 for part in not_negative):
+    if not all(part.min(initial=0) >= 0 for part in not_negative):
         return False
-    return not whole or all(np.isfinite(part).all() for part in spreads)
+    return all(map(_is_finite, spreads))
 
 
-def _fits_prior(prior: FactorPrior, others: int, k: int, whole: bool) -> bool:
+def _fits_prior(prior: FactorPrior, others: int, k: int) -> bool:
     parts: list[NDArray[Any]] = [prior.mean, prior.precision, prior.sets, prior.noise]
     if [part.dtype for part in parts] != ["f8", "f8", "f4", "f8"]:
         return False
     shapes = [part.shape for part in parts]
     if shapes not in [[(k + 1,), (k + 1, k + 1), (sets, k + 1), (others,)] for sets in (0, others)]:
         return False
-    if prior.noise.min(initial=1) <= 0 or not _is_positive_definite(prior.precision):
-        return False
-    return not whole or all(np.isfinite(part).all() for part in parts)
+    # Weights of ratings are inverse variances, which must be finite too.
+    is_usable = all(map(_is_finite, parts)) and prior.noise.min(initial=1) >= _LEAST_VARIANCE
+    return bool(is_usable and _is_positive_definite(prior.precision))
 
 
 def _is_positive_definite(matrix: NDArray[np.float64]) -> bool:

@@ -15,19 +15,19 @@ from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
-from palate.evaluation.evaluate import require_ratings_predicted
 from palate.evaluation.lists import guess_liked
 from palate.files import read_arrays
 from palate.model import Model
 from palate.parallel import pool
 from palate.ratings import Ratings
 from palate.reading import ratings_of
-from palate.solvers import BayesianMF, Epoch, Solver
+from palate.solvers import SOLVERS, BayesianMF, Epoch, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
 from palate.storage import save
 
 __all__ = [
+    "BothHeads",
     "Choices",
     "FitResult",
     "add_choices",
@@ -97,7 +97,7 @@ class FitResult:
 
 def fit(
     ratings: Ratings | Any,
-    solver: Solver | None = None,
+    solver: Solver | str | None = None,
     *,
     choices: Choices = "auto",
     liked: float | None = None,
@@ -113,7 +113,8 @@ def fit(
     ratings
         The training table, or whatever `palate.read_ratings` reads.
     solver
-        By default `palate.BayesianMF`. A solver that predicts choices is fitted alone.
+        A solver or its name in `palate.SOLVERS`; by default `palate.BayesianMF`. A solver that predicts choices is
+        fitted alone.
     choices
         How lists are ranked, see `add_choices`.
     liked
@@ -133,11 +134,51 @@ def fit(
     >>> fit(ratings, SGD(factors=4), choices="popularity").choice.kind
     'popularity'
     """
-    solver = solver or BayesianMF()
+    solver = _solver_of(solver)
     model = solver.fit(ratings, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
     if model.training.get("interrupted"):
         return model
     return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
+
+
+def _solver_of(solver: Solver | str | None) -> Solver:
+    """Return a solver, the one of a name, or the default.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    if solver is None:
+        return BayesianMF()
+    if isinstance(solver, str) and solver in SOLVERS:
+        return SOLVERS[solver]
+    if not isinstance(solver, Solver):
+        raise SettingsError(
+            f"a solver is an object such as palate.SGD(), or one of {', '.join(SOLVERS)}, not {solver!r}"
+        )
+    return solver
+
+
+@dataclass(frozen=True)
+class BothHeads:
+    """A solver that is fitted as `fit` does, to be judged by `palate.evaluation.cross_validate` and `compare`.
+
+    Parameters
+    ----------
+    solver
+        With its settings.
+    choices, liked
+        As in `fit`.
+    """
+
+    solver: Solver
+    choices: Choices = "auto"
+    liked: float | None = None
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model:
+        """Fit a model: see `palate.workflow.fit`."""
+        return fit(ratings, self.solver, choices=self.choices, liked=self.liked, threads=threads)
 
 
 def add_choices(
@@ -260,7 +301,7 @@ def fit_and_save(
     Raises
     ------
     DataError
-        If there are no ratings, the solver cannot learn from them, or it predicts choices and `holdout` is given.
+        If there are no ratings, or the solver cannot learn from them.
     SettingsError
         If the settings do not fit together or the fit diverges; the checkpoint is then removed.
     StorageError
@@ -282,7 +323,6 @@ def fit_and_save(
     ratings = ratings_of(ratings)
     train, test = ratings, None
     if holdout is not None:
-        require_ratings_predicted(solver.name, solver.predicts)
         train, test = hold_out(ratings, holdout, seed=split_seed(solver) if seed is None else seed)
     started = time.perf_counter()
     try:
@@ -309,7 +349,7 @@ def fit_and_save(
         if not interrupted:
             checkpoint.unlink(missing_ok=True)
         if test is not None:
-            evaluation = evaluate(model, test)
+            evaluation = evaluate(model, test, liked=liked, threads=threads)
             model = replace(model, training={**model.training, "holdout": evaluation.as_dict()})
             save(model, output)
     return FitResult(model, output, saved, interrupted, len(train), seconds, evaluation)

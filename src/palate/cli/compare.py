@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from math import nan
 from typing import TYPE_CHECKING
 
 import click
 
-from palate.cli.options import json_option, quiet_option, share, threads_option
+from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import splits
 from palate.cli.reading_options import (
@@ -17,32 +18,40 @@ from palate.cli.reading_options import (
     reading_options,
     require_one_source,
 )
-from palate.cli.scores import legend, metrics_in, plus_minus, score
+from palate.cli.scores import legend, list_metrics_in, metrics_in, plus_minus, score
+from palate.cli.split_options import SplitOptions, split_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from palate.evaluation.compare import Comparison, SolverResult, SplitResult
+    from palate.evaluation.lists import CutMetric
     from palate.evaluation.metrics import Metric
-    from palate.splits import Split
+    from palate.splits import Split, UserSplit
+    from palate.workflow import Choices
 
 __all__ = ["compare"]
 
 _FAILED, _INTERRUPTED = 2, 130
+# The measures of lists that have a column.
+_LISTS = ("ndcg@10", "recall@20")
+_SIGNIFICANT = 0.05
 
 
 @click.command()
 @click.argument("source", metavar="[RATINGS]", required=False, shell_complete=complete_source)
-@click.option("--holdout", type=share, metavar="SHARE", help="Judge on this random share of the ratings. [0.1]")
-@click.option("--repeats", type=click.IntRange(min=1), help="How many holdouts, each with the next seed. [1]")
-@click.option("--folds", type=int, help="Cut RATINGS into this many folds instead.")
+@split_options
 @fold_option
 @click.option(
     "--solvers",
     metavar="NAME,...",
-    help="Which solvers, such as sgd,bayes. [those that predict ratings, without variants such as article]",
+    help="Which solvers, such as sgd,bayes. [all, without variants such as article]",
 )
-@click.option("--reference", metavar="NAME", help="Take differences from this one. [the one with the lowest RMSE]")
+@click.option(
+    "--reference", metavar="NAME", help="Take differences from this one. [the lowest RMSE, and the highest NDCG@10]"
+)
+@choices_option
+@liked_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits and the solvers.")
 @threads_option
 @quiet_option
@@ -50,13 +59,13 @@ _FAILED, _INTERRUPTED = 2, 130
 @reading_options
 def compare(
     source: str | None,
-    holdout: float | None,
-    repeats: int | None,
-    folds: int | None,
+    splitting: SplitOptions,
     files: tuple[tuple[str, str], ...],
     solvers: str | None,
     reference: str | None,
     seed: int,
+    choices: Choices,
+    liked: float | None,
     threads: int | None,
     quiet: bool,
     as_json: bool,
@@ -64,21 +73,29 @@ def compare(
 ) -> None:
     """Fit all solvers and baselines on the same splits, and print one table.
 
-    Solvers have their defaults. ± is a standard error, and differences are paired: solver against solver on the same
-    rows. Time (s) and memory (MB) are those of a fit; memory is what it takes at most beyond the ratings. "in 90%" is
-    the share of the ratings that lie in their intervals of 90%. A solver that fails is shown with its reason, and the
-    exit code is 2. Ctrl-C shows what is finished.
+    Solvers have their defaults, and are fitted as `palate fit` does. ± is a standard error, and differences are paired:
+    solver against solver on the same rows, or for the same users. Solvers of choices have lists and no RMSE. Time (s)
+    and memory (MB) are those of a fit; memory is what it takes at most beyond the ratings. "in 90%" is the share of the
+    ratings that lie in their intervals of 90%. A solver that fails is shown with its reason, and the exit code is 2.
+    Ctrl-C shows what is finished.
     """
     from palate.evaluation.compare import compare, solvers_to_compare
+    from palate.solvers import SOLVERS, Solver
+    from palate.workflow import BothHeads
 
-    _check_splits(source, files, holdout=holdout, repeats=repeats, folds=folds)
+    require_one_source(source, files)
+    splitting.check(files)
     chosen = solvers_to_compare([name.strip() for name in solvers.split(",")] if solvers else (), seed=seed)
-    parts: Iterable[Split] = reading.folds(files)
+    estimators = {
+        name: BothHeads(solver, choices, liked) if isinstance(solver, Solver) and name in SOLVERS else solver
+        for name, solver in chosen.items()
+    }
+    parts: Iterable[Split | UserSplit] = reading.folds(files)
     count, protocol = len(files), f"{len(files)} given split{'s' * (len(files) > 1)}"
     if source:
-        parts, count, protocol = _random_splits(source, reading, holdout or 0.1, repeats or 1, folds, seed)
+        parts, count, protocol = splitting.of(reading.ratings(source), seed)
     begun, done = splits(quiet or as_json, count)
-    result = compare(chosen, parts, threads=threads, reference=reference, begun=begun, done=done)
+    result = compare(estimators, parts, liked=liked, threads=threads, reference=reference, begun=begun, done=done)
     if result.interrupted:
         paragraph("\ninterrupted: only what was finished is shown", "", err=True)
     if as_json:
@@ -91,69 +108,68 @@ def compare(
         sys.exit(_FAILED)
 
 
-def _check_splits(source: str | None, files: tuple[tuple[str, str], ...], **random: float | None) -> None:
-    require_one_source(source, files)
-    flags = [f"--{name}" for name, value in random.items() if value is not None]
-    if files and flags:
-        raise click.UsageError(f"{flags[0]} does not go with --fold: the splits are given")
-    if random["folds"] is not None and len(flags) > 1:
-        raise click.UsageError(f"{flags[0]} does not go with --folds: choose one way to split")
-
-
-def _random_splits(
-    source: str, reading: ReadingOptions, share: float, repeats: int, folds: int | None, seed: int
-) -> tuple[Iterable[Split], int, str]:
-    """Return random splits, how many there are, and what they are."""
-    from palate.splits import holdout, k_fold
-
-    ratings = reading.ratings(source)
-    if folds is not None:
-        return k_fold(ratings, folds, seed=seed), folds, f"{folds} random folds (seed {seed})"
-    parts = (holdout(ratings, share, seed=seed + number) for number in range(repeats))
-    if repeats == 1:
-        return parts, 1, f"one random holdout of {share:.3g} of the ratings (seed {seed})"
-    seeds = f"seeds {seed} to {seed + repeats - 1}"
-    return parts, repeats, f"{repeats} random holdouts of {share:.3g} of the ratings ({seeds})"
-
-
 def _print(result: Comparison, planned: int, protocol: str) -> None:
     ranked = [solver for solver in result.solvers if not solver.failure]
     if ranked:
-        metrics = metrics_in((solver.scores for solver in ranked), leave_out=("nmae",))
+        scores = [solver.scores for solver in ranked]
+        metrics: list[Metric | CutMetric] = [*metrics_in(scores, leave_out=("nmae",)), *list_metrics_in(scores, _LISTS)]
         _print_table(result, ranked, metrics)
         click.echo()
         paragraph(f"{_protocol(ranked[0].splits, planned, protocol)} {legend(metrics)}", "")
+        if result.list_reference:
+            paragraph(_lists_compared(result), "")
     for solver in result.solvers:
         if solver.failure:
             paragraph(f"{solver.name} has no result: {solver.failure}", "")
 
 
-def _print_table(result: Comparison, ranked: list[SolverResult], metrics: list[Metric]) -> None:
+def _lists_compared(result: Comparison) -> str:
+    """Return a sentence on which lists differ from those of the reference."""
+    compared = [solver.lists for solver in result.solvers if solver.lists]
+    if not compared:
+        return ""
+    unclear = [one.name for one in compared if one.p_value >= _SIGNIFICANT]
+    text = f"Lists are compared with those of {result.list_reference} by a bootstrap over {compared[0].users:,} users"
+    if not unclear:
+        return f"{text}: all differences are significant (5%, Holm)."
+    return f"{text}: the difference of {', '.join(unclear)} is not significant (5%, Holm)."
+
+
+def _print_table(result: Comparison, ranked: list[SolverResult], metrics: list[Metric | CutMetric]) -> None:
     best = {metric.name: _best(ranked, metric) for metric in metrics}
 
-    def cell(solver: SolverResult, metric: Metric) -> str:
+    def cells(solver: SolverResult, metric: Metric | CutMetric) -> list[str]:
         text = score(solver.scores, metric)
-        if metric.name == "rmse":
+        if metric.name == "rmse" and "rmse" in solver.scores:
             text = plus_minus(solver.scores["rmse"], solver.error)
-        return f"*{text}" if solver.scores.get(metric.name, float("nan")) == best[metric.name] else text
+        starred = f"*{text}" if solver.scores.get(metric.name, nan) == best[metric.name] else text
+        if metric.name == "rmse":
+            is_base = solver.name == result.reference or "rmse" not in solver.scores
+            return [starred, "" if is_base else plus_minus(solver.difference, solver.difference_error, "+.4f")]
+        if metric.name == "ndcg@10":
+            off = solver.lists
+            return [starred, plus_minus(off.difference, off.error, "+.4f") if off else ""]
+        return [starred]
+
+    def titles(metric: Metric | CutMetric) -> list[str]:
+        base = {"rmse": result.reference, "ndcg@10": result.list_reference}
+        return [metric.title, f"to {base[metric.name] or '–'}"] if metric.name in base else [metric.title]
 
     def row(solver: SolverResult) -> list[str]:
-        difference = plus_minus(solver.difference, solver.difference_error, "+.4f")
         memory = "–" if solver.memory is None else f"{solver.memory / 1e6:,.1f}"
-        rmse, mae, *others = (cell(solver, metric) for metric in metrics)
-        difference = "" if solver.name == result.reference else difference
-        return [solver.name, rmse, difference, mae, f"{solver.seconds:.1f}", memory, *others]
+        columns = [cell for metric in metrics for cell in cells(solver, metric)]
+        return [solver.name, *columns, f"{solver.seconds:.1f}", memory]
 
-    rmse, mae, *others = (metric.title for metric in metrics)
-    table("", ["", rmse, f"to {result.reference}", mae, "s", "MB", *others], [row(solver) for solver in ranked])
+    headings = ["", *(title for metric in metrics for title in titles(metric)), "s", "MB"]
+    table("", headings, [row(solver) for solver in ranked])
 
 
-def _best(ranked: list[SolverResult], metric: Metric) -> float | None:
+def _best(ranked: list[SolverResult], metric: Metric | CutMetric) -> float | None:
     """Return the best score of a metric, None where no score is better than another."""
     if metric.higher_is_better is None or len(ranked) < 2:
         return None
     scores = [solver.scores[metric.name] for solver in ranked if metric.name in solver.scores]
-    return max(scores) if metric.higher_is_better else min(scores)
+    return (max if metric.higher_is_better else min)(scores, default=None)
 
 
 def _protocol(splits: tuple[SplitResult, ...], planned: int, protocol: str) -> str:

@@ -12,7 +12,7 @@ from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import outcome, print_scores
+from palate.cli.scores import outcome, print_evaluation
 from palate.cli.solver_options import DEFAULT_SOLVER
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ class _Story:
         paragraph(f"Fitted: {outcome(training)}.", "")
         for line in training["choices"]:
             paragraph(line, "")
-        named = {DEFAULT_SOLVER: self.result.scores, **self.result.baselines}
-        print_scores(f"Errors on {self.result.ratings:,} held-out ratings", named)
+        print_evaluation(DEFAULT_SOLVER, self.result, "held-out")
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
         paragraph(self.model.catalogue.text(self.item))

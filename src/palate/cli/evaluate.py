@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli.options import json_option, quiet_option, threads_option
+from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph
 from palate.cli.reading_options import (
     ReadingOptions,
@@ -15,15 +15,17 @@ from palate.cli.reading_options import (
     reading_options,
     require_one_source,
 )
-from palate.cli.scores import counted_rows, outcome, print_scores
+from palate.cli.scores import counted_rows, outcome, print_evaluation, print_lists, print_scores
 from palate.cli.solver_options import SolverCommand, make_solver
+from palate.cli.split_options import SplitOptions, split_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from palate.evaluation import Evaluation
     from palate.model import Model
-    from palate.splits import Split
+    from palate.splits import Split, UserSplit
+    from palate.workflow import Choices
 
 __all__ = ["cross_validate", "evaluate"]
 
@@ -31,38 +33,57 @@ __all__ = ["cross_validate", "evaluate"]
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("test", metavar="TEST")
+@click.option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
+@liked_option
+@threads_option
 @json_option
 @reading_options
-def evaluate(model: str, test: str, as_json: bool, reading: ReadingOptions) -> None:
+def evaluate(
+    model: str,
+    test: str,
+    given: str | None,
+    liked: float | None,
+    threads: int | None,
+    as_json: bool,
+    reading: ReadingOptions,
+) -> None:
     """Judge MODEL on the ratings of TEST, beside baselines fitted on the model's own training ratings.
 
-    Every row of TEST counts; users and items that the model does not know are predicted by the mean.
+    Three things are judged: the errors of predicted ratings, the order among what each user did rate (rated NDCG), and
+    lists from the whole catalogue without what the user has rated before. Every row of TEST counts in the errors; users
+    and items that the model does not know are predicted by the mean. Lists are judged for users with training ratings,
+    or with ratings in --given.
     """
-    from palate.evaluation.evaluate import evaluate, require_ratings_predicted
+    from palate.evaluation.evaluate import judge
     from palate.storage import load
 
     fitted = load(model)
-    name = str(fitted.solver.get("name", "model"))
-    require_ratings_predicted(name, fitted.predicts)
-    evaluation = evaluate(fitted, reading.ratings(test))
+    known = None if given is None else reading.ratings(given)
+    evaluation = judge(fitted, reading.ratings(test), given=known, liked=liked, threads=threads)
+    if evaluation.seen:
+        paragraph(f"warning: {evaluation.notes[0]}", "", err=True)
     if as_json:
         json_text(evaluation.as_dict())
         return
-    print_scores(f"Errors on {counted_rows(evaluation)}", {name: evaluation.scores, **evaluation.baselines})
+    print_evaluation(str(fitted.solver.get("name", "model")), evaluation)
 
 
 @click.command("cross-validate", cls=SolverCommand)
 @click.argument("source", metavar="[RATINGS]", required=False, shell_complete=complete_source)
-@click.option("--folds", type=int, default=5, show_default=True, help="Cut RATINGS into this many folds.")
+@split_options
 @fold_option
+@choices_option
+@liked_option
 @threads_option
 @quiet_option
 @json_option
 @reading_options
 def cross_validate(
     source: str | None,
-    folds: int,
+    splitting: SplitOptions,
     files: tuple[tuple[str, str], ...],
+    choices: Choices,
+    liked: float | None,
     threads: int | None,
     quiet: bool,
     as_json: bool,
@@ -70,35 +91,36 @@ def cross_validate(
     reading: ReadingOptions,
     **settings: Any,
 ) -> None:
-    """Fit and judge a solver on several folds.
+    """Fit and judge a solver on several splits of RATINGS.
 
-    The folds are random parts of RATINGS, or pairs of files. What the solver chooses by itself, it chooses inside the
-    training part of each fold.
+    The solver is fitted as `palate fit` does. What it chooses by itself, it chooses inside the training part. Random
+    splits are folds; all others are named by --split. Pairs of files can be given instead of RATINGS.
     """
     from palate.check import check_ratings
     from palate.evaluation.cross_validate import cross_validate
-    from palate.evaluation.evaluate import require_ratings_predicted
-    from palate.splits import k_fold
-    from palate.workflow import split_seed
+    from palate.workflow import BothHeads, split_seed
 
     require_one_source(source, files)
     chosen = make_solver(solver, settings)
-    require_ratings_predicted(solver, chosen.predicts)
     silent = quiet or as_json
-    splits: Iterable[Split] = reading.folds(files)
+    splits: Iterable[Split | UserSplit] = reading.folds(files)
+    count, protocol = len(files), "the given splits"
+    splitting.check(files)
     if source:
         ratings = reading.ratings(source)
-        splits = k_fold(ratings, folds, seed=split_seed(chosen))
+        splits, count, protocol = splitting.of(ratings, split_seed(chosen), folds=5)
         if not silent:
             paragraph(check_ratings(ratings)[0], "", err=True)
-    done = None if silent else _fold_printer(len(files) or folds)
-    result = cross_validate(chosen, splits, threads=threads, done=done)
+    done = None if silent else _fold_printer(count)
+    estimator = BothHeads(chosen, choices, liked)
+    result = cross_validate(estimator, splits, liked=liked, threads=threads, done=done)
     if as_json:
-        json_text({"solver": solver, **result.as_dict()})
+        json_text({"solver": solver, "protocol": protocol, **result.as_dict()})
         return
-    count = len(result.folds)
-    over = f"{count} folds (± standard deviation between folds)" if count > 1 else "one fold"
-    print_scores(f"Mean errors over {over}", {solver: result.mean, **result.baselines}, result.spread)
+    named, over = {solver: result.mean, **result.baselines}, f"{protocol}"
+    over += " (± standard deviation between them)" if count > 1 else ""
+    print_scores(f"Errors: {over}", named, result.spread)
+    print_lists(f"Lists: {over}", named, result.spread)
 
 
 def _fold_printer(count: int) -> Callable[[Evaluation, Model], None]:
@@ -108,7 +130,11 @@ def _fold_printer(count: int) -> Callable[[Evaluation, Model], None]:
     def print_fold(fold: Evaluation, model: Model) -> None:
         nonlocal done
         done += 1
-        rmse = f"RMSE {fold.scores['rmse']:.4f} on {counted_rows(fold)}"
-        paragraph(f"fold {done} of {count}: {rmse} ({outcome(model.training)})", "", err=True)
+        figures = [f"{title} {fold.scores[name]:.4f}" for name, title in _SHOWN.items() if name in fold.scores]
+        about = f"{', '.join(figures)} on {counted_rows(fold)}"
+        paragraph(f"fold {done} of {count}: {about} ({outcome(model.training)})", "", err=True)
 
     return print_fold
+
+
+_SHOWN = {"rmse": "RMSE", "ndcg@10": "NDCG@10"}

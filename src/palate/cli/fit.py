@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
+from palate.cli.options import choices_option, json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import describe_lists, outcome, print_scores
+from palate.cli.scores import describe_lists, outcome, print_evaluation
 from palate.cli.solver_options import SolverCommand, make_solver
 
 if TYPE_CHECKING:
@@ -28,15 +28,12 @@ _INTERRUPTED = 130
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
 @click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
 @click.option(
-    "--holdout", type=share, metavar="SHARE", help="Hold out this share of the ratings and report the error on it."
+    "--holdout",
+    type=share,
+    metavar="SHARE",
+    help="Hold out this share of the ratings, and judge the model on it.",
 )
-@click.option(
-    "--choices",
-    type=click.Choice(["auto", "none", "popularity", "ease", "implicit"]),
-    default="auto",
-    show_default=True,
-    help="What lists know beside predicted ratings: how likely a user chooses an item. auto decides on held-out lists.",
-)
+@choices_option
 @liked_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
 @threads_option
@@ -66,13 +63,10 @@ def fit(
     An epoch, or sweep, is a pass over the ratings. A pilot is a trial fit on a part of the ratings, which chooses
     settings; the rest of the ratings, the validation part, says which settings are best.
     """
-    from palate.evaluation.evaluate import require_ratings_predicted
     from palate.workflow import check_fit_output, checkpoint_path, describe_ratings, fit_and_save
 
     check_fit_output(output, *sources, items)
     chosen = make_solver(solver, settings)
-    if holdout is not None:
-        require_ratings_predicted(solver, chosen.predicts)
     ratings, catalogue = reading.load_all(sources)
     catalogue = load_catalogue(items, catalogue, reading.on_error)
     notes = describe_ratings(ratings, catalogue)
@@ -117,5 +111,4 @@ def _print(result: FitResult, solver: str, holdout: float | None) -> None:
         paragraph(describe_lists(training["lists"]), "")
     click.echo(f"Saved {result.output} ({size(result.output.stat().st_size)}).")
     if result.evaluation:
-        named = {solver: result.evaluation.scores, **result.evaluation.baselines}
-        print_scores(f"Errors on {result.evaluation.ratings:,} held-out ratings", named)
+        print_evaluation(solver, result.evaluation, "held-out")

@@ -75,7 +75,10 @@ def _rows(facts: dict[str, Any], model: Model) -> list[list[str]]:
         ["training RMSE", "–" if rmse is None else f"{rmse:.4f}"],
     ]
     if "holdout" in training:
-        rows.append([f"RMSE of {training['holdout']['ratings']:,} held out", f"{training['holdout']['rmse']:.4f}"])
+        held_out = training["holdout"]
+        for name, title in (("rmse", "RMSE"), ("ndcg@10", "NDCG@10")):
+            if held_out.get(name) is not None:
+                rows.append([f"{title} of {held_out['ratings']:,} held out", f"{held_out[name]:.4f}"])
     rows += [["chosen", text] for text in training.get("choices", [])]
     for trace in training.get("traces", []):
         mixing = f"effective sample size {trace['effective_size']:.0f}, split-R̂ {trace['split_rhat']:.2f}"

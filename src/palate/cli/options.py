@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["json_option", "liked_option", "quiet_option", "share", "threads_option"]
+__all__ = ["choices_option", "json_option", "liked_option", "quiet_option", "share", "threads_option"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), help="How many. Does not change the result. [all cores]"
 )
 liked_option = click.option("--liked", type=float, help="The rating from which an item is liked. [guessed]")
+choices_option = click.option(
+    "--choices",
+    type=click.Choice(["auto", "none", "popularity", "ease", "implicit"]),
+    default="auto",
+    show_default=True,
+    help="What lists know beside predicted ratings: how likely a user chooses an item. auto decides on held-out lists.",
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 #: A number between 0 and 1.

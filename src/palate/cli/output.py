@@ -65,6 +65,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
         grid.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=short or name == "title")
     for row in cells:
         grid.add_row(*map(Text, row))
+    # A narrow terminal breaks the lines itself, rather than that ids lose their ends.
+    width = sum(min(width, _SHORT) for width in widths) + 3 * len(widths)
+    console = Console(highlight=False, width=max(console.width, width))
     with console.capture() as captured:
         console.print(grid)
     click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))

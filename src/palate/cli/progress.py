@@ -43,7 +43,10 @@ def splits(quiet: bool, count: int) -> tuple[Callable[[str, int], None], Callabl
             return
         outcome = f"failed: {result.failure}"
         if result.evaluation:
-            outcome = f"RMSE {result.evaluation.scores['rmse']:.4f} in {result.seconds:.1f} s"
+            names = {"rmse": "RMSE", "ndcg@10": "NDCG@10"}
+            scores = result.evaluation.scores
+            figures = ", ".join(f"{title} {scores[name]:.4f}" for name, title in names.items() if name in scores)
+            outcome = f"{figures} in {result.seconds:.1f} s"
         elapsed = f"{time.monotonic() - started:.0f} s so far"
         clear = "\r\x1b[K" if terminal else ""
         click.echo(f"{clear}split {result.split} of {count}, {result.name}: {outcome} ({elapsed})", err=True)

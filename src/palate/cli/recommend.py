@@ -45,8 +45,8 @@ __all__ = ["recommend"]
     "--by",
     type=click.Choice(["interest", "choice", "prediction", "lower-bound", "chance"]),
     help="Rank by interest (how likely the user chooses the item and likes it), by the chance of a choice alone, by "
-    "the predicted rating, by the low end of its interval, or by a draw from its distribution. [interest; prediction "
-    "if the model knows no choices]",
+    "the predicted rating, by the low end of its interval, or by a draw from its distribution. "
+    "[interest; prediction if the model knows no choices]",
 )
 @level_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")

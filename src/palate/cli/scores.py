@@ -2,35 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from math import isfinite
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from palate.cli.output import paragraph, table
 
 if TYPE_CHECKING:
     from palate.evaluation.evaluate import Evaluation, Scores
+    from palate.evaluation.lists import CutMetric
     from palate.evaluation.metrics import Metric
 
-__all__ = ["counted_rows", "describe_lists", "legend", "metrics_in", "outcome", "plus_minus", "print_scores", "score"]
+    Column = Metric | CutMetric
+
+__all__ = [
+    "counted_rows",
+    "describe_lists",
+    "legend",
+    "list_metrics_in",
+    "lists_title",
+    "metrics_in",
+    "outcome",
+    "plus_minus",
+    "print_evaluation",
+    "print_lists",
+    "print_scores",
+    "score",
+]
+
+# The measures of lists that people see: all of them fit on a line. JSON has every measure.
+_LISTS = ("ndcg@10", "recall@20", "map@10", "hit_rate@10", "rated_ndcg@10", "coverage@10")
 
 
-def print_scores(title: str, named: dict[str, Scores], spread: Scores | None = None) -> None:
-    """Print a table of scores, the lowest RMSE first; `spread` belongs to the first of `named`."""
-    first = next(iter(named))
-    metrics = metrics_in(named.values())
+def print_evaluation(name: str, evaluation: Evaluation, what: str = "") -> None:
+    """Print what a model was found to be, beside the baselines: errors, lists, and notes.
+
+    Parameters
+    ----------
+    name
+        Of the model.
+    evaluation
+        The model and the baselines.
+    what
+        What the rows are, such as "held-out".
+    """
+    named = {name: evaluation.scores, **evaluation.baselines}
+    if evaluation.unseen_scores:
+        named = {f"{name}, without seen": evaluation.unseen_scores, **named}
+    rows = counted_rows(evaluation).replace(" ratings", f" {what} ratings".replace("  ", " "), 1)
+    print_scores(f"Errors on {rows}", named)
+    if evaluation.lists:
+        print_lists(lists_title(len(evaluation.lists.task.users), evaluation.lists.task.liked), named)
+    for note in evaluation.notes:
+        paragraph(note, "")
+
+
+def lists_title(users: int, liked: float) -> str:
+    """Return the title of a table of lists.
+
+    >>> lists_title(1000, 4)
+    'Lists for 1,000 users from the whole catalogue, where 4 or more is liked'
+    """
+    return f"Lists for {users:,} users from the whole catalogue, where {liked:g} or more is liked"
+
+
+def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
+    """Print a table of errors, the lowest RMSE first; `spread` belongs to the first of `named`."""
+    _print_table(title, named, metrics_in(named.values()), spread)
+
+
+def print_lists(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
+    """Print a table of how good lists are, the highest NDCG first; `spread` belongs to the first of `named`."""
+    _print_table(title, named, list_metrics_in(named.values(), _LISTS), spread)
+
+
+def _print_table(title: str, named: Mapping[str, Scores], metrics: Sequence[Column], spread: Scores | None) -> None:
+    """Print the rows that have one of the scores, the best first column first."""
+    if not metrics:
+        return
+    names = [metric.name for metric in metrics]
+    sign = -1 if metrics[0].higher_is_better else 1
+
+    def place(entry: tuple[str, Scores]) -> float:
+        value = sign * entry[1].get(names[0], inf)
+        return value if isfinite(value) else inf
+
     rows = []
-    for name, scores in sorted(named.items(), key=lambda entry: entry[1]["rmse"]):
+    for name, scores in sorted(named.items(), key=place):
+        if not any(key in scores for key in names):
+            continue
         cells = {metric.name: score(scores, metric) for metric in metrics}
-        if spread and name == first:
-            cells["rmse"] = plus_minus(scores["rmse"], spread["rmse"])
+        if spread and name == next(iter(named)):
+            cells[names[0]] = plus_minus(scores[names[0]], spread.get(names[0]))
         rows.append([name, *cells.values()])
     table(title, ["", *(metric.title for metric in metrics)], rows)
     paragraph(legend(metrics), "")
 
 
 def metrics_in(scores: Iterable[Scores], leave_out: Collection[str] = ()) -> list[Metric]:
-    """Return the metrics of which at least one model has a score, in the order of `METRICS`.
+    """Return the metrics of errors of which at least one model has a score, in the order of `METRICS`.
 
     >>> metrics = metrics_in([{"rmse": 1.0}, {"rmse": 1.0, "log_likelihood": -1.2, "coverage_90": 0.91}])
     >>> [metric.title for metric in metrics]
@@ -42,7 +112,21 @@ def metrics_in(scores: Iterable[Scores], leave_out: Collection[str] = ()) -> lis
     return [metric for metric in METRICS.values() if metric.name in names]
 
 
-def score(scores: Scores, metric: Metric) -> str:
+def list_metrics_in(scores: Iterable[Scores], only: Collection[str] = ()) -> list[CutMetric]:
+    """Return the measures of lists of which at least one model has a score, in the order of `LIST_METRICS`.
+
+    >>> [metric.title for metric in list_metrics_in([{"rmse": 1.0}, {"recall@20": 0.2, "ndcg@10": 0.3}])]
+    ['NDCG@10', 'recall@20']
+    """
+    from palate.evaluation.lists import LIST_METRICS, parse_metrics
+    from palate.evaluation.metrics import METRICS
+
+    names = dict.fromkeys(name for one in scores for name in one if name not in METRICS and (not only or name in only))
+    order = list(LIST_METRICS)
+    return sorted(parse_metrics(names), key=lambda metric: order.index(metric.metric.name))
+
+
+def score(scores: Scores, metric: Column) -> str:
     """Return a score as it is shown: a dash where the model does not have it.
 
     >>> from palate.evaluation.metrics import METRICS
@@ -53,7 +137,7 @@ def score(scores: Scores, metric: Metric) -> str:
     return f"{value:{metric.form}}" if isfinite(value) else "–"
 
 
-def legend(metrics: Iterable[Metric]) -> str:
+def legend(metrics: Iterable[Column]) -> str:
     """Return what the headings of columns mean.
 
     >>> legend(metrics_in([{"rmse": 0.9, "nmae": 0.2}]))
@@ -75,6 +159,8 @@ def plus_minus(value: float, error: float | None, form: str = ".4f") -> str:
 def counted_rows(evaluation: Evaluation) -> str:
     """Return how many ratings a model was judged on, and how many of them are out of its reach."""
     parts = [f"{evaluation.ratings:,} ratings"]
+    if evaluation.seen:
+        parts.append(f"{evaluation.seen:,} of them seen in the fit")
     if evaluation.unknown:
         parts.append(f"{evaluation.unknown:,} with an unknown user or item")
     if evaluation.off_scale:

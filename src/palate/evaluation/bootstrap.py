@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.evaluation.lists.evaluate import ListEvaluation
 
-__all__ = ["PairedDifference", "compare_lists", "holm", "paired_bootstrap"]
+__all__ = ["PairedDifference", "compare_lists", "compare_users", "holm", "paired_bootstrap"]
 
 Doubles = NDArray[np.float64]
 
@@ -182,16 +182,40 @@ def compare_lists(
     for name, evaluation in evaluations.items():
         if metric not in evaluation.values:
             raise SettingsError(f"{metric} has no values of users for {name!r}: judge it with metrics=[{metric!r}]")
-    ranked = sorted(evaluations, key=lambda name: -evaluations[name].scores[metric])
+        if not np.array_equal(evaluation.task.users, next(iter(evaluations.values())).task.users):
+            raise SettingsError(f"{name!r} and {next(iter(evaluations))!r} were not judged on the same users")
+    values = {name: evaluation.values[metric] for name, evaluation in evaluations.items()}
+    return compare_users(values, reference=reference, resamples=resamples, level=level, seed=seed)
+
+
+def compare_users(
+    values: Mapping[str, Doubles],
+    *,
+    reference: str | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[PairedDifference, ...]:
+    """Compare recommenders by a value of each user: see `compare_lists`.
+
+    Parameters
+    ----------
+    values
+        By name: float64, (users,), the same users in the same order; NaN where a user has no value.
+    reference, resamples, level, seed
+        See `compare_lists`.
+
+    Raises
+    ------
+    SettingsError
+        If fewer than two users have a value.
+    """
+    ranked = sorted(values, key=lambda name: -float(np.nanmean(values[name])))
     base = reference or ranked[0]
-    first = evaluations[base]
     others = [name for name in ranked if name != base]
     results = []
     for name in others:
-        other = evaluations[name]
-        if not np.array_equal(first.task.users, other.task.users):
-            raise SettingsError(f"{name!r} and {base!r} were not judged on the same users")
-        differences = other.values[metric] - first.values[metric]
+        differences = values[name] - values[base]
         known = differences[~np.isnan(differences)]
         error, low, high, p_value = paired_bootstrap(
             known, resamples=resamples, level=1 - (1 - level) / len(others), seed=seed

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isnan
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Protocol
 
 from palate.errors import DataError
-from palate.evaluation.evaluate import Estimator, Evaluation, Scores, evaluate
+from palate.evaluation.evaluate import Evaluation, Scores, judge, known_values
 from palate.model import Model
+from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.solvers.progress import quietly
-from palate.splits import Split
+from palate.splits import Split, UserSplit
 from palate.tabular import Tabular
 
-__all__ = ["CrossValidation", "cross_validate"]
+__all__ = ["CrossValidation", "Estimator", "cross_validate"]
+
+
+class Estimator(Protocol):
+    """What can be fitted and then judged: a solver, or one of `palate.solvers.BASELINES`."""
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model: ...  # noqa: D102
 
 
 @dataclass(frozen=True, repr=False)
 class CrossValidation(Tabular):
-    """Evaluations of one solver on several folds."""
+    """Evaluations of one solver on several folds, or on several splits of another kind."""
 
     folds: tuple[Evaluation, ...]
 
@@ -38,7 +44,8 @@ class CrossValidation(Tabular):
     @property
     def baselines(self) -> dict[str, Scores]:
         """The mean scores of the baselines."""
-        return {name: _over(fmean, [fold.baselines[name] for fold in self.folds]) for name in self.folds[0].baselines}
+        names = dict.fromkeys(name for fold in self.folds for name in fold.baselines)
+        return {name: _over(fmean, [fold.baselines.get(name, {}) for fold in self.folds]) for name in names}
 
     def columns(self) -> dict[str, list[Any]]:
         """Return a row for each fold, and below them the mean of the folds and of the baselines, with their scores."""
@@ -52,16 +59,23 @@ class CrossValidation(Tabular):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cross-validation as plain values, None for what cannot be known."""
-        return {
-            **self.mean,
-            "spread": {name: None if isnan(value) else value for name, value in self.spread.items()},
-            "baselines": self.baselines,
-            "folds": [fold.as_dict() for fold in self.folds],
-        }
+        values: dict[str, Any] = known_values(
+            {
+                **self.mean,
+                "spread": self.spread,
+                "seen": sum(fold.seen for fold in self.folds),
+                "liked": [fold.lists.task.liked for fold in self.folds if fold.lists],
+                "baselines": self.baselines,
+                "folds": [fold.as_dict() for fold in self.folds],
+            }
+        )
+        return values
 
 
 def _over(summary: Callable[[list[float]], float], scores: list[Scores]) -> Scores:
-    return {name: summary([one[name] for one in scores]) for name in scores[0]}
+    """Summarize each score over the folds that have it."""
+    names = dict.fromkeys(name for one in scores for name in one)
+    return {name: summary([one[name] for one in scores if name in one]) for name in names}
 
 
 def _deviation(values: list[float]) -> float:
@@ -70,8 +84,9 @@ def _deviation(values: list[float]) -> float:
 
 def cross_validate(
     solver: Estimator,
-    splits: Iterable[Split],
+    splits: Iterable[Split | UserSplit],
     *,
+    liked: float | None = None,
     threads: int | None = None,
     done: Callable[[Evaluation, Model], None] | None = None,
 ) -> CrossValidation:
@@ -82,7 +97,9 @@ def cross_validate(
     solver
         Its settings are the same on all splits; what it chooses by itself, it chooses inside each training part.
     splits
-        From `k_fold`, or made from files.
+        From `palate.splits`, or made from files. New users' given ratings are folded in.
+    liked
+        As in `evaluate`.
     threads
         As in the solver's `fit`.
     done
@@ -102,13 +119,14 @@ def cross_validate(
     True
     """
     folds = []
-    for train, test in splits:
+    for split in splits:
+        train, given, test = split[:3] if len(split) == 4 else (split[0], None, split[1])
         test = ratings_of(test)
         with quietly():
             model = solver.fit(train, threads=threads)
         if model.training.get("interrupted"):
             raise KeyboardInterrupt  # a fold that was cut short must not enter the means
-        folds.append(evaluate(model, test))
+        folds.append(judge(model, test, given=given, liked=liked, threads=threads))
         if done:
             done(folds[-1], model)
     if not folds:

@@ -86,10 +86,16 @@ def shuffled_copy(user, item, rating, start, stop, first, group, key):
     size = stop - start
     ends = np.empty(size, np.int64)
     groups = 0
-    for position in range(start + 1, stop + 1):
-        if position == stop or (user[position] - first) // group != (user[position - 1] - first) // group:
-            ends[groups] = position
-            groups += 1
+    limit = first + group
+    for position in range(start, stop):
+        if user[position] >= limit:
+            if position > start:
+                ends[groups] = position
+                groups += 1
+            limit = user[position] - (user[position] - first) % group + group  # divided once for each group
+    if size:
+        ends[groups] = stop
+        groups += 1
     order = np.arange(groups)
     for place in range(groups - 1, 0, -1):
         other = _below(place + 1, key, size + place)

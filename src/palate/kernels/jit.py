@@ -11,8 +11,11 @@ import numba
 import numpy as np
 
 from palate.kernels.cache import CheckedCache
+from palate.kernels.forks import forks_wait_for_compilers
 
 __all__ = ["jit"]
+
+forks_wait_for_compilers()
 
 
 def jit(function: Callable[..., Any] | None = None, *, fused: bool = True) -> Callable[..., Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError
 from palate.model.choice import ChoiceHead, FactorsHead
@@ -26,6 +26,7 @@ Id = int | str
 Predicts = Literal["rating", "choice"]
 Floats = NDArray[np.float32]
 
+_GREATEST = float(np.finfo(np.float32).max)
 _DEFAULT_PENALTY = RidgePenalty(factors=0.1, bias=0.1, by_count=True)
 
 
@@ -51,6 +52,7 @@ class ModelArrays(Tabular):
     predicts: Predicts = "rating"
     choice: ChoiceHead | None = None
     interest: Interest | None = None
+    seen_time: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")
@@ -138,6 +140,19 @@ class ModelArrays(Tabular):
             return FactorsHead(self.user_factors, self.item_factors, self.penalty)
         return self.choice
 
+    @property
+    def predicts_numbers(self) -> bool:
+        """Whether all parameters are finite, and so small that no product of factors exceeds what float32 can hold."""
+        biases: list[NDArray[Any]] = [self.user_bias, self.item_bias]
+        factors: list[NDArray[Any]] = [self.user_factors, self.item_factors]
+        if self.posterior is not None:
+            means = self.posterior.users.mean, self.posterior.items.mean
+            biases += [mean[-1:] for mean in means]
+            factors += [mean[:-1] for mean in means]
+        bias, factor = max(map(_size, biases)), max(map(_size, factors))
+        largest = abs(self.intercept) + 2 * bias + self.factors * factor * factor
+        return largest <= _GREATEST and all(bool(np.isfinite(_size(part))) for part in biases + factors)
+
     def require_posterior(self) -> Posterior:
         """Return the posterior.
 
@@ -158,4 +173,11 @@ class ModelArrays(Tabular):
         if self.seen is None:
             return None
         user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
-        return Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+        table = Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
+        return replace(table, time=self.seen_time)
+
+
+def _size(part: NDArray[Any]) -> float:
+    """Return the largest absolute value, NaN if there is a NaN; without a second array of this size."""
+    ends = (float(part.min()), float(part.max())) if part.size else (0.0,)
+    return float(np.abs(ends).max())

@@ -14,9 +14,10 @@ from palate.errors import SettingsError
 from palate.frame_files import writing_frame
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.lookup import allowed_items, find_ids
+from palate.model.lookup import allowed_items, user_index
 from palate.model.predict import predict
-from palate.model.recommend import RankBy, check_rank_by, rank_items
+from palate.model.rank_many import rank_many
+from palate.model.recommend import RankBy, check_rank_by
 from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
@@ -26,8 +27,8 @@ __all__ = ["recommend_all", "recommend_batch"]
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
 _ROWS = 1 << 20
-# How many users a thread ranks at a time, where each is ranked alone.
-_TASK = 64
+# How many users a task ranks at most, and about how many scores it holds.
+_TASK, _CELLS = 64, 1 << 20
 _NO_ITEMS = np.empty(0, np.int32)
 
 
@@ -46,7 +47,7 @@ def recommend_batch(
     threads: int | None,
 ) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
-    user = _user_index(model, users)
+    user = user_index(model, users)
     with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
         return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
@@ -72,10 +73,10 @@ def recommend_all(
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = _user_index(model, users), allowed_items(model, only, exclude, least), 0
+    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
     ranking = _opened(model, by, level, lowest, allowed, threads)
     schema = _schema(model, titles, intervals)
-    item_titles = np.array([model.catalogue.title(id) for id in model.items.ids.tolist()] if titles else [], object)
+    item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
     with writing_frame(Path(path), schema) as write, ranking as rank:
         for start in range(0, len(user), step):
@@ -93,12 +94,19 @@ def recommend_all(
                 ends = predict(model, columns["user"], columns["item"], "error", level)
                 columns |= {"low": ends.low, "high": ends.high}
             if titles:
+                _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
             write(pl.DataFrame(columns, schema=schema))
             rows += len(row)
             if progress:
                 progress(min(start + step, len(user)), len(user))
     return rows
+
+
+def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[np.object_]) -> None:
+    """Fill in the titles of those items that have none yet."""
+    for item in np.unique(items[titles[items] == None]).tolist():  # noqa: E711 - for each of the array
+        titles[item] = model.catalogue.title(model.items[item])
 
 
 def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
@@ -108,12 +116,6 @@ def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]
         model.require_posterior()
         schema |= {"low": pl.Float32, "high": pl.Float32}
     return schema | {"title": pl.String} if titles else schema
-
-
-def _user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
-    if users is None:
-        return np.arange(len(model.users), dtype=np.int32)
-    return find_ids(model, model.users, users).ravel()
 
 
 class _Ranking(Protocol):
@@ -145,17 +147,18 @@ def _opened(
             items, values = np.full((len(user), n), -1, np.int32), np.full((len(user), n), np.nan, np.float32)
 
             def rank_users(rows: slice) -> None:
-                for row, index in zip(range(len(user))[rows], user[rows].tolist(), strict=True):
-                    hidden = _NO_ITEMS if seen or model.seen is None else model.seen[index][0]
-                    chosen, score = rank_items(
-                        model, model.users[index], n, order, lowest, allowed, hidden, level, None
-                    )
+                block = user[rows]
+                hidden = [_NO_ITEMS if seen or model.seen is None else model.seen[index][0] for index in block.tolist()]
+                ranked = rank_many(model, block, n, order, lowest, allowed, hidden, level)
+                for row, (chosen, score) in enumerate(ranked, rows.start):
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 
-            # The first user loads the kernels, before the threads start: see BatchRanker.
-            blocks = [slice(0, 1), *(slice(at, at + _TASK) for at in range(1, len(user), _TASK))]
-            rank_users(blocks[0])
-            run(rank_users, blocks[1:])
+            # Kernels are loaded before the threads start: see BatchRanker.
+            from palate.kernels import ranking  # noqa: F401  `scores` and `best` use them once they are loaded
+
+            step = max(1, min(_TASK, _CELLS // max(1, len(model.items))))
+            rank_users(slice(0, min(1, len(user))))
+            run(rank_users, [slice(at, min(at + step, len(user))) for at in range(1, len(user), step)])
             return items, values
 
         yield rank

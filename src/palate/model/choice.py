@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import StorageError
 from palate.model.row_solve import RidgePenalty, RowPrior, UnobservedTerm, solve_row
 from palate.ranking import scores
@@ -79,8 +79,8 @@ class ChoiceHead(ABC):
         """Return the plain values that a file keeps."""
 
     @abstractmethod
-    def fits(self, users: int, items: int, whole: bool) -> bool:
-        """Return whether the arrays of a file belong to a model of this size; with `whole`, every value is checked."""
+    def fits(self, users: int, items: int) -> bool:
+        """Return whether the arrays of a file belong to a model of this size, and all scores are finite."""
 
     def without_users(self, keep: NDArray[np.bool_]) -> ChoiceHead:
         """Return the head for the users that are kept: bool, (users,)."""
@@ -133,9 +133,9 @@ class PopularityHead(ChoiceHead):
         """Return zeros: popularity says nothing about which items belong together."""
         return np.zeros(self.size, np.float32)
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether there is a share for each item: see `ChoiceHead`."""
-        return _is_float32(self.share, (items,), whole)
+        return _is_float32(self.share, (items,))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return float32 `share`, (items,)."""
@@ -203,11 +203,11 @@ class FactorsHead(ChoiceHead):
         cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
         return cosines
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether there are factors for each user and item: see `ChoiceHead`."""
         k = self.item_factors.shape[-1]
         sides = ((self.user_factors, users), (self.item_factors, items))
-        return all(_is_float32(factors, (rows, k), whole) for factors, rows in sides)
+        return all(_is_float32(factors, (rows, k), terms=k, power=2) for factors, rows in sides)
 
     def without_users(self, keep: NDArray[np.bool_]) -> FactorsHead:
         """Return the head for the users that are kept: see `ChoiceHead`."""
@@ -287,15 +287,16 @@ class WeightsHead(ChoiceHead):
         correlations[targets] = self.weights[start:stop] * np.sqrt(self.variance[item] / self.variance[targets])
         return correlations
 
-    def fits(self, users: int, items: int, whole: bool) -> bool:
+    def fits(self, users: int, items: int) -> bool:
         """Return whether all weights lead from an item to an item: see `ChoiceHead`."""
         indptr, targets, count = self.indptr, self.targets, len(self.weights)
         if indptr.dtype != np.int64 or indptr.shape != (items + 1,) or indptr[0] != 0 or indptr[-1] != count:
             return False
         if targets.dtype != np.int32 or targets.shape != (count,) or (np.diff(indptr) < 0).any():
             return False
-        inside = not count or not whole or (targets.min() >= 0 and targets.max() < items)
-        return inside and _is_float32(self.weights, (count,), whole) and _is_float32(self.variance, (items,), whole)
+        if targets.min(initial=0) < 0 or targets.max(initial=0) >= items or not self.variance.min(initial=1) > 0:
+            return False
+        return _is_float32(self.weights, (count,), terms=items) and _is_float32(self.variance, (items,))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the four arrays: see the parameters."""
@@ -306,8 +307,12 @@ class WeightsHead(ChoiceHead):
         return {"liked": self.liked}
 
 
-def _is_float32(array: NDArray[Any], shape: tuple[int, ...], whole: bool) -> bool:
-    return array.dtype == np.float32 and array.shape == shape and (not whole or bool(np.isfinite(array).all()))
+def _is_float32(array: NDArray[Any], shape: tuple[int, ...], terms: int = 1, power: Literal[1, 2] = 1) -> bool:
+    """Whether an array has this shape, and sums of so many of its values to some power are finite."""
+    if array.dtype != np.float32 or array.shape != shape:
+        return False
+    largest = max(float(array.max(initial=0)), -float(array.min(initial=0)))
+    return terms * largest * (largest if power == 2 else 1) <= float(np.finfo(np.float32).max)
 
 
 def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ChoiceHead:
@@ -324,8 +329,8 @@ def restore_head(kind: str, settings: Mapping[str, Any], arrays: Mapping[str, ND
         if kind == WeightsHead.kind:
             return WeightsHead(**{name: arrays[name] for name in WeightsHead.names}, liked=settings["liked"])
         if kind == FactorsHead.kind:
-            penalty = RidgePenalty(**settings["penalty"])
+            penalty = RidgePenalty.restored(settings["penalty"])
             return FactorsHead(arrays["user_factors"], arrays["item_factors"], penalty, settings["liked"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the choice head of kind {kind!r} is incomplete: {error}") from error
     raise StorageError(f"the choice head has the unknown kind {kind!r}: a newer palate may have written the file")

@@ -8,19 +8,20 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from palate.model.arrays import Id, ModelArrays
+from palate.model.arrays import Id
 from palate.model.batch import recommend_all, recommend_batch
 from palate.model.item_index import index_items
 from palate.model.profile import Profile
 from palate.model.recommend import RankBy, recommend
 from palate.model.scored import RankedBatch, ScoredList
+from palate.model.scoring import ScoringModel
 from palate.model.similar import similar_items, similar_users
 from palate.ranking.approximate import ItemIndex
 
 __all__ = ["ListModel"]
 
 
-class ListModel(ModelArrays):
+class ListModel(ScoringModel):
     """The methods of `palate.Model` that return lists."""
 
     def recommend(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError, UnknownIdError
 from palate.model.arrays import Floats, Id, ModelArrays
@@ -23,6 +23,7 @@ __all__ = [
     "profile_of",
     "require_id",
     "scored_list",
+    "user_index",
 ]
 
 _NO_ITEMS, _NO_RATINGS = np.empty(0, np.int32), np.empty(0, np.float32)
@@ -48,6 +49,13 @@ def find_ids(
     if unknown == "error" and (index < 0).any():
         raise _unknown_id(model, vocabulary, np.asarray(ids, dtype=object).reshape(shape)[index < 0].ravel()[0])
     return index
+
+
+def user_index(model: ModelArrays, users: ArrayLike | None) -> NDArray[np.int32]:
+    """Return the indices of users, int32 (n,); None for all users of the model."""
+    if users is None:
+        return np.arange(len(model.users), dtype=np.int32)
+    return find_ids(model, model.users, users).ravel()
 
 
 def _unknown_id(model: ModelArrays, vocabulary: Vocabulary, id: Id) -> UnknownIdError:

@@ -8,18 +8,14 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from palate.model.arrays import Floats, Id
+from palate.model.arrays import Id
 from palate.model.ask import ask
 from palate.model.explain import Contribution, Explanation, explain, explain_items, reasons
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.lists import ListModel
-from palate.model.lookup import find_ids
-from palate.model.predict import deviation_table, interval_table, predict, predict_table
+from palate.model.predict import predict
 from palate.model.profile import Profile
-from palate.model.recommend import choice_chances, choice_scores, like_chances
 from palate.model.scored import ScoredList
-from palate.ratings import Ratings
-from palate.reading import ratings_of
 
 __all__ = ["Model"]
 
@@ -64,6 +60,8 @@ class Model(ListModel):
         "choice" and the factors above say it.
     interest
         How choice and prediction are combined to rank lists; None if there is no `choice`.
+    seen_time
+        int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
     """
 
     def predict(
@@ -102,41 +100,6 @@ class Model(ListModel):
             shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles.
         """
         return predict(self, user, item, unknown, interval)
-
-    def predict_table(self, ratings: Ratings | Any) -> Floats:
-        """Predict every row of a table; ids without factors are predicted as with ``unknown="mean"``.
-
-        Returns
-        -------
-        ndarray
-            float32, (n,), clipped to the scale.
-        """
-        return predict_table(self, ratings_of(ratings))
-
-    def deviation_table(self, ratings: Ratings | Any) -> Floats | None:
-        """Return the standard deviation of every row's rating around its prediction.
-
-        Returns
-        -------
-        ndarray or None
-            float32, (n,), in rating points; None if the model has no posterior.
-        """
-        return deviation_table(self, ratings_of(ratings))
-
-    def interval_table(self, ratings: Ratings | Any, level: float) -> tuple[Floats, Floats] | None:
-        """Return the interval in which every row's rating lies with a given probability.
-
-        Returns
-        -------
-        tuple or None
-            The lower and the upper ends, float32 (n,), clipped to the scale; None if the model has no posterior.
-
-        Raises
-        ------
-        SettingsError
-            If the level is not between 0 and 1.
-        """
-        return interval_table(self, ratings_of(ratings), level)
 
     @overload
     def explain(self, user: Id | Profile, item: Id) -> Explanation: ...
@@ -198,44 +161,6 @@ class Model(ListModel):
             If `n` is impossible.
         """
         return reasons(self, user, items, n)
-
-    def choice_scores(self, user: Id | Profile) -> Floats:
-        """Return how likely a user chooses each item: float32, (items,), in the order of `items`.
-
-        The scores of a choice head are not probabilities; only their order and their ratios mean something.
-
-        Raises
-        ------
-        UnknownIdError
-            If the user is unknown.
-        SettingsError
-            If the model has no choice head.
-        """
-        return choice_scores(self, user)
-
-    def choice_chances(self, user: Id | Profile) -> Floats:
-        """Return the probability that a user chooses each item next: float32, (items,), in the order of `items`.
-
-        It is calibrated on choices that were held out: see `palate.model.interest.ChanceCalibration`.
-
-        Raises
-        ------
-        UnknownIdError, SettingsError
-            As in `choice_scores`.
-        """
-        return choice_chances(self, user)
-
-    def like_chances(self, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability that a user likes items once the user has chosen them: float64, (items,).
-
-        Raises
-        ------
-        UnknownIdError
-            If the user or an item is unknown.
-        SettingsError
-            If the model has no choice head.
-        """
-        return like_chances(self, user, find_ids(self, self.items, items).ravel())
 
     def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.

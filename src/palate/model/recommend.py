@@ -6,19 +6,30 @@ from collections.abc import Iterable
 from typing import Literal, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
-from palate.model.lookup import allowed_items, filter_index, profile_of, require_id, scored_list
+from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
 from palate.model.scored import ScoredList
 from palate.ranking import best, scores
 from palate.ranking.approximate import ItemIndex
 
-__all__ = ["RankBy", "check_rank_by", "choice_chances", "choice_scores", "like_chances", "rank_items", "recommend"]
+__all__ = [
+    "RankBy",
+    "candidate_count",
+    "check_rank_by",
+    "choice_chances",
+    "choice_scores",
+    "like_chances",
+    "like_chances_at",
+    "rank_items",
+    "recommend",
+    "require_interest",
+]
 
 #: What lists are ordered by.
 RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
@@ -74,7 +85,8 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
     if by not in get_args(RankBy):
         raise SettingsError(f"items are ranked by {', '.join(map(repr, get_args(RankBy)))}, not by {by!r}")
     if by == "interest" and (model.interest is None or model.choice is None):
-        raise SettingsError("this model has no choice head, so it knows no interest: rank by 'prediction'")
+        other = "choice" if model.predicts == "choice" else "prediction"
+        raise SettingsError(f"this model does not know both choices and ratings, so no interest: rank by {other!r}")
     if by == "choice" and model.choice_head is None:
         raise SettingsError("this model has no choice head: rank by 'prediction', or fit one with palate fit")
     if by == "prediction" and model.predicts == "choice" and model.choice is not None:
@@ -135,26 +147,32 @@ def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
 
 def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
     """Return the probability that a user chooses each item next: float32, (items,)."""
-    interest, scores = _require_interest(model), choice_scores(model, user)
+    interest, scores = require_interest(model), choice_scores(model, user)
     count = len(profile_of(model, user).items)
     if not count:
         return scores  # the share of users who chose each item
     return interest.calibration.chances(scores, model.item_counts, count)
 
 
-def _require_interest(model: ModelArrays) -> Interest:
+def require_interest(model: ModelArrays) -> Interest:
+    """Return how choices and predictions are combined, or raise a `SettingsError` if the model has no choice head."""
     if model.interest is None:
         raise SettingsError("this model has no choice head, so it knows no interest and no chances of choices")
     return model.interest
 
 
+def candidate_count(n: int) -> int:
+    """Return how many of the likeliest choices are looked at first for a list of n items."""
+    return _CANDIDATES + _PER_ITEM * n
+
+
 def _rank_by_interest(
     model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], Floats]:
-    chances, count = choice_chances(model, user), _CANDIDATES + _PER_ITEM * n
+    chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * like_chances(model, user, candidates) ** _require_interest(model).power
+        interest = chances[candidates] * like_chances_at(model, user, candidates) ** require_interest(model).power
         interest = interest.astype(np.float32)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
@@ -163,9 +181,14 @@ def _rank_by_interest(
         count *= 4
 
 
-def like_chances(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the probability that a user likes items, by index, once the user has chosen them: float64, (items,)."""
-    interest, profile, index = _require_interest(model), profile_of(model, user), items.astype(np.int32)
+def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
+    """Return how likely a user likes items: see `palate.Model.like_chances`."""
+    return like_chances_at(model, user, find_ids(model, model.items, items).ravel())
+
+
+def like_chances_at(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return how likely a user likes items, by index."""
+    interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
     offset = model.intercept + profile.bias
     prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
     deviation: float | NDArray[np.float64] = interest.deviation

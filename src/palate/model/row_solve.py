@@ -5,12 +5,16 @@ A bias is treated as one more factor, the last, whose partner on the other side 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from palate.errors import DataError
 
 __all__ = [
     "FactorPrior",
@@ -24,6 +28,11 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+_GREATEST = float(np.finfo(np.float32).max)
+# Far above what a solver takes.
+_GREATEST_EXPONENT = 10.0
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class RowPrior(NamedTuple):
@@ -106,6 +115,25 @@ class RidgePenalty(NamedTuple):
     exponent: float = 1.0
     confidence: float = 0.0
 
+    @classmethod
+    def restored(cls, values: Mapping[str, Any]) -> RidgePenalty:
+        """Return the penalty of a file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a setting is missing, or is no number that a solver would write.
+        """
+        penalty = cls(**values)
+        numbers = {"factors": penalty.factors, "unobserved": penalty.unobserved, "confidence": penalty.confidence}
+        numbers |= {"exponent": penalty.exponent} | ({} if penalty.bias is None else {"bias": penalty.bias})
+        if any(isinstance(number, bool) or not 0 <= number <= _GREATEST for number in numbers.values()):
+            raise ValueError("a penalty is negative or too large")
+        if penalty.exponent > _GREATEST_EXPONENT:
+            raise ValueError("the exponent of the penalty is too large")
+        floats: dict[str, Any] = {name: float(number) for name, number in numbers.items()}
+        return penalty._replace(**floats)
+
     def unobserved_term(self, item_factors: Floats) -> UnobservedTerm | None:
         """Return what all items add to every user's equations; None if only ratings count."""
         if not self.unobserved:
@@ -171,6 +199,27 @@ def design_matrix(factors: Floats, biased: bool = True) -> Doubles:
     return np.column_stack([factors.astype(np.float64), np.full(len(factors), float(biased))])
 
 
+def _refuse_unsolvable(solve: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Have a function raise a `DataError` where its equations have no solution in float64."""
+
+    @wraps(solve)
+    def solve_or_refuse(*arguments: Parameters.args, **more: Parameters.kwargs) -> Result:
+        try:
+            with np.errstate(all="ignore"):
+                result = solve(*arguments, **more)
+            if all(np.isfinite(part).all() for part in result):  # type: ignore[attr-defined]
+                return result
+        except (np.linalg.LinAlgError, RuntimeError):  # nnls finds no minimum
+            pass
+        raise DataError(
+            "the ratings and the numbers of this model lie too far apart to be solved for: fit it again, with ratings "
+            "of a usual size and regularization above 0"
+        )
+
+    return solve_or_refuse
+
+
+@_refuse_unsolvable
 def solve_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[float, Floats, Doubles]:
     r"""Solve for the bias and factors of one user.
 
@@ -197,6 +246,11 @@ def solve_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[flo
         float32, (k,).
     covariance : ndarray
         float64, (k + 1, k + 1): of the factors and the bias.
+
+    Raises
+    ------
+    DataError
+        If float64 is not precise enough for the equations.
     """
     design = design_matrix(factors, prior.biased)
     mean = prior.mean + prior.shifts.sum(axis=0)
@@ -225,6 +279,7 @@ def _solve_nonnegative(matrix: Doubles, right: Doubles) -> Doubles:
     return np.append(bounded, (right[-1] - column @ bounded) / corner)
 
 
+@_refuse_unsolvable
 def split_row(factors: Floats, residuals: Doubles, prior: RowPrior) -> tuple[Doubles, Doubles]:
     r"""Split the solution of `solve_row` into what the prior says and what each rating adds.
 

@@ -97,7 +97,7 @@ class Posterior:
         if profile.covariance is None:
             raise SettingsError("this profile has no covariance, so its intervals are unknown: make it with fold_in")
         partners = np.where((index < 0)[..., None], mean[:-1], factors[index])
-        design = design_matrix(partners.reshape(-1, factors.shape[1]))
+        design = design_matrix(partners.reshape(index.size, factors.shape[1]))  # -1 is ambiguous without factors
         variance = np.einsum("nk,kl,nl->n", design, profile.covariance, design, optimize=True)
         return variance.reshape(np.shape(index)) + spread[index] + self.noise * np.float64(noise[index])
 

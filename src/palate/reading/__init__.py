@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import InvalidOperation
 from typing import Any
 
 from palate.catalogue import Catalogue
@@ -125,7 +126,7 @@ def _open(source: Any, separator: str | None, header: bool | None, query: str | 
 def _no_polars_errors(source: Any) -> Iterator[None]:
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, InvalidOperation, UnicodeEncodeError) as error:
         name = source_name(source) if isinstance(source, (str, os.PathLike)) else "the table"
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ReadError(f"{name} cannot be read as a table: {reason}") from error

@@ -173,7 +173,7 @@ def _from_records(words: str, dialect: Dialect, columns: _Columns, quoted: bool,
     delimiter = dialect.delimiter
     text = normalise(words, dialect.separator)
     if '\\"' in text and not is_regular(text.encode(), delimiter):
-        text = unescape(text) if is_regular(unescape(text).encode(), delimiter) else text
+        text = unescape(text, delimiter) if is_regular(unescape(text, delimiter).encode(), delimiter) else text
     ids: list[str] = []
     titles: list[str] = []
     texts: list[str] = []

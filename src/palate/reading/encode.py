@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError, ReadError, SettingsError
 from palate.lazy import pl
-from palate.ratings import Ratings, RatingScale
+from palate.ratings import Ratings, RatingScale, lost_distances
 from palate.reading.faults import Fault, Repeats, find_faults, find_repeats, listed, shown
 from palate.reading.ids import index_ids
 from palate.reading.table import Table
@@ -146,6 +146,7 @@ def encode(
         left_out = [*_bad(table), *([listed(faults, table)] if faults else [])]
         why = f" that can be used: {', '.join(left_out)}" if left_out else ""
         raise DataError(f"{table.source} holds no ratings{why}")
+    _refuse_lost_distances(table, ratings.rating)
     notes = []
     if faults or table.bad is not None:
         lines = len(table) + (0 if table.bad is None else len(table.bad.places))
@@ -162,6 +163,18 @@ def encode(
     if added_up and declared is not None:
         ratings = _on_scale(replace(ratings, declared_scale=declared), duplicates, table.source)
     return replace(ratings, notes=(*ratings.notes, *notes))
+
+
+def _refuse_lost_distances(table: Table, rating: NDArray[np.float32]) -> None:
+    """Refuse ratings that differ in the table, and that are one number as float32."""
+    if isinstance(table.columns["rating"], np.ndarray) or rating.min() < rating.max():
+        return
+    column = table.frame["rating"]
+    numbers = column.str.strip_chars().cast(pl.Float64, strict=False) if column.dtype == pl.String else column
+    values = numbers.cast(pl.Float64).drop_nulls().to_numpy()
+    lost = lost_distances(values[np.isfinite(values)])
+    if lost:
+        raise DataError(f"{table.source}: {lost}")
 
 
 def as_scale(scale: RatingScale | tuple[float, float] | None) -> RatingScale | None:

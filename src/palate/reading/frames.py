@@ -21,16 +21,22 @@ from palate.reading.raw import RawTable, from_columns
 __all__ = ["binary_reader", "read_frame"]
 
 
+# The bytes are read first: Polars would map the file, and a program that cuts it short meanwhile would end the process.
+def _read_parquet(path: str) -> pl.DataFrame:
+    return pl.read_parquet(Path(path).read_bytes())
+
+
 def _read_arrow(path: str) -> pl.DataFrame:
+    content = Path(path).read_bytes()
     try:
-        return pl.read_ipc(path)
+        return pl.read_ipc(content)
     except pl.exceptions.PolarsError:
-        return pl.read_ipc_stream(path)
+        return pl.read_ipc_stream(content)
 
 
 _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
-    ".parquet": (b"PAR1", lambda path: pl.read_parquet(path)),
-    ".pq": (b"PAR1", lambda path: pl.read_parquet(path)),
+    ".parquet": (b"PAR1", _read_parquet),
+    ".pq": (b"PAR1", _read_parquet),
     ".arrow": (b"ARROW1", _read_arrow),
     ".feather": (b"ARROW1", _read_arrow),
     ".ipc": (b"ARROW1", _read_arrow),

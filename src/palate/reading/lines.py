@@ -78,7 +78,7 @@ def read_strings(body: Body, positions: Sequence[int]) -> Part:
     data = text.encode()
     regular = is_regular(data, delimiter)
     if not regular and '\\"' in text:
-        escaped = unescape(text)
+        escaped = unescape(text, delimiter)
         if is_regular(escaped.encode(), delimiter):
             text, data, regular = escaped, escaped.encode(), True
     padded = partial(_padded, text)

@@ -12,7 +12,7 @@ from palate.reading.objects import from_objects
 
 __all__ = ["as_ratings", "is_blank", "is_number", "number_of", "to_numbers"]
 
-_DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # What stands for nothing in tables of numbers.
 _BLANKS = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "nil", "-", "--", "?", ".", "<na>"})
 _YES = ("true", "yes", "like", "liked", "likes", "up", "thumbs up", "positive", "t", "y")
@@ -74,14 +74,14 @@ def _truth(column: pl.Series) -> pl.Series:
 
 _SPELLINGS = (
     # Not 1,000 alone: that may be a thousand.
-    _Spelling(r"[+-]?\d+(?:,\d+)?", lambda text: text.str.replace(",", ".", literal=True), "a decimal comma"),
+    _Spelling(r"[+-]?[0-9]+(?:,[0-9]+)?", lambda text: text.str.replace(",", ".", literal=True), "a decimal comma"),
     _Spelling(
-        r"[+-]?\d{1,3}(?:\.\d{3})*,\d+",
+        r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})*,[0-9]+",
         lambda text: text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True),
         "a decimal comma and points between thousands",
     ),
     _Spelling(
-        r"[+-]?\d{1,3}(?:,\d{3})*\.\d+",
+        r"[+-]?[0-9]{1,3}(?:,[0-9]{3})*\.[0-9]+",
         lambda text: text.str.replace_all(",", "", literal=True),
         "commas between thousands",
     ),
@@ -94,7 +94,7 @@ _SPELLINGS = (
     ),
     _Spelling("★*☆*", lambda text: text.str.count_matches("★").cast(pl.String), "so many stars"),
 )
-_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|von|sur|de|di|van)\s*(\d+)(?:\s*(?:stars?|sterne?))?$"
+_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
 
 
 def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
@@ -152,4 +152,4 @@ def _all_match(text: pl.Series, pattern: str) -> bool:
 def _may_be_thousands(text: pl.Series) -> bool:
     """Whether every comma stands before three digits at the end: a thousand, or a fraction of three digits."""
     commas = text.filter(text.str.contains(",", literal=True))
-    return bool(len(commas)) and all(re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", value) for value in commas.head(1000))
+    return bool(len(commas)) and all(re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+", value) for value in commas.head(1000))

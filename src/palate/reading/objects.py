@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from palate.errors import ReadError
 from palate.lazy import pl
 
 __all__ = ["from_array", "from_objects"]
@@ -39,14 +41,23 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
     objects = [_python(value) for value in values]
     present = [None if _is_missing(value) else value for value in objects]
     kinds = {type(value) for value in present if value is not None}
-    if all(hasattr(kind, "__index__") and kind is not bool for kind in kinds):
+    if all(_is_number(kind, "__index__") for kind in kinds):
         integers = [None if value is None else int(value) for value in present]
         if all(value is None or -(2**63) <= value < 2**63 for value in integers):
             # A column of NaN alone is one of numbers.
             return pl.Series(integers, dtype=pl.Int64) if kinds or not any(map(_is_nan, objects)) else _floats(objects)
-    elif all(hasattr(kind, "__float__") and kind is not bool for kind in kinds) and all(map(_is_exact, present)):
+    elif all(_is_number(kind, "__float__") for kind in kinds) and all(map(_is_exact, present)):
         return _floats(objects)
-    return pl.Series([None if value is None else str(value) for value in present], dtype=pl.String)
+    texts = [None if value is None else str(value) for value in present]
+    try:
+        return pl.Series(texts, dtype=pl.String)
+    except UnicodeEncodeError as error:  # half of a character, as from a file name that is not UTF-8
+        raise ReadError(f"{error.object[:40]!r} is no text that can be written: mend the value") from error
+
+
+def _is_number(kind: type, method: str) -> bool:
+    # An array has the methods of a number, for the case that it holds one.
+    return hasattr(kind, method) and kind is not bool and not issubclass(kind, np.ndarray)
 
 
 def _python(value: Any) -> Any:
@@ -67,8 +78,12 @@ def _python(value: Any) -> Any:
 def _floats(values: Sequence[Any]) -> pl.Series:
     # NaN is kept apart from a missing value: it tells of a calculation gone wrong.
     return pl.Series(
-        [float(value) if _is_nan(value) or not _is_missing(value) else None for value in values], dtype=pl.Float64
+        [_as_float(value) if _is_nan(value) or not _is_missing(value) else None for value in values], dtype=pl.Float64
     )
+
+
+def _as_float(value: Any) -> float:
+    return math.nan if _is_nan(value) else float(value)  # float refuses a signalling NaN
 
 
 def _is_exact(value: Any) -> bool:
@@ -80,7 +95,7 @@ def _is_exact(value: Any) -> bool:
 
 
 def _is_nan(value: Any) -> bool:
-    return bool(isinstance(value, (float, Decimal)) and value != value)
+    return value.is_nan() if isinstance(value, Decimal) else bool(isinstance(value, float) and value != value)
 
 
 def _is_missing(value: Any) -> bool:

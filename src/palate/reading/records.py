@@ -104,12 +104,19 @@ def is_regular(content: bytes, delimiter: str) -> bool:
     return bool(before.all() and after.all())
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, delimiter: str) -> str:
     r"""Double the quotes that a backslash escapes, as MySQL and R write them.
+
+    A field of a backslash and a quote alone is no escape: then the text is returned as it is.
 
     Examples
     --------
-    >>> print(unescape(r'1,"The \"Best\" of",5'))
+    >>> print(unescape(r'1,"The \"Best\" of",5', ","))
     1,"The ""Best"" of",5
+    >>> print(unescape(r'1,\",5', ","))
+    1,\",5
     """
+    separator = re.escape(delimiter)
+    if re.search(rf'(?:^|{separator})\\"(?={separator}|\r?$)', text, re.MULTILINE):
+        return text
     return re.sub(r'(?<!\\)((?:\\\\)*)\\"', r'\1""', text)

@@ -202,7 +202,8 @@ def _rows(lines: list[str], dialect: Dialect) -> list[list[str]]:
         records = list(csv.reader(lines, delimiter=dialect.delimiter))
     except csv.Error:  # a field of more than 128 KiB: an open quote, most likely
         records = [line[:-1].split(dialect.delimiter) for line in lines]
-    records = [[restore(field, dialect.separator) for field in fields] for fields in records]
+    if dialect.separator != dialect.delimiter:
+        records = [[restore(field, dialect.separator) for field in fields] for fields in records]
     return [fields for fields in records if any(field.strip() for field in fields)] or [[""]]
 
 

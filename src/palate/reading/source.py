@@ -7,10 +7,8 @@ import gzip
 import io
 import lzma
 import os
-import sys
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +16,12 @@ from numpy.typing import NDArray
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.content import STDIN, read_content, source_name
 
 __all__ = ["STDIN", "Bytes", "decode", "open_text", "read_bytes", "source_name"]
 
-# The path that stands for standard input.
-STDIN = "-"
-
 Bytes = NDArray[np.uint8]
 
-# Below this a copy costs nothing; above, mapping spares a second copy of the file in memory.
-_MAPPED = 1 << 22
 _SAMPLE = 1 << 16
 
 
@@ -37,30 +31,12 @@ def read_bytes(path: str | os.PathLike[str]) -> Bytes:
     Raises
     ------
     ReadError
-        If it is missing, a folder, not readable, empty, or damaged.
+        If it is missing, a folder, not readable, endless, empty, or damaged.
     """
-    try:
-        file = Path(path)
-        if os.fspath(path) == STDIN:
-            content: Bytes = np.frombuffer(sys.stdin.buffer.read(), np.uint8)
-        elif file.is_dir():
-            raise ReadError(f"{path} is a directory: name the file in it")
-        elif file.is_file() and file.stat().st_size >= _MAPPED:
-            content = np.memmap(file, np.uint8, "r")
-        else:  # small, or a pipe
-            content = np.frombuffer(file.read_bytes(), np.uint8)
-    except FileNotFoundError as error:
-        raise ReadError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise ReadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    content = read_content(path)
     if not len(content):
         raise ReadError(f"{source_name(path)} is empty")
     return _decompress(content, source_name(path))
-
-
-def source_name(path: str | os.PathLike[str]) -> str:
-    """Name a path for people."""
-    return "standard input" if os.fspath(path) == STDIN else os.fspath(path)
 
 
 def _unzip(data: bytes) -> bytes:

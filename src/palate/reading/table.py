@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.lazy import pl
 
 __all__ = ["BadLines", "Locate", "Table", "row_number"]
@@ -83,7 +83,8 @@ class Table:
     @property
     def has_times(self) -> bool:
         """Whether the table says when each rating was given."""
-        return "time" in (self.columns.columns if isinstance(self.columns, pl.DataFrame) else self.columns)
+        names = self.columns if isinstance(self.columns, Mapping) else self.columns.columns
+        return "time" in names
 
     def where(self, row: int) -> str:
         """Name the source of a row (counted from 0) and its place there."""

@@ -221,9 +221,14 @@ def _cells(cells: pl.DataFrame, missing: float | None) -> tuple[NDArray[np.bool_
             is_text |= read.dtype == pl.String
             values = (read.str.strip_chars() if read.dtype == pl.String else read).cast(pl.Float32, strict=False)
             cells, numbers = cells.with_columns(read.alias(name)), numbers.with_columns(values.alias(name))
-    matrix = numbers.to_numpy(order="c")
-    rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
-    rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
+    nested = next((name for name, kind in cells.schema.items() if kind.is_nested()), None)
+    if nested is not None:
+        raise ReadError(f"column {nested!r} holds {cells.schema[nested]} values, which cannot be ratings")
+    matrix = numbers.to_numpy(order="c").astype(np.float32, copy=False)  # objects where there are no columns
+    rated = ~np.isnan(matrix)  # as which missing values come as well
+    if is_text:
+        rated = cells.select(pl.all().is_not_null()).to_numpy(order="c")
+        rated &= ~numbers.select(pl.all().is_nan().fill_null(False)).to_numpy(order="c")
     if missing is not None:
         rated &= matrix != np.float32(missing)
     if not is_text:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.catalogue import Entry
 from palate.errors import DataError, UnknownIdError
 from palate.ids import integer_of

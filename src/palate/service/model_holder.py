@@ -121,10 +121,11 @@ class ModelHolder:
                 shutil.copyfileobj(source, target, 1 << 20)
             with open(draft, "rb") as copied:
                 digest = hashlib.file_digest(copied, "sha256").hexdigest()
-            if not self._copy(digest).exists():
+            is_copied = self._copy(digest).exists()
+            if not is_copied:
                 load(draft)  # reads everything and compares the checksum, before the copy is served
                 os.replace(draft, self._copy(digest))
-            model = _without_memmaps(load(self._copy(digest), mmap=True))
+            model = _without_memmaps(load(self._copy(digest), mmap=True, verify=is_copied))
             return LoadedModel(model, digest, self._copy(digest).stat().st_size, time.time()).warm_up()
         except StorageError as error:  # name the file that people know, not its copy
             raise StorageError(str(error).replace(str(draft), str(self.path))) from error

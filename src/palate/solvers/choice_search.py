@@ -34,9 +34,9 @@ HEADS = ("popularity", "ease", "implicit")
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 # A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
 _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
-# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs: all of them if the first are
-# worse than the best head by less than this share of its NDCG.
-_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1), (0.03, 0.3), (0.1, 0.1)), 0.1
+# Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
+# first is worse than the best head by less than this share of its NDCG.
+_FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
 _PILOT_SWEEPS = 8
 # Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
 _SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0

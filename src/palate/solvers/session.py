@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.parallel import Run, pool
-from palate.ratings import Ratings
+from palate.ratings import Ratings, lost_distances
 from palate.solvers.settings import check
 
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
@@ -102,6 +102,9 @@ def _checked(ratings: Ratings) -> Ratings:
         raise DataError("there are no ratings to fit")
     if not np.isfinite(ratings.rating).all():
         raise DataError("the table holds NaN or infinite ratings: read it with on_error='skip' to leave them out")
+    lost = lost_distances(ratings.rating)
+    if lost:
+        raise DataError(lost)
     return ratings.compact()
 
 

@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol, Self
 
 from palate.check import suspicions
-from palate.errors import PalateWarning, SettingsError
+from palate.errors import DataError, PalateWarning, SettingsError
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.reading import ratings_of
@@ -137,7 +137,15 @@ class Solver:
             progress_bar() if shows else nullcontext(progress if callable(progress) else None) as report,
             open_session(self, ratings, threads, report, checkpoint) as session,
         ):
-            return replace(self.runner(session).go(resume), solver=self.record())
+            model = self.runner(session).go(resume)
+            times = session.ratings.time_by_user if model.seen is not None else None
+            model = replace(model, solver=self.record(), seen_time=times)
+        if not model.predicts_numbers:
+            raise DataError(
+                f"ratings of {model.scale} are too large for float32, in which products of factors are computed: "
+                "divide them by a constant"
+            )
+        return model
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name, as scikit-learn's estimators do; `deep` has no effect.

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.evaluation.evaluate import Evaluation, Scores
+from palate.evaluation.bootstrap import PairedDifference, compare_users
+from palate.evaluation.evaluate import Evaluation, Scores, known_values
 from palate.tabular import Tabular
 
-__all__ = ["Comparison", "SolverResult", "SplitResult", "summarize"]
+__all__ = ["LIST_METRIC", "Comparison", "SolverResult", "SplitResult", "summarize"]
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +27,8 @@ _FURTHER_COLUMNS = {
     "seconds": "seconds",
     "failure": "failure",
 }
+#: By which measure lists are compared.
+LIST_METRIC = "ndcg@10"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class SplitResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
         evaluation = self.evaluation.as_dict() if self.evaluation else {}
-        evaluation.pop("baselines", None)
+        for name in ("baselines", "by_activity", "by_popularity"):
+            evaluation.pop(name, None)
         return {"split": self.split, "seconds": self.seconds, "memory": self.memory, **evaluation}
 
 
@@ -70,9 +74,11 @@ class SolverResult:
     scores
         Means over the splits, as in `Evaluation`; empty if the solver failed.
     error
-        Standard error of the RMSE; NaN where it cannot be known.
+        Standard error of the RMSE; NaN where it cannot be known, as for a solver that predicts no ratings.
     difference, difference_error
         RMSE minus that of the reference, both on the same rows, and its standard error.
+    lists
+        How far its lists are from those of the reference, by `LIST_METRIC`; None for the reference itself.
     seconds, memory
         The mean over the fits, and the most that one took.
     failure
@@ -86,6 +92,7 @@ class SolverResult:
     error: float = float("nan")
     difference: float = float("nan")
     difference_error: float = float("nan")
+    lists: PairedDifference | None = None
     seconds: float = float("nan")
     memory: int | None = None
     failure: str | None = None
@@ -101,8 +108,9 @@ class SolverResult:
         }
         return {
             "name": self.name,
-            **self.scores,
+            **known_values(self.scores),
             **{name: None if isnan(value) else value for name, value in numbers.items()},
+            "lists": self.lists.as_dict() if self.lists else None,
             "memory": self.memory,
             "failure": self.failure,
             "splits": [split.as_dict() for split in self.splits],
@@ -116,9 +124,11 @@ class Comparison(Tabular):
     Attributes
     ----------
     solvers
-        The lowest RMSE first, then those that failed.
+        The lowest RMSE first, then those that predict no ratings, the best lists first, then those that failed.
     reference
-        The solver that the differences are taken from; None if all failed.
+        The solver that differences of the RMSE are taken from; None if there is none.
+    list_reference
+        The solver that differences of lists are taken from; None if there is none.
     splits
         How many were finished for all solvers (or 1, if the first was cut short).
     interrupted
@@ -127,6 +137,7 @@ class Comparison(Tabular):
 
     solvers: tuple[SolverResult, ...]
     reference: str | None
+    list_reference: str | None
     splits: int
     interrupted: bool = False
 
@@ -154,6 +165,7 @@ class Comparison(Tabular):
         """Return the comparison as plain values."""
         return {
             "reference": self.reference,
+            "list_reference": self.list_reference,
             "splits": self.splits,
             "interrupted": self.interrupted,
             "solvers": [solver.as_dict() for solver in self.solvers],
@@ -183,10 +195,22 @@ def summarize(
         Whether there were to be more.
     """
     solvers = [_over_splits(name, tuple(one for one in split_results if one.name == name)) for name in names]
-    ranked = sorted((solver for solver in solvers if solver.scores), key=lambda solver: solver.scores["rmse"])
-    count = max((len(solver.splits) for solver in ranked), default=0)
+    count = max((len(solver.splits) for solver in solvers if not solver.failure), default=0)
+    with_errors, base = _with_errors(solvers, rows, reference, count)
+    of_choices = [solver for solver in solvers if solver.scores and "rmse" not in solver.scores]
+    of_choices.sort(key=lambda solver: -solver.scores.get(LIST_METRIC, 0.0))
+    failed = [solver for solver in solvers if solver.failure]
+    ranked, list_base = _with_lists([*with_errors, *of_choices], reference)
+    return Comparison((*ranked, *failed), base, list_base, count, interrupted)
+
+
+def _with_errors(
+    solvers: Sequence[SolverResult], rows: Mapping[str, Floats], reference: str | None, count: int
+) -> tuple[list[SolverResult], str | None]:
+    """Return the solvers that have an RMSE, the lowest first, with standard errors, and the name of the reference."""
+    ranked = sorted((one for one in solvers if "rmse" in one.scores), key=lambda solver: solver.scores["rmse"])
     if not ranked:
-        return Comparison(tuple(solvers), None, count, interrupted)
+        return [], None
     base = next((solver for solver in ranked if solver.name == reference), ranked[0])
 
     def samples(solver: SolverResult) -> Floats:
@@ -202,8 +226,37 @@ def summarize(
         )
         for solver in ranked
     ]
-    failed = [solver for solver in solvers if solver.failure]
-    return Comparison((*with_errors, *failed), base.name, count, interrupted)
+    return with_errors, base.name
+
+
+def _with_lists(solvers: Sequence[SolverResult], reference: str | None) -> tuple[list[SolverResult], str | None]:
+    """Return the solvers with what a bootstrap over users says of their lists, and the name of the reference."""
+    values = _values_of_users(solvers)
+    if not values or len(next(iter(values.values()))) < 2:  # nobody, or one user: there is nothing to draw from
+        return list(solvers), None
+    differences = compare_users(values, reference=reference if reference in values else None)
+    by_name = {one.name: one for one in differences}
+    base = differences[0].reference if differences else next(iter(values))
+    return [replace(solver, lists=by_name.get(solver.name)) for solver in solvers], base
+
+
+def _values_of_users(solvers: Sequence[SolverResult]) -> dict[str, Floats]:
+    """Return for each solver that has lists the value of each user: the mean over the splits that judge the user."""
+    of_solvers = {}
+    for solver in solvers:
+        lists = [split.evaluation.lists for split in solver.splits if split.evaluation and split.evaluation.lists]
+        if lists:
+            ids = np.concatenate([one.task.train.users.ids[one.task.users].astype(str) for one in lists])
+            of_solvers[solver.name] = _means_by_id(ids, np.concatenate([one.values[LIST_METRIC] for one in lists]))
+    common = sorted(set.intersection(*map(set, of_solvers.values()))) if of_solvers else []
+    return {name: np.array([values[id] for id in common]) for name, values in of_solvers.items() if common}
+
+
+def _means_by_id(ids: NDArray[np.str_], values: Floats) -> dict[str, float]:
+    is_known = ~np.isnan(values)
+    users, row = np.unique(ids[is_known], return_inverse=True)
+    means = np.bincount(row, values[is_known]) / np.bincount(row)
+    return dict(zip(users.tolist(), means.tolist(), strict=True))
 
 
 def _over_splits(name: str, splits: tuple[SplitResult, ...]) -> SolverResult:
@@ -216,7 +269,7 @@ def _over_splits(name: str, splits: tuple[SplitResult, ...]) -> SolverResult:
     memory = [split.memory for split in splits if split.memory is not None]
     return SolverResult(
         name,
-        scores={metric: fmean(one[metric] for one in scores) for metric in scores[0]},
+        scores={name: fmean(one[name] for one in scores if name in one) for name in scores[0]},
         seconds=fmean(split.seconds for split in splits),
         memory=max(memory, default=None),
         splits=splits,

@@ -7,55 +7,63 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from palate.errors import DataError, PalateError, SettingsError
 from palate.evaluation.compare.results import Comparison, Floats, SplitResult, summarize
-from palate.evaluation.evaluate import Estimator, evaluate
+from palate.evaluation.evaluate import Evaluation, evaluate_scores, judge
+from palate.evaluation.lists import LIST_BASELINES, BlockScores, FoldedIn, ListBaseline
 from palate.memory import watch
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.solvers import BASELINES, SOLVERS, Solver
 from palate.solvers.progress import quietly
-from palate.splits import Split
+from palate.splits import Split, UserSplit
 
 __all__ = ["compare", "solvers_to_compare"]
 
+
+class Contender(Protocol):
+    """What can be fitted and then judged: a solver, or a baseline."""
+
+    def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model | BlockScores: ...
+
+
 # How many rows are fitted before the clock starts, to load the kernels.
 _WARM_UP_ROWS = 200
+# Solvers of choices that are compared by their lists, beside those that predict ratings.
+_LISTED = ("implicit", "ease")
 
 
-def solvers_to_compare(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Estimator]:
+def solvers_to_compare(names: Sequence[str] = (), *, seed: int = 0) -> dict[str, Contender]:
     """Return the solvers to compare by name, then the baselines.
 
     Parameters
     ----------
     names
-        Of `SOLVERS`; by default `SOLVERS.compared()`.
+        Of `SOLVERS`; by default `SOLVERS.compared()`, and the solvers of choices "implicit" and "ease", which have
+        lists and no errors.
     seed
         Of every solver that has one.
 
     Raises
     ------
     SettingsError
-        If a name is unknown, or is that of a solver which does not predict ratings.
+        If a name is unknown.
 
     Examples
     --------
-    >>> list(solvers_to_compare(["sgd"]))
+    >>> list(solvers_to_compare(["sgd"]))[:5]
     ['sgd', 'global mean', 'item mean', 'user mean', 'bias only']
     """
-    possible = [name for name, solver in SOLVERS.items() if solver.predicts == "rating"]
     for name in names:
-        if name in SOLVERS and name not in possible:
-            raise SettingsError(f"solver {name!r} predicts preferences, not ratings: it has no RMSE to compare by")
-        if name not in possible:
-            raise SettingsError(f"there is no solver {name!r} to compare: choose from {', '.join(possible)}")
-    chosen = names or SOLVERS.compared()
-    return {**{name: _seeded(SOLVERS[name], seed) for name in chosen}, **BASELINES}
+        if name not in SOLVERS:
+            raise SettingsError(f"there is no solver {name!r} to compare: choose from {', '.join(SOLVERS)}")
+    chosen = names or [*SOLVERS.compared(), *(name for name in _LISTED if name not in SOLVERS.compared())]
+    return {**{name: _seeded(SOLVERS[name], seed) for name in chosen}, **BASELINES, **LIST_BASELINES}
 
 
 def _seeded(solver: Solver, seed: int) -> Solver:
@@ -64,9 +72,10 @@ def _seeded(solver: Solver, seed: int) -> Solver:
 
 
 def compare(
-    solvers: Mapping[str, Estimator],
-    splits: Iterable[Split],
+    solvers: Mapping[str, Contender],
+    splits: Iterable[Split | UserSplit],
     *,
+    liked: float | None = None,
     threads: int | None = None,
     reference: str | None = None,
     begun: Callable[[str, int], None] | None = None,
@@ -77,18 +86,22 @@ def compare(
     The standard error of a mean RMSE over several splits is that of the mean of their RMSEs; it is somewhat too small,
     as the training parts overlap. With one split it comes from its n rows: the RMSE is the root of a mean, so by the
     delta method it has the standard error of the mean of :math:`e^2 / (2\,\mathrm{RMSE})`. Differences are paired: the
-    same is done with the difference, split by split or row by row, so that what is hard for all cancels.
+    same is done with the difference, split by split or row by row, so that what is hard for all cancels. Lists are
+    compared by NDCG@10, by a bootstrap over users with Holm's correction: see `palate.evaluation.compare_lists`.
 
     Parameters
     ----------
     solvers
-        By name; `palate.SOLVERS` and `palate.BASELINES` hold some.
+        By name; `palate.SOLVERS`, `palate.BASELINES` and `palate.evaluation.lists.LIST_BASELINES` hold some.
     splits
-        From `k_fold` or `holdout`, or made from files.
+        From `palate.splits`, or made from files. New users' given ratings are folded in.
+    liked
+        The rating from which an item is relevant for lists; guessed in each training part if not given.
     threads
         As in the solvers' `fit`.
     reference
-        The name that the differences are taken from, by default the one with the lowest RMSE.
+        The name that the differences are taken from, by default the one with the lowest RMSE, and for lists the one
+        with the highest NDCG@10.
     begun, done
         Called before each fit with the name and the number of the split, and after it with the result.
 
@@ -119,8 +132,7 @@ def compare(
     first_rows: dict[str, Floats] = {}
     interrupted = False
     try:
-        for number, parts in enumerate(splits, 1):
-            split = Split._make(map(ratings_of, parts))
+        for number, split in enumerate(map(_named, splits), 1):
             if not len(split.test):
                 raise DataError(f"split {number} has no ratings to judge on")
             failed = {result.name for result in results if result.failure}
@@ -129,7 +141,7 @@ def compare(
                     continue
                 if begun:
                     begun(name, number)
-                result, rows = _fit_and_judge(name, solver, number, split, threads)
+                result, rows = _fit_and_judge(name, solver, number, split, liked, threads)
                 results.append(result)
                 if rows is not None:
                     first_rows[name] = rows
@@ -145,22 +157,22 @@ def compare(
 
 
 def _fit_and_judge(
-    name: str, solver: Estimator, number: int, split: Split, threads: int | None
+    name: str, solver: Contender, number: int, split: Split | UserSplit, liked: float | None, threads: int | None
 ) -> tuple[SplitResult, Floats | None]:
     """Fit and judge once; of the first split return also what each row adds to the RMSE."""
     started, memory = time.perf_counter(), None
     try:
         if number == 1:
-            _warm_up(solver, split.train, threads)
+            _warm_up(solver, split.train, liked, threads)
         # A copy lacks the groupings that an earlier fit has left in the table, so that no solver gains by another.
-        train = replace(split.train)
+        train = replace(_training_part(solver, split))
         growth, started = watch(), time.perf_counter()
-        model = _fit(solver, train, threads)
+        model = _fit(solver, train, liked, threads)
         seconds, memory = time.perf_counter() - started, growth()
-        evaluation = evaluate(model, split.test, baselines=False)
-        if not isfinite(evaluation.scores["rmse"]):
+        evaluation = _judge(model, train, split, liked, threads)
+        if not isfinite(evaluation.scores.get("rmse", 0.0)):
             raise DataError("it predicts what is no number")
-        rows = _contributions(model, split) if number == 1 else None
+        rows = _contributions(model, split) if number == 1 and "rmse" in evaluation.scores else None
         return SplitResult(name, number, seconds, memory, evaluation), rows
     except Exception as error:  # whatever it is, it must not cost the others, and the table shows it
         message = str(error) if isinstance(error, PalateError) else f"{type(error).__name__}: {error}"
@@ -168,24 +180,46 @@ def _fit_and_judge(
         return SplitResult(name, number, time.perf_counter() - started, memory, None, failure), None
 
 
-def _fit(solver: Estimator, train: Ratings, threads: int | None) -> Model:
+def _named(split: Any) -> Split | UserSplit:
+    parts = map(ratings_of, split)
+    return UserSplit._make(parts) if isinstance(split, UserSplit) else Split._make(parts)
+
+
+def _training_part(solver: Contender, split: Split | UserSplit) -> Ratings:
+    """Return what a solver is fitted on: baselines of lists cannot fold users in, so they know their given ratings."""
+    return split.known if isinstance(split, UserSplit) and isinstance(solver, ListBaseline) else split.train
+
+
+def _judge(
+    model: Model | BlockScores, train: Ratings, split: Split | UserSplit, liked: float | None, threads: int | None
+) -> Evaluation:
+    if not isinstance(model, Model):
+        return evaluate_scores(model, train, split.test, liked=liked, threads=threads)
+    given = split.given if isinstance(split, UserSplit) else None
+    return judge(model, split.test, given=given, liked=liked, baselines=False, threads=threads)
+
+
+def _fit(solver: Contender, train: Ratings, liked: float | None, threads: int | None) -> Model | BlockScores:
+    if isinstance(solver, ListBaseline):
+        return solver.fit(train, liked=liked, threads=threads)
     with quietly():
         model = solver.fit(train, threads=threads)
-    if model.training.get("interrupted"):
+    if isinstance(model, Model) and model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model
 
 
-def _warm_up(solver: Estimator, train: Ratings, threads: int | None) -> None:
+def _warm_up(solver: Contender, train: Ratings, liked: float | None, threads: int | None) -> None:
     # Loading kernels, or compiling them, takes longer than fitting a small table, and would count as the solver's time.
     some = train.take(np.arange(0, len(train), max(1, len(train) // _WARM_UP_ROWS)))
     with suppress(Exception):  # the fit itself will show the fault
-        _fit(solver, some, threads)
+        _fit(solver, some, liked, threads)
 
 
-def _contributions(model: Model, split: Split) -> Floats:
+def _contributions(model: Any, split: Split | UserSplit) -> Floats:
     """Return what each row adds to the RMSE: its squared error over twice the RMSE."""
-    squares = np.square(split.test.rating.astype(np.float64) - model.predict_table(split.test))
+    predictor = FoldedIn(model, split.given) if isinstance(split, UserSplit) else model
+    squares = np.square(split.test.rating.astype(np.float64) - predictor.predict_table(split.test))
     root = float(np.sqrt(squares.mean()))
     return squares / (2 * root) if root else squares
 

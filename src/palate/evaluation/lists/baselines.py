@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.evaluation.item_knn import ItemKNN
 from palate.evaluation.lists.ranked import BlockScores
-from palate.evaluation.lists.task import Indices
+from palate.evaluation.lists.task import Indices, guess_liked
 from palate.ratings import Ratings
 
-__all__ = ["list_baselines", "popularity", "random_scores"]
+__all__ = ["LIST_BASELINES", "ListBaseline", "list_baselines", "popularity", "random_scores"]
 
 
 def popularity(train: Ratings, liked: float | None = None) -> BlockScores:
@@ -30,10 +33,45 @@ def random_scores(train: Ratings, seed: int = 0) -> BlockScores:
     return score
 
 
+@dataclass(frozen=True)
+class ListBaseline:
+    """A baseline of lists, to be fitted as a solver is.
+
+    Parameters
+    ----------
+    make
+        A function of the training part, the rating from which an item was liked, and the number of threads.
+    """
+
+    make: Callable[[Ratings, float, int | None], BlockScores]
+
+    def fit(self, ratings: Ratings, *, liked: float | None = None, threads: int | None = None) -> BlockScores:
+        """Return the scores of items by user index.
+
+        Parameters
+        ----------
+        ratings
+            The training part.
+        liked
+            From which rating on an item was liked; guessed if not given (`guess_liked`).
+        threads
+            As in a solver's `fit`.
+        """
+        return self.make(ratings, guess_liked(ratings) if liked is None else liked, threads)
+
+
+#: The baselines of lists by name.
+LIST_BASELINES = {
+    "popularity (liked)": ListBaseline(lambda train, liked, threads: popularity(train, liked)),
+    "popularity (rated)": ListBaseline(lambda train, liked, threads: popularity(train)),
+    "item-kNN": ListBaseline(lambda train, liked, threads: ItemKNN().fit(train, liked=liked, threads=threads)),
+}
+
+
 def list_baselines(
     train: Ratings, liked: float, *, seed: int = 0, threads: int | None = None
 ) -> dict[str, BlockScores]:
-    """Return the baselines by name, each fitted on the training part.
+    """Return the baselines by name, each fitted on the training part, and a random one.
 
     Parameters
     ----------
@@ -46,9 +84,5 @@ def list_baselines(
     threads
         As in a solver's `fit`.
     """
-    return {
-        "popularity (liked)": popularity(train, liked),
-        "popularity (rated)": popularity(train),
-        "item-kNN": ItemKNN().fit(train, liked=liked, threads=threads),
-        "random": random_scores(train, seed),
-    }
+    fitted = {name: one.fit(train, liked=liked, threads=threads) for name, one in LIST_BASELINES.items()}
+    return {**fitted, "random": random_scores(train, seed)}

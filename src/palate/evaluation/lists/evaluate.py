@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import PalateWarning, SettingsError
 from palate.evaluation.lists.baselines import list_baselines
 from palate.evaluation.lists.measures import CutMetric, default_metrics, parse_metrics
@@ -19,7 +19,7 @@ from palate.evaluation.lists.task import ListTask
 from palate.ranking import check_count
 from palate.ratings import Ratings
 
-__all__ = ["Band", "ListEvaluation", "evaluate_lists"]
+__all__ = ["Band", "ListEvaluation", "evaluate_lists", "judge_lists"]
 
 Doubles = NDArray[np.float64]
 Scores = dict[str, float]
@@ -202,14 +202,31 @@ def evaluate_lists(
         notes.append(_warn(sampled))
     offered = [metric for metric in chosen if str(metric) not in missing]
     rivals = list_baselines(train, task.liked, seed=seed, threads=threads) if baselines else {}
-    others = {name: _judge(rival, task, n, chosen, seed, threads) for name, rival in rivals.items()}
-    judged = _judge(recommender, task, n, offered, seed, threads)
+    others = {name: judge_lists(rival, task, chosen, n=n, seed=seed, threads=threads) for name, rival in rivals.items()}
+    judged = judge_lists(recommender, task, offered, n=n, seed=seed, threads=threads)
     return replace(judged, baselines=others, notes=tuple(notes))
 
 
-def _judge(
-    recommender: Recommender, task: ListTask, n: int, metrics: list[CutMetric], seed: int, threads: int | None
+def judge_lists(
+    recommender: Recommender,
+    task: ListTask,
+    metrics: Sequence[CutMetric],
+    *,
+    n: int = 10,
+    seed: int = 0,
+    threads: int | None = None,
 ) -> ListEvaluation:
+    """Judge one recommender on a task.
+
+    Parameters
+    ----------
+    recommender, n, seed, threads
+        As in `evaluate_lists`.
+    task
+        Who is judged, and what is relevant.
+    metrics
+        Those that the recommender offers, see `parse_metrics`.
+    """
     needs = {metric.metric.needs for metric in metrics}
     longest = max([n, *(metric.n for metric in metrics if metric.metric.needs == "lists")])
     ranked = rank(

@@ -25,6 +25,8 @@ class ListMetric:
     ----------
     name
         Without the cut: "ndcg" of "ndcg@10".
+    title
+        The heading of its column, without the cut.
     function
         Of the lists and the cut n; returns float64 (m,), a value for each user, or one number for all lists.
     higher_is_better
@@ -38,6 +40,7 @@ class ListMetric:
     """
 
     name: str
+    title: str
     function: Callable[[RankedLists, int], Doubles | float]
     higher_is_better: bool | None
     meaning: str
@@ -60,6 +63,31 @@ class CutMetric:
 
     def __str__(self) -> str:
         return f"{self.metric.name}@{self.n}" if self.n else self.metric.name
+
+    @property
+    def name(self) -> str:
+        """The key of the score, in Python and in JSON."""
+        return str(self)
+
+    @property
+    def title(self) -> str:
+        """The heading of its column."""
+        return f"{self.metric.title}@{self.n}" if self.n else self.metric.title
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None where neither is better by itself."""
+        return self.metric.higher_is_better
+
+    @property
+    def meaning(self) -> str:
+        """What it measures, for people who read the table."""
+        return self.metric.meaning
+
+    @property
+    def form(self) -> str:
+        """How the score is printed, as in `format`."""
+        return ".4f"
 
     def __call__(self, ranked: RankedLists) -> Doubles | float:
         """Return the values of all users, float64 (m,), or one number for all lists."""
@@ -105,17 +133,24 @@ def _drawn(value: Callable[[NDArray[np.int32], int], Doubles]) -> Callable[[Rank
 _AMONG = f"each relevant item among {DRAWN} drawn ones; flatters, only for comparison with old papers"
 
 _ALL = (
-    ListMetric("ndcg", _of_hits(ranking.ndcg), True, "relevant items in the list, the higher the better"),
-    ListMetric("recall", _of_hits(ranking.recall), True, "share of the relevant items that is in the list"),
-    ListMetric("precision", _of_hits(ranking.precision), True, "share of the list that is relevant"),
-    ListMetric("map", _of_hits(ranking.average_precision), True, "mean average precision"),
-    ListMetric("mrr", _of_hits(ranking.reciprocal_rank), True, "mean of 1 / rank of the first hit"),
-    ListMetric("hit_rate", _of_hits(ranking.hit_rate), True, "share of users with a relevant item in the list"),
+    ListMetric("ndcg", "NDCG", _of_hits(ranking.ndcg), True, "relevant items in the list, the top counts most"),
+    ListMetric("recall", "recall", _of_hits(ranking.recall), True, "share of the relevant items that is in the list"),
+    ListMetric("precision", "precision", _of_hits(ranking.precision), True, "share of the list that is relevant"),
+    ListMetric("map", "MAP", _of_hits(ranking.average_precision), True, "mean average precision"),
+    ListMetric("mrr", "MRR", _of_hits(ranking.reciprocal_rank), True, "mean of 1 / rank of the first hit"),
+    ListMetric("hit_rate", "hit rate", _of_hits(ranking.hit_rate), True, "share of users with a hit"),
     ListMetric(
-        "auc", _auc, True, "chance that a relevant item has a higher score than another", is_cut=False, needs="scores"
+        "auc",
+        "AUC",
+        _auc,
+        True,
+        "chance that a relevant item outranks another",
+        is_cut=False,
+        needs="scores",
     ),
-    ListMetric("rated_ndcg", _rated_ndcg, True, "order among the user's held-out ratings", needs="rated"),
+    ListMetric("rated_ndcg", "rated NDCG", _rated_ndcg, True, "order among the user's held-out ratings", needs="rated"),
     ListMetric(
+        "coverage",
         "coverage",
         lambda ranked, n: catalogue.coverage(ranked.lists[:, :n], ranked.task.train.item_counts),
         None,
@@ -123,11 +158,13 @@ _ALL = (
     ),
     ListMetric(
         "gini",
+        "Gini",
         lambda ranked, n: catalogue.gini(ranked.lists[:, :n], ranked.task.train.item_counts),
         None,
         "0 if all items are listed alike, near 1 if lists are all the same",
     ),
     ListMetric(
+        "novelty",
         "novelty",
         lambda ranked, n: catalogue.novelty(
             ranked.lists[:, :n], ranked.task.train.item_counts, int((ranked.task.train.user_counts > 0).sum())
@@ -137,14 +174,24 @@ _ALL = (
     ),
     ListMetric(
         "popularity_share",
+        "popular",
         lambda ranked, n: catalogue.popularity_share(ranked.lists[:, :n], ranked.task.train.item_counts),
         None,
-        "share of the list that is among the most popular tenth",
+        "share of the list that is among the most popular tenth of the items",
     ),
-    ListMetric("diversity", _diversity, None, "1 - mean cosine of the pairs in a list"),
-    ListMetric("ndcg_sampled", _drawn(lambda ranks, n: 1 / np.log2(ranks + 1.0)), True, _AMONG, needs="drawn"),
-    ListMetric("hit_rate_sampled", _drawn(lambda ranks, n: np.ones(len(ranks))), True, _AMONG, needs="drawn"),
-    ListMetric("mrr_sampled", _drawn(lambda ranks, n: 1 / ranks), True, _AMONG, needs="drawn"),
+    ListMetric("diversity", "diversity", _diversity, None, "1 - mean cosine of the pairs in a list"),
+    ListMetric(
+        "ndcg_sampled", "NDCG, drawn", _drawn(lambda ranks, n: 1 / np.log2(ranks + 1.0)), True, _AMONG, needs="drawn"
+    ),
+    ListMetric(
+        "hit_rate_sampled",
+        "sampled hit rate",
+        _drawn(lambda ranks, n: np.ones(len(ranks))),
+        True,
+        _AMONG,
+        needs="drawn",
+    ),
+    ListMetric("mrr_sampled", "MRR, drawn", _drawn(lambda ranks, n: 1 / ranks), True, _AMONG, needs="drawn"),
 )
 
 #: Every measure of lists by name, in the order of the columns of a report.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.cached import cached_property
 from palate.errors import DataError
 from palate.evaluation.lists.task import Indices, ListTask
 from palate.evaluation.metrics.ranking import auc
@@ -78,7 +78,7 @@ class RankedLists:
     auc
         float64, (m,); None where the recommender tells no scores.
     rated_scores
-        float32, like ``task.ratings``: the scores of the test ratings, or predicted ratings; None likewise.
+        float32, like ``task.ratings``: predictions or scores of the test ratings; None if it tells neither.
     drawn_ranks
         int32, like ``task.relevant_items``: see `palate.kernels.lists.rank_among_drawn`; None if not asked for.
     """
@@ -124,8 +124,8 @@ def rank(
     recommender
         A `BatchRecommender` or `BlockScores`.
     needs
-        What to collect, of what the recommender offers. Test ratings get the scores that lists are ranked by, or the
-        predicted ratings where the recommender tells no scores.
+        What to collect, of what the recommender offers. Test ratings get predicted ratings from a recommender that
+        predicts them, and the scores that lists are ranked by from others.
     seed
         Of the draws.
     threads
@@ -137,14 +137,21 @@ def rank(
         If a list holds an item that the training part does not know, or scores have another shape.
     """
     if not isinstance(recommender, BatchRecommender):
-        return _score_blocks(recommender, task, n, None, "drawn" in needs, seed, threads)
-    lists = _from_batch(recommender, task, n)
-    if set(needs) <= {"lists"}:
-        return RankedLists(task, lists)
-    if isinstance(recommender, ScoringRecommender):
-        return _score_blocks(_batch_scores(recommender, task), task, n, lists, "drawn" in needs, seed, threads)
-    predict = getattr(recommender, "predict_table", None)
-    return RankedLists(task, lists, rated_scores=_predicted(predict, task) if predict else None)
+        return _score_blocks(recommender, task, n, "drawn" in needs, seed, threads)
+    predict = getattr(recommender, "predict_table", None) if _predicts_ratings(recommender) else None
+    rated_scores = _predicted(predict, task) if predict and "rated" in needs else None
+    needs_scores = set(needs) & {"scores", "drawn"} or ("rated" in needs and rated_scores is None)
+    if needs_scores and isinstance(recommender, ScoringRecommender):
+        # The lists follow from the scores: asking for both would compute all scores twice.
+        ranked = _score_blocks(_batch_scores(recommender, task), task, n, "drawn" in needs, seed, threads)
+        return ranked if rated_scores is None else replace(ranked, rated_scores=rated_scores)
+    lists = _from_batch(recommender, task, n) if "lists" in needs else np.empty((len(task.users), 0), np.int32)
+    return RankedLists(task, lists, rated_scores=rated_scores)
+
+
+def _predicts_ratings(recommender: BatchRecommender) -> bool:
+    # Somebody who has rated an item has chosen it: its rank among other rated items is a matter of liking alone.
+    return getattr(recommender, "predicts", "rating") == "rating"
 
 
 def _predicted(predict: Callable[[Ratings], Floats], task: ListTask) -> Floats:
@@ -201,13 +208,12 @@ def _score_blocks(
     scores_of: BlockScores,
     task: ListTask,
     n: int,
-    lists: Indices | None,
     drawn: bool,
     seed: int,
     threads: int | None,
 ) -> RankedLists:
-    """Look at all scores, a block of users at a time; make the lists from them where there are none yet."""
-    pass_ = _ScorePass(task, n, lists, drawn, seed)
+    """Look at all scores, a block of users at a time."""
+    pass_ = _ScorePass(task, n, drawn, seed)
     step = max(8, min(1024, _CELLS // max(1, len(task.train.items))))
     with pool(threads) as run:
         for start in range(0, len(task.users), step):
@@ -223,9 +229,9 @@ def _score_blocks(
 class _ScorePass:
     """Collects what the measures need from blocks of scores."""
 
-    def __init__(self, task: ListTask, n: int, lists: Indices | None, drawn: bool, seed: int) -> None:
-        self.task, self.seed, self.makes_lists = task, seed, lists is None
-        self.lists = np.full((len(task.users), n), -1, np.int32) if lists is None else lists
+    def __init__(self, task: ListTask, n: int, drawn: bool, seed: int) -> None:
+        self.task, self.seed = task, seed
+        self.lists = np.full((len(task.users), n), -1, np.int32)
         self.auc = np.empty(len(task.users))
         self.rated_scores = np.empty(len(task.ratings), np.float32)
         self.drawn_ranks = np.empty(len(task.relevant_items), np.int32) if drawn else None
@@ -256,12 +262,9 @@ class _ScorePass:
         if self.drawn_ranks is not None:
             ranks = self.drawn_ranks[indptr[0] : indptr[-1]]
             rank_among_drawn(scores, users, indptr, task.relevant_items, DRAWN, self.seed, ranks)
-        if self.makes_lists:
-            for row, row_scores in enumerate(scores, start):
-                listed = choose(
-                    row_scores, np.float32(1), _NO_MASK, _NO_ITEMS, min(self.lists.shape[1], len(row_scores))
-                )
-                self.lists[row, : len(listed)] = listed
+        for row, row_scores in enumerate(scores, start):
+            listed = choose(row_scores, np.float32(1), _NO_MASK, _NO_ITEMS, min(self.lists.shape[1], len(row_scores)))
+            self.lists[row, : len(listed)] = listed
 
     def ranked(self) -> RankedLists:
         return RankedLists(self.task, self.lists, self.auc, self.rated_scores, self.drawn_ranks)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError
 from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["ListTask", "guess_liked"]
+__all__ = ["ListTask", "aligned", "are_rated", "guess_liked"]
 
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -52,7 +52,9 @@ class ListTask:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, train: Ratings, test: Ratings, liked: float | None = None) -> ListTask:
+    def of(
+        cls, train: Ratings, test: Ratings, liked: float | None = None, *, most: int | None = None, seed: int = 0
+    ) -> ListTask:
         """Bring the two parts together, by id.
 
         Parameters
@@ -61,6 +63,10 @@ class ListTask:
             Their vocabularies may differ.
         liked
             See `ListTask.liked`; by default that of `guess_liked`.
+        most
+            Judge so many users at most, drawn at random; None for all.
+        seed
+            Of the draw.
 
         Raises
         ------
@@ -68,13 +74,18 @@ class ListTask:
             If no user has ratings in both parts, or no test rating is relevant.
         """
         threshold, notes = (float(liked), []) if liked is not None else _guessed(train)
-        user, item = _aligned(train.users, test.users, test.user), _aligned(train.items, test.items, test.item)
+        user, item = aligned(train.users, test.users, test.user), aligned(train.items, test.items, test.item)
         is_known = (user >= 0) & (train.user_counts[user] > 0)
-        is_seen = _are_rated(train, user, item)
-        rows = np.flatnonzero(is_known & ~is_seen)
+        is_seen = are_rated(train, user, item)
+        is_judged = is_known & ~is_seen
+        if most is not None:
+            is_judged &= _is_drawn(user, is_judged, most, seed, notes)
+        rows = np.flatnonzero(is_judged)
         order = rows[np.argsort(user[rows].astype(np.int64) * (len(train.items) + 1) + item[rows], kind="stable")]
         users, row_of = np.unique(user[order], return_inverse=True)
         if not len(users):
+            if is_seen.any():
+                raise DataError("all test ratings of known users are training ratings too: nothing is left to list")
             raise DataError("no user has ratings both in the training part and in the test part: nobody to list for")
         is_relevant = test.rating[order] >= threshold
         if not is_relevant.any():
@@ -94,6 +105,15 @@ class ListTask:
             ratings=test.rating[order],
             notes=tuple(notes),
         )
+
+
+def _is_drawn(user: Indices, is_judged: NDArray[np.bool_], most: int, seed: int, notes: list[str]) -> NDArray[np.bool_]:
+    """Say which rows are those of the users that are drawn."""
+    users = np.unique(user[is_judged])
+    if len(users) <= most:
+        return is_judged
+    notes.append(f"{most:,} of {len(users):,} users are judged, drawn at random")
+    return np.isin(user, np.random.default_rng(seed).choice(users, most, replace=False))
 
 
 def guess_liked(ratings: Ratings) -> float:
@@ -144,16 +164,18 @@ def _left_out(
     return notes
 
 
-def _aligned(known: Vocabulary, other: Vocabulary, index: Indices) -> Indices:
+def aligned(known: Vocabulary, other: Vocabulary, index: Indices) -> Indices:
+    """Return the indices of another table's ids in a vocabulary: -1 for an id that it lacks."""
     return index if known is other else known.index(other.ids)[index]
 
 
-def _are_rated(train: Ratings, user: Indices, item: Indices) -> NDArray[np.bool_]:
-    from palate.kernels.layout import are_rated
+def are_rated(train: Ratings, user: Indices, item: Indices) -> NDArray[np.bool_]:
+    """Say which pairs of indices are rated in a table; an index of -1 never is."""
+    from palate.kernels import layout
 
     both, is_rated = (user >= 0) & (item >= 0), np.zeros(len(user), np.bool_)
     answers = np.empty(int(both.sum()), np.bool_)
-    are_rated(train.by_user.indptr, train.by_user.indices, user[both], item[both], answers)
+    layout.are_rated(train.by_user.indptr, train.by_user.indices, user[both], item[both], answers)
     is_rated[both] = answers
     return is_rated
 

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.cached import cached_property
 from palate.errors import SettingsError
-from palate.model import Model
-from palate.ratings import Ratings, RatingScale
+from palate.model import Predicts
+from palate.ratings import Ratings, RatingScale, Vocabulary
 
-__all__ = ["Judged", "Need"]
+__all__ = ["Judged", "Need", "Predictor"]
 
 #: What a model may lack: predicted ratings, or the knowledge of how sure they are.
 Need = Literal["prediction", "deviation"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
+
+
+class Predictor(Protocol):
+    """What can be judged row by row, such as a model."""
+
+    @property
+    def users(self) -> Vocabulary: ...  # noqa: D102
+    @property
+    def items(self) -> Vocabulary: ...  # noqa: D102
+    @property
+    def scale(self) -> RatingScale: ...  # noqa: D102
+    @property
+    def predicts(self) -> Predicts: ...  # noqa: D102
+
+    def predict_table(self, ratings: Ratings) -> Floats: ...  # noqa: D102
+    def deviation_table(self, ratings: Ratings) -> Floats | None: ...  # noqa: D102
+    def interval_table(self, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +62,7 @@ class Judged:
     False
     """
 
-    model: Model
+    model: Predictor
     test: Ratings
 
     def offers(self, need: Need) -> bool:

@@ -29,6 +29,7 @@ from palate.evaluation.tune.search import (
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.solvers import Solver, settings
+from palate.solvers.progress import quietly
 from palate.splits import Split, holdout, k_fold
 
 __all__ = ["Tuning", "tune"]
@@ -264,7 +265,8 @@ def _judge_of(metric: str, solver: Solver, liked: float) -> _Judge:
 
 
 def _fit(solver: Solver, train: Ratings, threads: int | None) -> Model:
-    model = solver.fit(train, threads=threads)
+    with quietly():
+        model = solver.fit(train, threads=threads)
     if model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model

@@ -19,6 +19,8 @@ from palate.solvers.session import Epoch, Session
 
 __all__ = ["EASEFit"]
 
+# The regularization where nothing can be held out.
+_FEW_RATINGS = 300.0
 # The training error is measured on the choices of this number of users.
 _USERS = 1000
 
@@ -35,8 +37,10 @@ class EASEFit:
         """Fit the weights between items; return the model."""
         started, solver, tried = time.perf_counter(), self.solver, dict[float, float]()
         if solver.regularization is None:
-            lists = HeldOutLists.of(self.ratings, solver.liked, seed=solver.seed)
-            regularization, tried = choose_regularization(lists, solver, self.session.run)
+            regularization, tried = _FEW_RATINGS, {}
+            if len(self.ratings) > 1:
+                lists = HeldOutLists.of(self.ratings, solver.liked, seed=solver.seed)
+                regularization, tried = choose_regularization(lists, solver, self.session.run)
             solver = replace(solver, regularization=regularization)
         head = fit_ease(self.ratings, solver, self.session.run)
         self.session.report(

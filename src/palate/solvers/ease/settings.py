@@ -51,5 +51,5 @@ class EASE(Solver):
         0.5, "power of a user's number of choices that the user's weight falls with", least=0, search=(0, 1)
     )
     liked: float | None = setting(None, "rating from which a pair is a choice", none="every rated pair is one")
-    weights: int = setting(300, "weights that are kept of each item, on average", least=1)
+    weights: int = setting(400, "weights that are kept of each item, on average", least=1)
     seed: int = setting(0, "of the choices held out to choose the regularization", least=0, below=2**63)

@@ -1,0 +1,88 @@
+"""The best items for a block of users: what would be computed for each user alone, with the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.model.arrays import Floats, ModelArrays
+from palate.model.interest import chance_of_liking
+from palate.model.recommend import RankBy, candidate_count, rank_items, require_interest
+from palate.model.score_batch import choice_chance_block, choice_score_block
+from palate.ranking import best, scores
+
+__all__ = ["rank_many"]
+
+Indices = NDArray[np.int32]
+Ranked = list[tuple[NDArray[np.integer], Floats]]
+
+
+def rank_many(
+    model: ModelArrays,
+    user: Indices,
+    n: int,
+    by: RankBy,
+    lowest: bool,
+    allowed: NDArray[np.bool_] | None,
+    hidden: Sequence[Indices],
+    level: float,
+) -> Ranked:
+    """Return the n best items of each user and their scores: see `palate.model.recommend.rank_items`."""
+    if by == "interest":
+        return _rank_by_interest(model, user, n, allowed, hidden, level)
+    if by == "choice":
+        block = choice_score_block(model, user)
+        chosen = [best(row, n, allowed, items, lowest) for row, items in zip(block, hidden, strict=True)]
+        return [(items, row[items]) for row, items in zip(block, chosen, strict=True)]
+    return [
+        rank_items(model, model.users[index], n, by, lowest, allowed, items, level, None)
+        for index, items in zip(user.tolist(), hidden, strict=True)
+    ]
+
+
+def _rank_by_interest(
+    model: ModelArrays,
+    user: Indices,
+    n: int,
+    allowed: NDArray[np.bool_] | None,
+    hidden: Sequence[Indices],
+    level: float,
+) -> Ranked:
+    """Rank the likeliest choices of all users at once; users for whom they do not suffice are ranked alone."""
+    chances, count = choice_chance_block(model, user), min(candidate_count(n), len(model.items))
+    candidates = [best(row, count, allowed, items) for row, items in zip(chances, hidden, strict=True)]
+    sizes = np.array([len(items) for items in candidates])
+    is_there = np.arange(count) < sizes[:, np.newaxis]
+    table = np.zeros((len(user), count), np.int32)
+    table[is_there] = np.concatenate(candidates) if len(user) else 0
+    liking = _like_chances(model, user, table) ** require_interest(model).power
+    interest = (np.take_along_axis(chances, table, axis=1) * liking).astype(np.float32)
+    interest[~is_there] = -np.inf
+    order = np.lexsort((table, -interest))[:, :n]
+    ranked = []
+    for row, (places, size) in enumerate(zip(order, sizes.tolist(), strict=True)):
+        places = places[:size]
+        listed = interest[row, places]
+        # See `palate.model.recommend`: other items have an interest of at most the last candidate's chance.
+        if size < count or count == len(model.items) or listed[-1] > chances[row, table[row, size - 1]]:
+            ranked.append((table[row, places], listed))
+        else:
+            index = int(user[row])
+            ranked.append(
+                rank_items(model, model.users[index], n, "interest", False, allowed, hidden[row], level, None)
+            )
+    return ranked
+
+
+def _like_chances(model: ModelArrays, user: Indices, items: Indices) -> NDArray[np.float64]:
+    """Return the probability that users like items: float64, (users, n), for rows of item indices."""
+    interest, predictions = require_interest(model), np.zeros(items.shape, np.float32)
+    for row, index in enumerate(user.tolist()):
+        some, offset = items[row], model.intercept + float(model.user_bias[index])
+        predictions[row] = scores(model.item_factors[some], model.item_bias[some], model.user_factors[index], offset)
+    deviation: float | NDArray[np.float64] = interest.deviation
+    if model.posterior is not None:
+        deviation = np.sqrt(model.posterior.variance(user[:, np.newaxis], items))
+    return chance_of_liking(predictions, deviation, interest.boundary)
