@@ -40,7 +40,7 @@ function errors({ history, training, spread }) {
   const about = "By how much predictions miss (RMSE), in points of the scale: shorter is better. ";
   const held = training.holdout;
   if (held) {
-    const others = Object.entries(held.baselines ?? {}).map(([name, one]) => [name, one.rmse ?? one]);
+    const others = Object.entries(held.baselines ?? {}).map(([name, one]) => [name, one.rmse ?? one]).filter(([, value]) => isKnown(value)); // some baselines only rank
     return part("Error", [about, `On ${held.ratings ? count(held.ratings) : "the"} ratings that the fit never saw.`], bars([["this model", (held.scores ?? held).rmse], ...others], say));
   }
   const checked = history.map((one) => one.validation_rmse).filter(isKnown);
