@@ -120,7 +120,7 @@ def test_scores_are_sums_of_contributions_and_survive_saving():
             items, values = ratings.by_user[user]
             chosen = items if liked is None else items[values >= liked]
             np.testing.assert_allclose(row, dense(fitted)[chosen].sum(axis=0), atol=1e-6)
-            parts, base = head.contributions(items, values, 3)
+            (parts,), (base,) = head.contributions(items, values, np.array([3], np.int32))
             assert parts.sum() + base == pytest.approx(row[3], abs=1e-6)
             np.testing.assert_array_equal(row, head.new_user_scores(items, values))
 

@@ -79,7 +79,7 @@ def test_a_factors_head_scores_as_its_model_does_and_survives_saving():
         items, values = ratings.by_user[user]
         new = head.new_user_scores(items, values)
         np.testing.assert_allclose(new, known[user], atol=1e-3)  # the last half-step was that of users
-        parts, base = head.contributions(items, values, 7)
+        (parts,), (base,) = head.contributions(items, values, np.array([7], np.int32))
         assert parts.sum() + base == pytest.approx(new[7], abs=1e-5)
     assert head.similarities(3)[3] == pytest.approx(1)
 
@@ -89,7 +89,8 @@ def test_a_popularity_head_says_the_same_to_all():
     again = restore_head(head.kind, head.settings(), head.arrays())
     table = choosers().by_user
     np.testing.assert_array_equal(again.user_scores(np.array([0, 3], np.int32), table), [head.share, head.share])
-    assert again.contributions(np.array([1], np.int32), np.ones(1, np.float32), 0)[1] == 0.5
+    first = np.zeros(1, np.int32)
+    assert again.contributions(np.array([1], np.int32), np.ones(1, np.float32), first)[1] == 0.5
 
 
 def test_likes_alone_are_choices_where_that_is_asked():
@@ -99,7 +100,7 @@ def test_likes_alone_are_choices_where_that_is_asked():
     liked = replace(everything, liked=4.0)
     assert everything.new_user_scores(items, values)[0] > 0.1
     assert liked.new_user_scores(items, values)[0] == 0
-    assert liked.contributions(items, values, 0)[0][0] == 0
+    assert liked.contributions(items, values, np.zeros(1, np.int32))[0][0, 0] == 0
     assert PopularityHead(share).similarities(0).shape == (3,)
 
 
