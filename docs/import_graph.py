@@ -118,7 +118,7 @@ LAYERS = [
     ["cached", "errors", "forks", "ids", "kernels", "left_overs", "memory", "parallel"],
     ["environment"],
     ["files", "catalogue", "lazy", "ranking"],
-    ["tabular"],
+    ["tabular", "gpu"],
     ["ratings", "frame_files"],
     ["reading"],
     ["check", "splits", "datasets"],
