@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Block", "Equations", "quadratic_form"]
+__all__ = ["Block", "Equations", "gather", "quadratic_form"]
 
 
 class Block(NamedTuple):
@@ -40,7 +40,7 @@ class Block(NamedTuple):
         for first in range(0, self.length, most):
             numbers = torch.arange(first, min(first + most, self.length), device=self.starts.device)
             places = (self.starts[:, None] + numbers).clamp_(max=len(self.indices) - 1)
-            yield self.indices[places], self.values[places], numbers < self.counts[:, None]
+            yield gather(self.indices, places), gather(self.values, places), numbers < self.counts[:, None]
 
     def without_empty(self, squares: torch.Tensor) -> torch.Tensor:
         """Return sums of squared errors, at least 0 against rounding, and 0 for rows without ratings."""
@@ -106,6 +106,11 @@ class Equations(NamedTuple):
         solution = torch.linalg.solve_triangular(lower.mT, whitened, upper=True)[..., 0]
         failed = (status != 0) | ~torch.isfinite(lower.diagonal(dim1=1, dim2=2).sum(1))
         return solution, failed
+
+
+def gather(source: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return source[places], which takes much longer on a CPU."""
+    return source.index_select(0, places.flatten()).view(*places.shape, *source.shape[1:])
 
 
 def quadratic_form(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.gpu.blocks import Block, Equations, quadratic_form
+from palate.gpu.blocks import Block, Equations, gather, quadratic_form
 from palate.gpu.device import exact_products, with_room
 from palate.gpu.normals import draw_normals
 from palate.gpu.table import DeviceTable, Slab, upload
@@ -31,7 +31,7 @@ Table = tuple[NDArray[np.int64], NDArray[np.int32], Floats]
 
 # The numbers in a block: 256 MiB of a card, or what stays in the caches of a CPU. The least number after a lack of
 # memory.
-_CELLS = {"cuda": 1 << 26, "cpu": 1 << 19}
+_CELLS = {"cuda": 1 << 26, "cpu": 1 << 20}
 _LEAST_CELLS = 1 << 16
 # Longer rows are gathered in parts of this number of ratings.
 _PART = 4096
@@ -73,8 +73,8 @@ class DeviceRows:
         def solve(block: Block, weight: torch.Tensor, pull: torch.Tensor) -> tuple[torch.Tensor, ...]:
             equations = Equations.start(penalty, pull)
             for others, value, is_rating in block.parts(_PART):
-                root = (weight[:, None] * other_weights[others]).sqrt_().mul_(is_rating)
-                equations.add(factors[others], root, root * (value - offsets[others]))
+                root = (weight[:, None] * gather(other_weights, others)).sqrt_().mul_(is_rating)
+                equations.add(gather(factors, others), root, root * (value - gather(offsets, others)))
             solution, failed = equations.solve(draw_normals(key, block.numbers, draws) if draws else None)
             pulled = (solution * pull).sum(1, dtype=torch.float64)
             squares = equations.squares + 2 * pulled - quadratic_form(penalty, solution)
@@ -95,7 +95,7 @@ class DeviceRows:
             equations.gram.diagonal(dim1=1, dim2=2).add_(penalty[:, None])
             for others, confidence, is_rating in block.parts(_PART):
                 root = confidence.sqrt().mul_(is_rating)
-                equations.add(factors[others], root, root)
+                equations.add(gather(factors, others), root, root)
             solution, failed = equations.solve(None)
             lengths = solution.square().sum(1, dtype=torch.float64)
             squares = equations.squares - quadratic_form(pairs, solution) - penalty * lengths
@@ -115,10 +115,10 @@ class DeviceRows:
         def measure(block: Block, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
             sums = torch.zeros((2, len(x)), dtype=torch.float64, device=self.device)
             for others, value, is_rating in block.parts(_PART):
-                product = (others_factors[others] @ x[..., None])[..., 0]
-                squares = (value - offsets[others] - product).square_().mul_(is_rating)
+                product = (gather(others_factors, others) @ x[..., None])[..., 0]
+                squares = (value - gather(offsets, others) - product).square_().mul_(is_rating)
                 sums[0].add_(squares.sum(1, dtype=torch.float64))
-                sums[1].add_(squares.mul_(weights[others]).sum(1, dtype=torch.float64))
+                sums[1].add_(squares.mul_(gather(weights, others)).sum(1, dtype=torch.float64))
             return sums[0], sums[1]
 
         self._fill(table, measure, (factors,), other.shape[1], (plain, weighted))
