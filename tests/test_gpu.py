@@ -318,7 +318,6 @@ def test_without_a_card_cuda_says_that_there_is_none(ratings, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(SettingsError, match=r"no graphics card 'cuda': PyTorch .* sees 0; choose device='cpu'"):
         ALS(device="cuda").fit(ratings)
-    assert devices.find_device("auto", 1e12) is None
 
 
 def test_auto_takes_a_card_where_the_table_is_large(monkeypatch):
@@ -328,7 +327,21 @@ def test_auto_takes_a_card_where_the_table_is_large(monkeypatch):
     monkeypatch.setenv("PALATE_TORCH_DEVICE", "cuda:1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices.find_device("cuda", 1) == torch.device("cuda", 1)
-    monkeypatch.setattr(devices, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert devices.find_device("auto", 6e9) is None
+
+
+def test_auto_loads_pytorch_only_where_there_is_a_driver(monkeypatch):
+    monkeypatch.delenv("PALATE_TORCH_DEVICE")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: None)
+    assert devices.find_device("auto", 6e9) == torch.device("cuda")
+
+    def no_library(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(devices.ctypes, "CDLL", no_library)
+    monkeypatch.setitem(sys.modules, "torch", None)  # to import it now would be an error
     assert devices.find_device("auto", 6e9) is None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from palate.errors import MissingExtraError, SettingsError
@@ -45,13 +46,16 @@ def find_device(choice: DeviceName, products: float) -> torch.device | None:
     SettingsError
         If `choice` is "cuda" and PyTorch sees no card.
     """
-    if choice == "cpu" or (choice == "auto" and (products < _WORTH_IT or not find_spec("torch"))):
+    name = os.environ.get(_VARIABLE)
+    if choice == "cpu" or (choice == "auto" and not (products >= _WORTH_IT and (name or _has_driver()))):
         return None
     try:
         import torch
     except ImportError as error:
+        if choice == "auto":
+            return None
         raise MissingExtraError("device='cuda'", "gpu") from error
-    name = os.environ.get(_VARIABLE, "cuda")
+    name = name or "cuda"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -64,6 +68,15 @@ def find_device(choice: DeviceName, products: float) -> torch.device | None:
             f"{torch.cuda.device_count()}; choose device='cpu', or install the driver and a PyTorch with CUDA"
         )
     return device
+
+
+def _has_driver() -> bool:
+    """Whether NVIDIA's driver is there; without it, loading PyTorch would cost time and memory for nothing."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def device_label(device: torch.device) -> str:
