@@ -34,6 +34,7 @@ class ImplicitFit:
         # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
         self.confidence_scale = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
         k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
+        self.ones = np.ones(0 if solver.confidence else len(self.ratings), np.float32)
         self.users = HalfStep.prepare(self._with_confidence(self.ratings.by_user), width)
         self.items = HalfStep.prepare(self._with_confidence(self.ratings.by_item), width)
         self.parameters: dict[str, Floats] = {}
@@ -45,9 +46,8 @@ class ImplicitFit:
 
     def _with_confidence(self, table: Grouped) -> Grouped:
         """Return the table with confidences in place of the ratings."""
-        if not self.confidence_scale:
-            return table._replace(values=np.ones_like(table.values))
-        return table._replace(values=table.values * np.float32(self.confidence_scale))
+        scale = np.float32(self.confidence_scale)
+        return table._replace(values=table.values * scale if self.solver.confidence else self.ones)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
