@@ -93,7 +93,5 @@ class ChainMixture:
         """Set what `state` returned."""
         for place, (chain, chain_numbers) in enumerate(zip(self.chains, numbers, strict=True)):
             prefix = f"chain{place}."
-            chain_arrays = {
-                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
-            }
-            chain.restore(chain_arrays, chain_numbers)
+            names = [name for name in arrays if name.startswith(prefix)]
+            chain.restore({name.removeprefix(prefix): arrays[name] for name in names}, chain_numbers)

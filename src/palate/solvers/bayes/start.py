@@ -13,14 +13,14 @@ __all__ = ["start_from_als"]
 
 _SWEEPS = 5
 # The penalty on standardized ratings, times the number of ratings of a row, as in `palate.solvers.als`.
-_PENALTY = 0.2
+_PENALTY = 0.3
 
 
 def start_from_als(users: SideState, items: SideState, run: Run) -> None:
     """Replace small random factors by those of a few least-squares sweeps, in place.
 
-    From small random factors a chain takes hundreds of sweeps until the factors of a sparse table have their size, since
-    small factors make the chain believe in small factors. Least squares finds the size at once.
+    From small random factors a chain takes hundreds of sweeps until the factors of a sparse table have their size,
+    since small factors make the chain believe in small factors. Least squares finds the size at once.
     """
     for _ in range(_SWEEPS):
         _solve_side(items, users, run)
