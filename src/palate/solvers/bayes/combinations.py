@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 
 from palate.solvers.bayes.state import ModelParts
 
-__all__ = ["Combination", "Member", "PartSelection", "candidates", "describe_members", "stacking_shares"]
+__all__ = [
+    "Combination",
+    "Member",
+    "PartSelection",
+    "candidates",
+    "describe_members",
+    "largest_shares",
+    "stacking_shares",
+]
 
 Doubles = NDArray[np.float64]
 
-# The largest number of combinations in an average, and the share by which one more must lower the squared error.
-_MOST_MEMBERS, _WORTH = 3, 5e-4
+# The largest number of combinations in an average.
+_MOST_MEMBERS = 3
 # A combination with a smaller share is left out: its chain would take as long as the others.
 _LEAST_SHARE = 0.1
 
@@ -150,25 +158,22 @@ def candidates(fixed: Mapping[str, bool | None]) -> list[Combination]:
     return [*combined, Combination(plain, has_factors=False)] if free else combined
 
 
-def stacking_shares(errors: Doubles) -> Doubles:
+def stacking_shares(products: Doubles) -> Doubles:
     """Return the shares whose average of predictions has the least squared error on held-out ratings.
 
     The shares are not negative and have the sum 1 (Yao, Vehtari, Simpson, Gelman 2018, "Using stacking to average
-    Bayesian predictive distributions", for squared error). All sets of at most three candidates are tried. A larger set
-    must be worth its time.
+    Bayesian predictive distributions", for squared error). All sets of at most three candidates are tried.
 
     Parameters
     ----------
-    errors
-        (candidates, ratings): prediction minus rating.
+    products
+        (candidates, candidates): the mean products of the errors of two candidates.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> stacking_shares(rng.normal(size=(3, 10_000)) * np.array([[1.0], [1.0], [9.0]])).round(1).tolist()
+    >>> stacking_shares(np.diag([1.0, 1.0, 81.0])).round(1).tolist()
     [0.5, 0.5, 0.0]
     """
-    products = errors @ errors.T / errors.shape[1]
     count = len(products)
     best, least = np.zeros(count), np.inf
     for size in range(1, min(_MOST_MEMBERS, count) + 1):
@@ -177,8 +182,23 @@ def stacking_shares(errors: Doubles) -> Doubles:
             system[:size, :size] = products[np.ix_(subset, subset)]
             system[size, size] = 0
             shares = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0][:size]
-            error = float(shares @ system[:size, :size] @ shares) * (1 + _WORTH * (size - 1))
-            if shares.min() >= (_LEAST_SHARE if size > 1 else 0) and error < least:
+            error = float(shares @ system[:size, :size] @ shares)
+            if shares.min() >= 0 and error < least:
                 best, least = np.zeros(count), error
                 best[subset] = shares
     return best
+
+
+def largest_shares(shares: Doubles) -> Doubles:
+    """Return the shares of at most three members, none of them small, with the sum 1.
+
+    Examples
+    --------
+    >>> largest_shares(np.array([0.05, 0.35, 0.05, 0.55])).round(2).tolist()
+    [0.0, 0.39, 0.0, 0.61]
+    """
+    order = np.argsort(-shares, kind="stable")
+    members = [place for rank, place in enumerate(order[:_MOST_MEMBERS]) if not rank or shares[place] >= _LEAST_SHARE]
+    largest = np.zeros(len(shares))
+    largest[members] = shares[members] / shares[members].sum()
+    return largest

@@ -65,12 +65,20 @@ class CandidateScore:
         The predicted variance of the rating around its prediction.
     noise
         The mean variance of the noise over all ratings.
+    blocks
+        float32 (blocks, ratings): the errors of the mean prediction of each block of sweeps, clipped to the ratings.
     """
 
     squares: Doubles
     errors: Doubles
     variance: Doubles
     noise: float
+    blocks: Floats
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all blocks were run: the candidate is not hopeless, and nothing interrupted it."""
+        return len(self.blocks) == _BLOCKS
 
 
 @dataclass
@@ -163,7 +171,9 @@ class PilotChains:
         mean = blocks.mean(axis=0, dtype=np.float64)
         variance = noise / count + np.maximum(0, squares / count - mean**2)
         errors = mean - self.held_out.rating
-        self.scores[candidate] = CandidateScore(self._squared_errors(blocks), errors, variance, common / count)
+        self.scores[candidate] = CandidateScore(
+            self._squared_errors(blocks), errors, variance, common / count, self._errors(blocks).astype(np.float32)
+        )
         if interruption:
             raise interruption
 
@@ -176,9 +186,12 @@ class PilotChains:
 
     def _squared_errors(self, blocks: Floats) -> Doubles:
         """Return the squared error of each held-out rating, without the variance of draws; it may be negative."""
-        errors = np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64)
+        errors = self._errors(blocks)
         count = len(errors)
         return np.asarray((errors.sum(axis=0) ** 2 - np.square(errors).sum(axis=0)) / (count * (count - 1)))
+
+    def _errors(self, blocks: Floats) -> Doubles:
+        return np.asarray(np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64))
 
     def _chain(self, parts: ModelParts, k: int) -> Chain:
         return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run)
@@ -206,7 +219,7 @@ class PilotChains:
         if self.report:
             epoch = Epoch(
                 stage="pilot",
-                setting=chain.parts.describe(),
+                setting=Combination(chain.parts, chain.users.k > 0).describe(),
                 number=number,
                 of=of,
                 rows=len(self.train),
@@ -253,6 +266,18 @@ class Pilots:
     def gain(self, base: Candidate, candidate: Candidate) -> PairedGain:
         """Compare two candidates, rating by rating."""
         return _paired_gain(self._squares(base), self._squares(candidate))
+
+    def products(self, candidates: Sequence[Candidate], weight: Doubles) -> Doubles:
+        """Return the mean products of the errors of each two candidates, without the variance of draws.
+
+        `weight` is the weight of each held-out rating in the mean, float64 (rows,).
+        """
+        blocks = np.concatenate(
+            [[fold.scores[candidate].blocks for candidate in candidates] for fold in self.folds], axis=2
+        )
+        total, count = blocks.sum(axis=1, dtype=np.float64), blocks.shape[1]
+        same = sum((blocks[:, block] * weight) @ blocks[:, block].T for block in range(count))
+        return np.asarray(((total * weight) @ total.T - same) / (count * (count - 1) * weight.sum()))
 
     def errors(self, candidate: Candidate) -> Doubles:
         """Return the predictions of a candidate minus the ratings."""

@@ -9,6 +9,7 @@ worse than the best one are not judged again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
@@ -24,6 +25,7 @@ from palate.solvers.bayes.combinations import (
     PartSelection,
     candidates,
     describe_members,
+    largest_shares,
     stacking_shares,
 )
 from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pilots
@@ -31,11 +33,13 @@ from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pil
 __all__ = ["select_members"]
 
 # A table with fewer ratings than this may be judged on several folds, ...
-_SMALL = 80_000
+_SMALL = 40_000
 # ... while the users and items of all folds together are at most this many: they take most of the time of a sweep.
 _MOST_ROWS = 20_000
 # A combination that is worse than the best one by this many standard errors is not judged on further folds.
 _HOPELESS = 2.0
+# The shares are means over this many resamples of the held-out ratings.
+_RESAMPLES = 20
 # The bound of a chain's noise, as a share of the noise of its pilots.
 _NOISE_SHARE = 0.85
 
@@ -79,17 +83,15 @@ class _Search:
 
     def judge(self, fold: PilotChains) -> None:
         """Judge the combinations on one more fold."""
-        scored = []
         try:
             for combination in self.combinations:
-                try:
+                # Where float32 is not precise enough for some parts, there is no score.
+                with suppress(DataError):
                     fold.judge_alone(combination)
-                    scored.append(combination)
-                except DataError:  # float32 is not precise enough for these parts
-                    continue
         except PilotInterrupted:
             self.is_cut_short = True
-            scored = [combination for combination in self.combinations if combination in fold.scores]
+        scores = fold.scores
+        scored = [one for one in self.combinations if one in scores and scores[one].is_complete]
         self.sweeps += fold.sweeps
         if self.is_cut_short and self.folds:  # the decision of the earlier folds stands
             return
@@ -114,8 +116,12 @@ class _Search:
         return Pilots(self.folds)
 
     def _shares(self, combinations: Sequence[Combination]) -> list[float]:
-        errors = np.array([self.pilots.errors(combination) for combination in combinations])
-        return [float(share) for share in stacking_shares(errors)]
+        """Return the shares, as means over resampled ratings: what is uncertain is averaged, not chosen by chance."""
+        rng, rows = np.random.default_rng(0), self.pilots.rows
+        shares = [
+            stacking_shares(self.pilots.products(combinations, rng.exponential(size=rows))) for _ in range(_RESAMPLES)
+        ]
+        return [float(share) for share in largest_shares(np.mean(shares, axis=0))]
 
     def selection(self, bound_noise: bool) -> PartSelection:
         """Return the members with their shares."""
@@ -138,8 +144,9 @@ class _Search:
         """Yield a sentence about the average, and one about each combination that was not hopeless."""
         pilots = self.pilots
         if len(self.judged) > 1:
-            errors = sum(member.share * pilots.errors(member.combination) for member in members)
-            rmse = self.folds[0].spread * float(np.sqrt(np.square(errors).mean()))
+            shares = np.array([member.share for member in members])
+            products = pilots.products([member.combination for member in members], np.ones(pilots.rows))
+            rmse = self.folds[0].spread * float(np.sqrt(max(0.0, shares @ products @ shares)))
             yield f"{describe_members(members)}: on, RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
             yield "RMSE alone: " + ", ".join(
                 f"{pilots.rmse(combination):.4f} {combination.describe()}".replace(", ", " and ")
