@@ -122,7 +122,7 @@ class SideState:
         """
         rng = np.random.default_rng([number, len(self.factors)])
         row, sign = rng.integers(max(1, len(self.factors) - 1)), rng.choice([-1, 1])
-        return (self.mean + sign * (self.factors[row, : self.columns] - self.mean)).astype(np.float32)
+        return np.asarray(self.mean + sign * (self.factors[row, : self.columns] - self.mean), np.float32)
 
     def partners_and_biases(self) -> tuple[Floats, Floats]:
         """Return the factors with 1 in place of the bias, and the biases: see `half_step.partners_and_biases`."""
