@@ -47,8 +47,8 @@ class ChanceCalibration(NamedTuple):
         columns = (np.maximum(scores, np.float32(self.floor)), item_counts + 1.0, user_counts + 1.0)
         return [np.log(column) for column in columns]
 
-    def chances(self, scores: Any, item_counts: Any, user_counts: Any) -> Floats:
-        """Return the chance of each choice: float32, in the broadcast shape.
+    def chances(self, scores: Any, item_counts: Any, user_counts: Any, shift: Any = 0.0) -> Floats:
+        """Return the chance of each choice: float32, in the broadcast shape. The shift is added to the log odds.
 
         Examples
         --------
@@ -58,6 +58,7 @@ class ChanceCalibration(NamedTuple):
         log_odds = np.asarray(self.intercept, np.float64)
         for weight, column in zip(self[1:4], self.features(scores, item_counts, user_counts), strict=True):
             log_odds = log_odds + weight * column
+        log_odds = log_odds + shift
         return np.asarray(1 / (1 + np.exp(-np.maximum(log_odds, -_FAR))), np.float32)
 
 
@@ -76,12 +77,19 @@ class Interest(NamedTuple):
         The rating above which an item is liked: see `like_boundary`.
     deviation
         The deviation of ratings around predictions, in rating points, for models that do not estimate it.
+    trend
+        What the log odds of a choice move by, times the item's trend and the user's activity (`palate.model.trend`);
+        0 without times, or where they say nothing about lists.
+    half_life
+        Of the trends, in seconds.
     """
 
     calibration: ChanceCalibration
     power: float
     boundary: float
     deviation: float = 1.0
+    trend: float = 0.0
+    half_life: float = 1.0
 
     def scores(self, chances: Floats, predictions: Any, deviations: Any) -> Floats:
         """Return the interest in each item: float32, of the shape of the chances."""

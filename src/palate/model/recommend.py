@@ -151,7 +151,11 @@ def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
     count = len(profile_of(model, user).items)
     if not count:
         return scores  # the share of users who chose each item
-    return interest.calibration.chances(scores, model.item_counts, count)
+    shift: float | Floats = 0.0
+    if model.trends is not None and not isinstance(user, Profile):  # nobody knows when a new user chose
+        activity = model.trends.users[require_id(model, model.users, user)]
+        shift = np.float32(interest.trend) * activity * model.trends.items
+    return interest.calibration.chances(scores, model.item_counts, count, shift)
 
 
 def require_interest(model: ModelArrays) -> Interest:

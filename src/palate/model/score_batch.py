@@ -83,8 +83,12 @@ def choice_chance_block(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
     interest, chances = require_interest(model), choice_score_block(model, user)
     counts = np.diff(model.seen.indptr)[user] if model.seen else np.zeros(len(user), np.int64)
     has_chosen = counts > 0
+    shift: float | Floats = 0.0
+    if model.trends is not None:
+        activity = model.trends.users[user[has_chosen], np.newaxis]
+        shift = np.float32(interest.trend) * activity * model.trends.items
     chances[has_chosen] = interest.calibration.chances(
-        chances[has_chosen], model.item_counts, counts[has_chosen, np.newaxis]
+        chances[has_chosen], model.item_counts, counts[has_chosen, np.newaxis], shift
     )
     return chances
 
