@@ -21,8 +21,9 @@ class Trends(NamedTuple):
     A choice of the age a has the weight :math:`2^{-a/h}`, where h is the half-life, and ages count back from the last
     choice of the table. The trend of an item is the logarithm of its share of the weights over its share of the
     choices. The activity of a user is :math:`2^{-g/(s + h)}`, where g is the time since the user's last choice and s
-    the time from the first choice to the last one: who chose during two years and was last seen a week ago will be back,
-    and who chose for an hour, a year ago, will hardly be. What such a user would choose is what people chose then.
+    the time from the first choice to the last one: who chose during two years and was last seen a week ago will be
+    back, and who chose for an hour, a year ago, will hardly be. What such a user would choose is what people chose
+    then.
 
     Attributes
     ----------

@@ -290,7 +290,7 @@ def _judged(
     table, calibration = lists.train.by_user, calibrate(head, lists)
 
     def interest(users: Indices) -> list[NDArray[np.floating]]:
-        counts = lists.train.user_counts[users][:, None]
+        counts = lists.train.user_counts[users]
         chances = calibration.chances(head.user_scores(users, table), lists.train.item_counts, counts)
         if likes is None:
             return [chances]

@@ -15,7 +15,7 @@ from palate.solvers.held_out_lists import HeldOutLists
 
 __all__ = ["Liking"]
 
-Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
 
@@ -38,12 +38,13 @@ class Liking:
         deviation = max(sqrt(float(np.mean(np.square(errors, dtype=np.float64)))), 1e-6)
         return cls(model, user_index, item_index, deviation, boundary)
 
-    def __call__(self, users: Indices) -> Doubles:
-        """Return the chance of liking: float64, (users, items)."""
+    def __call__(self, users: Indices) -> Floats:
+        """Return the chance of liking: float32, (users, items)."""
         model, user, item = self.model, self.user_index[users], self.item_index
         predictions = model.user_factors[user] @ model.item_factors[item].T + model.user_bias[user, None]
-        return chance_of_liking(predictions + model.item_bias[item] + model.intercept, self.deviation, self.boundary)
+        predictions += model.item_bias[item] + np.float32(model.intercept)
+        return chance_of_liking(predictions, self.deviation**2, self.boundary)
 
-    def logarithms(self, users: Indices) -> NDArray[np.float32]:
+    def logarithms(self, users: Indices) -> Floats:
         """Return the logarithm of the chance: float32, (users, items)."""
-        return np.log(np.maximum(self(users), 1e-30)).astype(np.float32)
+        return np.log(np.maximum(self(users), np.float32(1e-30)))

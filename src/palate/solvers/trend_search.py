@@ -64,7 +64,7 @@ class Combined:
 
         def interest(users: Indices) -> list[NDArray[np.floating]]:
             scores = self.head.user_scores(users, train.by_user)
-            counts = train.user_counts[users][:, None]
+            counts = train.user_counts[users]
             chances = self.calibration.chances(scores, train.item_counts, counts)
             # The order of log odds plus a shift is that of chances; chances are mostly small, so it is nearly that of
             # their logarithms.
