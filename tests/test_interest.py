@@ -213,7 +213,7 @@ def test_numpy_and_kernels_compute_the_same_bits():
         np.testing.assert_array_equal(one, other)
     odds = 1.7 * np.log(np.maximum(scores, 1e-3).astype(float)) + terms + constant[:, None] + activity[:, None] * trends
     np.testing.assert_allclose(by_numpy[0], 1 / (1 + np.exp(-odds)), rtol=1e-5)
-    np.testing.assert_allclose(by_numpy[2], by_numpy[1].astype(float) ** 0.5, rtol=1e-5)
+    np.testing.assert_allclose(by_numpy[2], by_numpy[1].astype(float) ** 0.5, rtol=1e-5, atol=1e-18)
     np.testing.assert_allclose(by_numpy[3], by_numpy[1].astype(float) ** 4, rtol=1e-5, atol=1e-36)
 
 

@@ -54,7 +54,8 @@ def test_the_latest_part_is_held_out_of_users_who_were_there_before():
 def test_a_trend_is_used_where_the_latest_lists_gain_by_it():
     ratings = fashionable()
     chosen = choose_head(ratings, 4.0, heads=("ease",))
-    assert chosen.interest.trend > 0 and chosen.interest.half_life > DAY
+    assert chosen.interest.trend > 0
+    assert chosen.interest.half_life > DAY
     shuffled = replace(ratings, time=np.random.default_rng(1).permutation(ratings.time))
     assert choose_head(replace(ratings, time=None), 4.0, heads=("ease",)).interest.trend == 0
     assert choose_head(shuffled, 4.0, heads=("ease",)).interest.trend < chosen.interest.trend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from palate.solvers.ease.search import choose_regularization
 from palate.solvers.ease.weights import fit_ease
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit import ImplicitALS
+from palate.solvers.implicit.search import PILOT_SWEEPS, head_of
 from palate.solvers.liking import Liking
 from palate.solvers.trend_search import Combined, choose_trend
 
@@ -40,7 +41,6 @@ _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, u
 # Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
 # first is worse than the best head by less than this share of its NDCG.
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
-_PILOT_SWEEPS = 8
 # Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
 _SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
 # EASE holds a number for each pair of items: 1.6 GB.
@@ -258,23 +258,8 @@ def _fit_pilot(name: str, settings: dict[str, float], train: Ratings, run: Run) 
     """Fit a head to a training part, in which some ids may have no ratings."""
     if name != "implicit":
         return fit_head(name, settings, train, run)
-    compact = train.compact()
-    head = fit_head(name, settings, compact, run, _PILOT_SWEEPS)
-    assert isinstance(head, FactorsHead)
-    return _expanded(head, train, compact)
-
-
-def _expanded(head: FactorsHead, table: Ratings, compact: Ratings) -> FactorsHead:
-    """Return the head with rows of zeros for ids of the table that are not in the compact one."""
-    sides = []
-    for factors, vocabulary, part in (
-        (head.user_factors, table.users, compact.users),
-        (head.item_factors, table.items, compact.items),
-    ):
-        rows = np.zeros((len(vocabulary), factors.shape[1]), np.float32)
-        rows[vocabulary.index(part.ids)] = factors
-        sides.append(rows)
-    return replace(head, user_factors=sides[0], item_factors=sides[1])
+    pilot = ImplicitALS(**settings, sweeps=PILOT_SWEEPS).fit(train.compact())  # type: ignore[arg-type]
+    return head_of(pilot, train)
 
 
 def _judged(
