@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from palate import BayesianMF, load, save
+from palate import SGD, load, save
 from palate.model.trend import Trends
 from palate.ratings import Ratings
+from palate.solvers import trend_search
 from palate.solvers.choice_search import choose_head
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.splits import split_by_time
-from palate.workflow import add_choices
 from tables import vocabulary
 
 DAY = 86400
@@ -51,22 +51,35 @@ def test_the_latest_part_is_held_out_of_users_who_were_there_before():
     assert (lists.train.user_counts[lists.held_out.user] > 0).all()
 
 
-def test_a_trend_is_used_where_the_latest_lists_gain_by_it():
+@pytest.fixture(scope="module")
+def latest_alone():
+    """Whatever random held-out lists lose by trends, the latest ones decide."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trend_search, "_LOSS", 1.0)
+        yield
+
+
+def test_a_trend_is_used_where_the_latest_lists_gain_by_it(latest_alone):
     ratings = fashionable()
-    chosen = choose_head(ratings, 4.0, heads=("ease",))
-    assert chosen.interest.trend > 0
-    assert chosen.interest.half_life > DAY
-    shuffled = replace(ratings, time=np.random.default_rng(1).permutation(ratings.time))
-    assert choose_head(replace(ratings, time=None), 4.0, heads=("ease",)).interest.trend == 0
-    assert choose_head(shuffled, 4.0, heads=("ease",)).interest.trend < chosen.interest.trend
+    interest = choose_head(ratings, 4.0, heads=("popularity",)).interest
+    assert interest.trend > 0
+    assert interest.half_life > DAY
+    assert choose_head(replace(ratings, time=None), 4.0, heads=("popularity",)).interest.trend == 0
     same = replace(ratings, time=np.zeros(len(ratings), np.int64))
-    assert choose_head(same, 4.0, heads=("ease",)).interest.trend == 0
+    assert choose_head(same, 4.0, heads=("popularity",)).interest.trend == 0
+
+
+def test_no_trend_is_used_where_random_lists_lose_more_than_is_allowed(monkeypatch):
+    monkeypatch.setattr(trend_search, "_LOSS", -10.0)
+    assert choose_head(fashionable(), 4.0, heads=("popularity",)).interest.trend == 0
 
 
 @pytest.fixture(scope="module")
-def trending():
+def trending(latest_alone):
     train, test = split_by_time(fashionable(), 0.1)
-    return add_choices(BayesianMF(factors=4, sweeps=10).fit(train.compact()), "ease", 4.0), test
+    model = SGD(factors=4, epochs=3).fit(train.compact())
+    chosen = choose_head(model.ratings(), 4.0, heads=("ease",))
+    return replace(model, choice=chosen.head, interest=chosen.interest), test
 
 
 def test_lists_by_trends_are_the_same_for_one_user_and_for_all(trending, tmp_path):
