@@ -200,7 +200,7 @@ def describe_lists(record: Mapping[str, Any]) -> str:
     >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
     'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
     >>> describe_lists({"head": "ease", "power": 0, "ndcg@10": {"implicit": 0.21, "ease": 0.2}}).partition(". ")[2]
-    'The simpler ease is taken, because implicit is not better by a standard error.'
+    'The head ease is taken, because implicit is not better by a standard error.'
     """
     if record["head"] is None:
         way = "predicted ratings"
@@ -213,7 +213,7 @@ def describe_lists(record: Mapping[str, Any]) -> str:
     figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
     text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
     if tried and record["head"] not in (None, tried[0][0]):
-        text += f" The simpler {record['head']} is taken, because {tried[0][0]} is not better by a standard error."
+        text += f" The head {record['head']} is taken, because {tried[0][0]} is not better by a standard error."
     if record.get("trend"):
         text += " What was chosen lately counts more for users who are still active."
     return text
