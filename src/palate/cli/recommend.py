@@ -112,6 +112,8 @@ def recommend(
         return
     if output or titles:
         raise click.UsageError("-o and --titles go with --all or --users")
+    if user is None and not rated:
+        raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
     fitted = load_model(model)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
