@@ -199,8 +199,8 @@ def describe_lists(record: Mapping[str, Any]) -> str:
 
     >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
     'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
-    >>> describe_lists({"head": "ease", "power": 0, "ndcg@10": {"implicit": 0.21, "ease": 0.2}}).partition(". ")[2]
-    'The head ease is taken, because implicit is not better by a standard error.'
+    >>> describe_lists({"head": "ease", "power": 0, "trend": 1.0}).partition(". ")[2]
+    'What was chosen lately counts more for users who are still active.'
     """
     if record["head"] is None:
         way = "predicted ratings"
@@ -212,8 +212,6 @@ def describe_lists(record: Mapping[str, Any]) -> str:
     tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
     figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
     text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
-    if tried and record["head"] not in (None, tried[0][0]):
-        text += f" The head {record['head']} is taken, because {tried[0][0]} is not better by a standard error."
     if record.get("trend"):
         text += " What was chosen lately counts more for users who are still active."
     return text
