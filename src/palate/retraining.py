@@ -267,4 +267,5 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
         seen_time=times,
         posterior=posterior,
         choice=None if model.choice is None else model.choice.without_users(keep),
+        times=None if model.times is None else model.times.without_users(keep),
     )

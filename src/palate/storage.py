@@ -16,6 +16,7 @@ from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
 from palate.model.choice import ChoiceHead, restore_head
 from palate.model.interest import ChanceCalibration, Interest
+from palate.model.time_effects import TimeEffects
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -52,6 +53,8 @@ def save(model: Model, path: str | Path) -> None:
         arrays |= _pack_posterior(model.posterior)
     if model.choice is not None:
         arrays |= {f"choice.{name}": array for name, array in model.choice.arrays().items()}
+    if model.times is not None:
+        arrays |= {f"times.{name}": array for name, array in model.times.arrays().items()}
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -71,6 +74,8 @@ def save(model: Model, path: str | Path) -> None:
     }
     if model.choice is not None:
         header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
+    if model.times is not None:
+        header["times"] = model.times.settings()
     if model.interest is not None:
         header["interest"] = {
             **model.interest._asdict(),
@@ -124,6 +129,7 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             seen_time=arrays.get("seen.time"),
             choice=_unpack_choice(arrays, header.get("choice")),
             interest=_unpack_interest(header.get("interest")),
+            times=_unpack_times(arrays, header.get("times")),
             user_bias=arrays["user_bias"],
             item_bias=arrays["item_bias"],
             user_factors=arrays["user_factors"],
@@ -174,6 +180,8 @@ def _fits(model: Model) -> bool:
             return False
     if model.choice is not None and not model.choice.fits(users, items):
         return False
+    if model.times is not None and not model.times.fits(users, items):
+        return False
     if model.interest is not None:
         calibration, *rule = model.interest
         if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
@@ -189,8 +197,17 @@ def _is_finite(part: NDArray[Any]) -> bool:
 def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHead | None:
     if header is None:
         return None
-    own = {name.removeprefix("choice."): array for name, array in arrays.items() if name.startswith("choice.")}
-    return restore_head(header["kind"], header["settings"], own)
+    return restore_head(header["kind"], header["settings"], _named(arrays, "choice."))
+
+
+def _unpack_times(arrays: Arrays, header: Mapping[str, Any] | None) -> TimeEffects | None:
+    if header is None:
+        return None
+    return TimeEffects.restored(header, _named(arrays, "times."))
+
+
+def _named(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:

@@ -13,9 +13,11 @@ from palate.model.ask import ask
 from palate.model.explain import Contribution, Explanation, explain, explain_items, reasons
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.lists import ListModel
+from palate.model.moment import at_moment
 from palate.model.predict import predict
 from palate.model.profile import Profile
 from palate.model.scored import ScoredList
+from palate.moments import Moment
 
 __all__ = ["Model"]
 
@@ -62,6 +64,9 @@ class Model(ListModel):
         How choice and prediction are combined to rank lists; None if there is no `choice`.
     seen_time
         int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
+    times
+        What the moment of a rating adds to its prediction; None if the solver learnt no effects of time. The biases hold
+        their averages.
     """
 
     def predict(
@@ -71,6 +76,7 @@ class Model(ListModel):
         *,
         unknown: Literal["error", "mean"] = "error",
         interval: float | None = None,
+        at: Moment | None = None,
     ) -> Any:
         """Predict ratings.
 
@@ -84,6 +90,10 @@ class Model(ListModel):
             of which nothing is known (without a posterior: the mean, plus the bias of the known side if there is one).
         interval
             A probability such as 0.9: also return the interval in which the true rating lies with this probability.
+        at
+            The moment of the rating: a date or a time (UTC if it has no zone), as an object or in ISO format, or seconds
+            since 1970. None for the mean over the moments of the user's and the item's ratings. It has no effect on a
+            model without effects of time.
 
         Returns
         -------
@@ -97,9 +107,35 @@ class Model(ListModel):
             If an id has no factors and `unknown` is "error".
         SettingsError
             If an interval is asked for and the model has no posterior, or `interval` is not between 0 and 1; if the
-            shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles.
+            shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles; if `at` is no
+            moment.
         """
-        return predict(self, user, item, unknown, interval)
+        return predict(self, user, item, unknown, interval, at)
+
+    def at(self, moment: Moment | None = None) -> Model:
+        """Return the model as it is at a moment: what the effects of time add then is in its biases.
+
+        Lists are made by the model of `at()`. A model without effects of time is returned as it is.
+
+        Parameters
+        ----------
+        moment
+            As in `predict`. None for the next hour after the last training rating: each user's drift has its last value,
+            each item's bias is that of the last month, and no day of a user goes on.
+
+        Raises
+        ------
+        SettingsError
+            If it is no moment.
+
+        Examples
+        --------
+        >>> from palate import BayesianMF, datasets
+        >>> model = BayesianMF(factors=2, sweeps=20).fit(datasets.make_ratings(20, 10, 100, seed=1))
+        >>> model.at("1998-01-31") is model
+        True
+        """
+        return at_moment(self, moment)
 
     @overload
     def explain(self, user: Id | Profile, item: Id) -> Explanation: ...

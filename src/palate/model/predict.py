@@ -12,8 +12,11 @@ from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.choice import ChoiceHead
 from palate.model.lookup import check_profile, find_ids
+from palate.model.moment import item_shift, row_shift, user_shift
 from palate.model.profile import Profile
+from palate.model.time_effects import TimeShift
 from palate.model.uncertainty import Posterior, Prediction
+from palate.moments import Moment, seconds_of
 from palate.ranking import scores
 from palate.ratings import Ratings
 
@@ -32,16 +35,18 @@ def predict(
     item: Id | Profile | ArrayLike,
     unknown: Unknown,
     interval: float | None,
+    at: Moment | None = None,
 ) -> Any:
     """Predict ratings: see `palate.Model.predict`."""
+    seconds = None if at is None else seconds_of(at)
     if unknown not in ("error", "mean"):
         raise SettingsError(f"unknown ids are an 'error' or get the 'mean', not {unknown!r}")
     if isinstance(user, Profile):
-        prediction, variance = _predict_for_new_user(model, user, item, unknown)
+        prediction, variance = _predict_for_new_user(model, user, item, unknown, seconds)
     elif isinstance(item, Profile):
-        prediction, variance = _predict_for_new_item(model, user, item, unknown)
+        prediction, variance = _predict_for_new_item(model, user, item, unknown, seconds)
     else:
-        prediction, variance = _predict_pairs(model, user, item, unknown)
+        prediction, variance = _predict_pairs(model, user, item, unknown, seconds)
     rating = _float32(model.scale.clip(prediction))
     if interval is None:
         return rating
@@ -54,15 +59,19 @@ def predict(
 # Each of the next three returns predictions, not clipped, and what computes their variance if an interval is wanted.
 
 
-def _predict_pairs(model: ModelArrays, user: Any, item: Any, unknown: Unknown) -> tuple[Any, Variance]:
+def _predict_pairs(
+    model: ModelArrays, user: Any, item: Any, unknown: Unknown, seconds: int | None
+) -> tuple[Any, Variance]:
     u, i = find_ids(model, model.users, user, unknown), find_ids(model, model.items, item, unknown)
     if u.shape != i.shape:
         try:
             u, i = np.broadcast_arrays(u, i)
         except ValueError as error:
             raise SettingsError(f"users {u.shape} and items {i.shape} cannot be paired: {error}") from error
+    moments = _moments(u, seconds)
+    shift = None if moments is None else row_shift(model, u.ravel(), i.ravel(), moments)
     prediction = _predict_indices(model, u.ravel(), i.ravel()).reshape(u.shape)
-    return prediction, lambda posterior: posterior.variance(u, i)
+    return _shifted(prediction, shift), lambda posterior: _widened(posterior.variance(u, i), shift)
 
 
 def _choose_indices(model: ModelArrays, head: ChoiceHead, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
@@ -78,7 +87,9 @@ def _choose_indices(model: ModelArrays, head: ChoiceHead, user: NDArray[np.int32
     return values
 
 
-def _predict_for_new_user(model: ModelArrays, user: Profile, item: Any, unknown: Unknown) -> tuple[Any, Variance]:
+def _predict_for_new_user(
+    model: ModelArrays, user: Profile, item: Any, unknown: Unknown, seconds: int | None
+) -> tuple[Any, Variance]:
     check_profile(model, user, "user")
     if isinstance(item, Profile):
         check_profile(model, item, "item")
@@ -89,15 +100,42 @@ def _predict_for_new_user(model: ModelArrays, user: Profile, item: Any, unknown:
         return np.where(i < 0, np.float32(model.mean), values[i]), lambda posterior: posterior
     unrated = None if model.posterior is None else model.posterior.items.mean
     prediction = _predict_for_profile(model, user, model.item_factors, model.item_bias, unrated, i)
-    return prediction, lambda posterior: posterior.folded_user_variance(user, model.item_factors, i)
+    moments = _moments(i, seconds)
+    shift = None if moments is None else item_shift(model, i.ravel(), moments)
+
+    def variance(posterior: Posterior) -> Any:
+        return _widened(posterior.folded_user_variance(user, model.item_factors, i), shift)
+
+    return _shifted(prediction, shift), variance
 
 
-def _predict_for_new_item(model: ModelArrays, user: Any, item: Profile, unknown: Unknown) -> tuple[Any, Variance]:
+def _predict_for_new_item(
+    model: ModelArrays, user: Any, item: Profile, unknown: Unknown, seconds: int | None
+) -> tuple[Any, Variance]:
     check_profile(model, item, "item")
     u = find_ids(model, model.users, user, unknown)
     unrated = None if model.posterior is None else model.posterior.users.mean
     prediction = _predict_for_profile(model, item, model.user_factors, model.user_bias, unrated, u)
-    return prediction, lambda posterior: posterior.folded_item_variance(item, model.user_factors, u)
+    moments = _moments(u, seconds)
+    shift = None if moments is None else user_shift(model, u.ravel(), moments)
+
+    def variance(posterior: Posterior) -> Any:
+        return _widened(posterior.folded_item_variance(item, model.user_factors, u), shift)
+
+    return _shifted(prediction, shift), variance
+
+
+def _moments(index: NDArray[np.int32], seconds: int | None) -> NDArray[np.int64] | None:
+    return None if seconds is None else np.full(index.size, seconds, np.int64)
+
+
+def _shifted(prediction: Any, shift: TimeShift | None) -> Any:
+    return prediction if shift is None else prediction + shift.mean.reshape(np.shape(prediction))
+
+
+def _widened(variance: Any, shift: TimeShift | None) -> Any:
+    """Return the variance at a moment. What is known of a moment takes no more away than it had added."""
+    return variance if shift is None else np.maximum(0, variance + shift.variance.reshape(np.shape(variance)))
 
 
 def _predict_for_profile(
@@ -118,29 +156,33 @@ def _predict_for_profile(
 
 def predict_table(model: ModelArrays, ratings: Ratings) -> Floats:
     """Predict every row of a table: see `palate.Model.predict_table`."""
-    return np.asarray(model.scale.clip(_predict_indices(model, *_table_indices(model, ratings))), np.float32)
+    return np.asarray(model.scale.clip(_predict_rows(model, ratings)[0]), np.float32)
 
 
 def deviation_table(model: ModelArrays, ratings: Ratings) -> Floats | None:
     """Return the standard deviation of every row: see `palate.Model.deviation_table`."""
     if model.posterior is None:
         return None
-    return np.asarray(np.sqrt(model.posterior.variance(*_table_indices(model, ratings))), np.float32)
+    return np.asarray(np.sqrt(_predict_rows(model, ratings)[1](model.posterior)), np.float32)
 
 
 def interval_table(model: ModelArrays, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
     """Return the interval of every row: see `palate.Model.interval_table`."""
-    deviation = deviation_table(model, ratings)
-    if deviation is None:
+    if model.posterior is None:
         return None
-    prediction = _predict_indices(model, *_table_indices(model, ratings))
-    reach = model.require_posterior().width(level) * deviation
+    prediction, variance = _predict_rows(model, ratings)
+    reach = model.posterior.width(level) * np.asarray(np.sqrt(variance(model.posterior)), np.float32)
     return _float32(model.scale.clip(prediction - reach)), _float32(model.scale.clip(prediction + reach))
 
 
-def _table_indices(model: ModelArrays, ratings: Ratings) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _predict_rows(model: ModelArrays, ratings: Ratings) -> tuple[Any, Variance]:
+    """Predict the rows of a table, at their times if there are any, not clipped."""
     user = model.users.index(ratings.users.ids)[ratings.user]
-    return user, model.items.index(ratings.items.ids)[ratings.item]
+    item = model.items.index(ratings.items.ids)[ratings.item]
+    is_timed = model.times is not None and ratings.time is not None
+    shift = row_shift(model, user, item, ratings.time) if is_timed else None
+    prediction = _shifted(_predict_indices(model, user, item), shift)
+    return prediction, lambda posterior: _widened(posterior.variance(user, item), shift)
 
 
 def _predict_indices(model: ModelArrays, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
@@ -55,8 +56,10 @@ class GibbsFit:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
         self.chain = chain = Chain(
-            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run
-        )
+            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run,
+            self.table.time_by_user,
+        )  # fmt: skip
+        self.accumulator.start(chain)
         if loaded is not None:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
@@ -68,6 +71,7 @@ class GibbsFit:
     def _select(self) -> PartSelection:
         budget = self.solver.time_budget
         fixed = {name: getattr(self.solver, name) for name in ModelParts._fields}
+        fixed["times"] = self._fixed_times()
 
         def is_time_up() -> bool:  # half of the time is for the fit
             is_late = budget is not None and time.perf_counter() - self.started > budget / 2
@@ -77,6 +81,17 @@ class GibbsFit:
             self.table, self.k, fixed, self.solver.seed, self.session.run,
             spread=self.spread, report=self.session.report, interrupted=is_time_up,
         )  # fmt: skip
+
+    def _fixed_times(self) -> bool | None:
+        """Return whether the settings and the table decide about effects of time; None to let pilots decide."""
+        time = self.table.time
+        has_times = time is not None and bool((time != time[0]).any())
+        if self.solver.times and not has_times:
+            raise SettingsError(
+                f"the ratings have {'no times' if time is None else 'all the same time'}, so nothing can be learnt from "
+                "times: read the table with a column of times, or leave times out (times=None, --times auto)"
+            )
+        return self.solver.times if has_times else False
 
     def _sweep(self) -> None:
         started, chain = time.perf_counter(), self.chain
@@ -135,9 +150,10 @@ class GibbsFit:
         self.chain.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        means, parts = self.accumulator.means(), self.chain.parts
+        times, parts = self.accumulator.time_effects(), self.chain.parts
+        means = self.accumulator.means(times)
         has_sets = parts.user_sets, parts.item_sets
-        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration)
+        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration, times)
         (user_factors, user_bias), (item_factors, item_bias) = means
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -152,6 +168,7 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
+            times=times.rescaled(self.spread) if times else None,
             training={
                 "sweeps": self.chain.sweeps,
                 "pilot_sweeps": self.selection.sweeps,

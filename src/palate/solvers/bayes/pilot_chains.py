@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from palate.parallel import Run
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_effects import HeldOutGroups
 from palate.solvers.session import Epoch, Progress
 from palate.splits import Split
 
@@ -93,8 +94,10 @@ class PilotChains:
         self.train = table.compact()
         self.user = _chain_rows(table.user_counts)[self.held_out.user]
         self.item = _chain_rows(table.item_counts)[self.held_out.item]
+        self.time = self.train.time_by_user
         self.limits = self.train.rating.min(), self.train.rating.max()
         self.scores: dict[ModelParts, _CandidateScore] = {}
+        self.groups: HeldOutGroups | None = None
         self.sweeps = 0
 
     def settle(self, parts: ModelParts) -> None:
@@ -152,7 +155,7 @@ class PilotChains:
         return np.asarray((errors.sum(axis=0) ** 2 - np.square(errors).sum(axis=0)) / (count * (count - 1)))
 
     def _chain(self, parts: ModelParts) -> Chain:
-        return Chain(self.train.by_user, self.train.by_item, self.k, parts, self.seed, self.run)
+        return Chain(self.train.by_user, self.train.by_item, self.k, parts, self.seed, self.run, self.time)
 
     def _fork(self, parts: ModelParts) -> Chain:
         # Parts are only switched off. Factors adapt to that within a few sweeps, but set weights take a hundred sweeps
@@ -194,6 +197,10 @@ class PilotChains:
         users, items, k = chain.users.expected(), chain.items.expected(), chain.users.k
         p, q = users[self.user], items[self.item]
         predictions = np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k]
+        if chain.times and self.held_out.time is not None:
+            if self.groups is None:
+                self.groups = chain.times.find(self.user, self.item, self.held_out.time)
+            predictions = predictions + chain.times.predict(self.groups).astype(np.float32)
         relative = chain.users.variance[self.user] * chain.items.variance[self.item]
         return predictions, np.float32(1 / chain.precision) * relative
 

@@ -1,0 +1,327 @@
+r"""Effects of time on ratings: what the moment of a rating adds to the prediction.
+
+An effect puts each rating into a group g and gives it a regressor x; its part of the prediction is :math:`c_g x`. There
+are four kinds:
+
+- "user bins" and "item bins": a bias of one user (item) in one stretch of time, such as a day (x = 1);
+- "count": a bias that all users share, by the logarithm of 1 + the number of the user's earlier ratings (x = 1);
+- "drift": a slope of one user over that logarithm, standardized (x).
+
+A rating counts as earlier if it was given in an earlier second. Groups without training ratings have the coefficient 0
+and the variance of the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Clock", "Effect", "EffectKind", "LearnedEffect", "TimeEffects", "TimeShift", "earlier_ratings"]
+
+EffectKind = Literal["user bins", "item bins", "count", "drift"]
+Integers = NDArray[np.int64]
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+# Steps of the count effect for each unit of log(1 + earlier ratings).
+_COUNT_STEPS = 4
+# Seconds since the first training rating are kept within this.
+_MOST_SECONDS = 2**32 - 1
+_ARRAYS = ("keys", "mean", "variance")
+
+
+class Effect(NamedTuple):
+    """One effect: its kind and, for bins, their width and by how much they are moved, in seconds."""
+
+    kind: EffectKind
+    width: int = 0
+    offset: int = 0
+
+    @property
+    def is_of_items(self) -> bool:
+        """Whether the groups are stretches of items; all other effects are of users."""
+        return self.kind == "item bins"
+
+
+class Clock(NamedTuple):
+    """What turns moments and counts into groups and regressors; learnt from the training ratings.
+
+    Attributes
+    ----------
+    first, last
+        The first and the last training time, in seconds since 1970.
+    center, scale
+        Mean and standard deviation of log(1 + earlier ratings) over the training ratings.
+    """
+
+    first: int
+    last: int
+    center: float
+    scale: float
+
+    @classmethod
+    def of(cls, time: Integers, earlier: Integers) -> Clock:
+        """Return the clock of a table, given the time and the number of earlier ratings of each rating."""
+        logs = np.log1p(earlier)
+        return cls(int(time.min()), int(time.max()), float(logs.mean()), float(logs.std()) or 1.0)
+
+    def bins(self, effect: Effect) -> int:
+        """Return how many stretches of an effect there are between the first and the last time."""
+        return (self.last - self.first + effect.offset) // effect.width + 1
+
+    def keys(self, effect: Effect, row: NDArray[np.integer], time: Integers, earlier: Integers) -> Integers:
+        """Return a number for the group of each rating; -1 where there can be no such group.
+
+        Parameters
+        ----------
+        effect
+            What puts ratings into groups.
+        row
+            The index of the user, or of the item for an effect of items; -1 is unknown.
+        time, earlier
+            int64: the moment, and how many ratings the user had given before.
+        """
+        if effect.kind == "count":
+            return (_COUNT_STEPS * np.log1p(earlier)).astype(np.int64)
+        if effect.kind == "drift":
+            return row.astype(np.int64)
+        bins = self.bins(effect)
+        place = (time - self.first + effect.offset) // effect.width
+        return np.where((row >= 0) & (place >= 0) & (place < bins), row.astype(np.int64) * bins + place, -1)
+
+    def regressor(self, effect: Effect, earlier: Integers) -> Floats:
+        """Return the regressor of each rating: float32."""
+        if effect.kind != "drift":
+            return np.ones(len(earlier), np.float32)
+        return ((np.log1p(earlier) - self.center) / self.scale).astype(np.float32)
+
+
+class LearnedEffect(NamedTuple):
+    """An effect with its coefficients.
+
+    Attributes
+    ----------
+    effect
+        The effect.
+    keys
+        int64 (groups,), ascending: the numbers of the groups, see `Clock.keys`.
+    mean, variance
+        float32 (groups,): of each coefficient, in rating points and their squares.
+    prior_variance
+        Of the coefficient of a group without ratings.
+    """
+
+    effect: Effect
+    keys: Integers
+    mean: Floats
+    variance: Floats
+    prior_variance: float
+
+    def part(self, clock: Clock, row: NDArray[np.integer], time: Integers, earlier: Integers) -> TimeShift:
+        """Return what the effect adds, and its variance beyond that of a group without ratings."""
+        key = clock.keys(self.effect, row, time, earlier)
+        if self.effect.kind == "count":
+            key = np.minimum(key, self.keys[-1])  # beyond the most ratings of a user the last step goes on
+        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        is_known = self.keys[place] == key
+        x = clock.regressor(self.effect, earlier).astype(np.float64)
+        mean = np.where(is_known, self.mean[place] * x, 0.0)
+        variance = np.where(is_known, self.variance[place], self.prior_variance) * x**2 - self.prior_variance
+        return TimeShift(mean, variance)
+
+
+    def fits(self) -> bool:
+        """Whether the arrays belong together, and all numbers are finite."""
+        kind, width, offset = self.effect
+        arrays = (self.keys, np.int64), (self.mean, np.float32), (self.variance, np.float32)
+        if any(part.ndim != 1 or part.dtype != dtype or len(part) != len(self.keys) for part, dtype in arrays):
+            return False
+        is_bins = kind in ("user bins", "item bins") and 0 <= offset < width
+        if not (is_bins or kind in ("count", "drift")) or not len(self.keys) or not (np.diff(self.keys) > 0).all():
+            return False
+        is_finite = np.isfinite(self.mean).all() and np.isfinite(self.variance).all()
+        return bool(is_finite and self.variance.min() >= 0 and 0 <= self.prior_variance < np.inf)
+
+    def without_users(self, clock: Clock, keep: NDArray[np.bool_], renumbered: Integers) -> LearnedEffect:
+        """Return the effect without the groups of some users; the others get new numbers."""
+        if self.effect.kind not in ("user bins", "drift"):
+            return self
+        bins = clock.bins(self.effect) if self.effect.kind == "user bins" else 1
+        user, place = np.divmod(self.keys, bins)
+        stays = keep[user]
+        keys = renumbered[user[stays]] * bins + place[stays]
+        return self._replace(keys=keys, mean=self.mean[stays], variance=self.variance[stays])
+
+
+class TimeShift(NamedTuple):
+    """What a moment adds to predictions and to their variances: float64 arrays of one shape."""
+
+    mean: Doubles
+    variance: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class TimeEffects:
+    """The effects of a model.
+
+    The model's biases hold the averages of the effects over the ratings of each user and item, so that a prediction
+    without a moment is right on average. A moment adds the difference.
+
+    Attributes
+    ----------
+    clock
+        What turns moments into groups.
+    effects
+        The effects with their coefficients.
+    user_average, item_average
+        float32, (users + 1,) and (items + 1,): what the biases hold; the last entry is for unknown users and items.
+    """
+
+    clock: Clock
+    effects: tuple[LearnedEffect, ...]
+    user_average: Floats
+    item_average: Floats
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays by name, for a file."""
+        arrays: dict[str, NDArray[Any]] = {"user_average": self.user_average, "item_average": self.item_average}
+        for number, one in enumerate(self.effects):
+            arrays |= {f"{number}.{name}": getattr(one, name) for name in _ARRAYS}
+        return arrays
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that is no array as plain values, for a file."""
+        effects = [{**one.effect._asdict(), "prior_variance": one.prior_variance} for one in self.effects]
+        return {"clock": self.clock._asdict(), "effects": effects}
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TimeEffects:
+        """Return the effects with these settings and arrays.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If a part is missing.
+        """
+        effects = []
+        for number, one in enumerate(settings["effects"]):
+            effect = Effect(one["kind"], one["width"], one["offset"])
+            parts = {name: arrays[f"{number}.{name}"] for name in _ARRAYS}
+            effects.append(LearnedEffect(effect, **parts, prior_variance=one["prior_variance"]))
+        averages = arrays["user_average"], arrays["item_average"]
+        return cls(Clock(**settings["clock"]), tuple(effects), *averages)
+
+    def fits(self, users: int, items: int) -> bool:
+        """Whether the parts belong together and to a model of this size, and all numbers are finite."""
+        averages = (self.user_average, users), (self.item_average, items)
+        if any(part.shape != (rows + 1,) or part.dtype != np.float32 for part, rows in averages):
+            return False
+        clock = self.clock
+        is_clock = clock.first <= clock.last < clock.first + _MOST_SECONDS and 0 < clock.scale < np.inf
+        return is_clock and bool(np.isfinite(clock.center)) and all(one.fits() for one in self.effects)
+
+    def without_users(self, keep: NDArray[np.bool_]) -> TimeEffects:
+        """Return the effects without those of some users.
+
+        Parameters
+        ----------
+        keep
+            bool, (users,): which users are kept.
+        """
+        renumbered = np.cumsum(keep) - 1
+        effects = tuple(one.without_users(self.clock, keep, renumbered) for one in self.effects)
+        return replace(self, effects=effects, user_average=self.user_average[np.append(keep, True)])
+
+    def rescaled(self, spread: float) -> TimeEffects:
+        """Return the effects for ratings that were divided by `spread` before the fit."""
+        factor, square = np.float32(spread), np.float32(spread**2)
+        return replace(
+            self,
+            effects=tuple(
+                one._replace(
+                    mean=one.mean * factor,
+                    variance=one.variance * square,
+                    prior_variance=one.prior_variance * spread**2,
+                )
+                for one in self.effects
+            ),
+            user_average=self.user_average * factor,
+            item_average=self.item_average * factor,
+        )
+
+    def prior_variance(self, of_items: bool) -> float:
+        """Return the variance of a rating at an unknown moment that the effects of one side explain."""
+        return sum(one.prior_variance for one in self.effects if one.effect.is_of_items == of_items)
+
+    def user_shift(
+        self, user: NDArray[np.integer], time: Integers, earlier: Integers, *, bins: bool = True
+    ) -> TimeShift:
+        """Return what a moment adds for users, beyond a prediction without a moment: nothing for unknown ones.
+
+        Parameters
+        ----------
+        user
+            Indices; -1 is a user without ratings.
+        time
+            int64, as many: seconds since 1970.
+        earlier
+            int64, as many: how many ratings each user had given before.
+        bins
+            Whether to add the biases of stretches of time. Without them the moment is the time after the last rating.
+        """
+        chosen = [one for one in self.effects if not one.effect.is_of_items]
+        return self._shift(chosen, self.user_average, user, time, earlier, bins)
+
+    def item_shift(self, item: NDArray[np.integer], time: Integers) -> TimeShift:
+        """Return what a moment adds for items, by index; -1 is an item without ratings."""
+        chosen = [one for one in self.effects if one.effect.is_of_items]
+        return self._shift(chosen, self.item_average, item, time, np.zeros(len(item), np.int64), True)
+
+    def _shift(
+        self,
+        effects: Sequence[LearnedEffect],
+        average: Floats,
+        row: NDArray[np.integer],
+        time: Integers,
+        earlier: Integers,
+        bins: bool,
+    ) -> TimeShift:
+        mean, variance = -average[row].astype(np.float64), np.zeros(len(row))
+        for one in effects:
+            if bins or one.effect.kind != "user bins":
+                part = one.part(self.clock, row, time, earlier)
+                mean, variance = mean + part.mean, variance + part.variance
+        is_known = row >= 0
+        return TimeShift(mean * is_known, variance * is_known)
+
+
+def earlier_ratings(indptr: Integers, rated: Integers, user: NDArray[np.integer], time: Integers) -> Integers:
+    """Return how many of its ratings each user gave before a moment.
+
+    Parameters
+    ----------
+    indptr, rated
+        int64: user u gave the ratings ``indptr[u]`` to ``indptr[u + 1]`` at the times ``rated``, in any order.
+    user, time
+        Indices, -1 for a user without ratings, and int64 moments, as many.
+
+    Examples
+    --------
+    >>> indptr, rated = np.array([0, 3, 4]), np.array([7, 5, 5, 6])
+    >>> earlier_ratings(indptr, rated, np.array([0, 0, 0, 1, -1]), np.array([5, 6, 9, 9, 9]))
+    array([0, 2, 3, 1, 0])
+    """
+    if not len(rated):
+        return np.zeros(len(user), np.int64)
+    first = rated.min()
+
+    def key(row: NDArray[np.integer], moment: Integers) -> Integers:
+        return row.astype(np.int64) * (_MOST_SECONDS + 1) + np.clip(moment - first, 0, _MOST_SECONDS)
+
+    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    before = np.searchsorted(np.sort(key(owner, rated)), key(user, time))
+    return np.where(user >= 0, before - indptr[user], 0)
