@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from math import isfinite
+from math import floor, nan
+
+import numpy as np
 
 from palate.errors import SettingsError
 
@@ -12,7 +14,8 @@ __all__ = ["Moment", "seconds_of"]
 #: A date or a time (UTC if it has no zone), as an object or in ISO format, or seconds since 1970.
 Moment = int | float | str | date
 
-_LEAST, _MOST = -(2**40), 2**40
+# The moments between which whole seconds can be told apart without care.
+_MOST = 2**40
 
 
 def seconds_of(moment: Moment) -> int:
@@ -28,23 +31,21 @@ def seconds_of(moment: Moment) -> int:
     >>> seconds_of("1998-01-31"), seconds_of("1998-01-31T01:00+01:00"), seconds_of(886204800.5)
     (886204800, 886204800, 886204800)
     """
-    if not isinstance(moment, (bool, date, str)) and isinstance(moment, (int, float)):
-        return _checked(float(moment), moment)
+    if isinstance(moment, bool):
+        seconds = nan
+    elif isinstance(moment, (str, date)):
+        seconds = _seconds_of_text(moment if isinstance(moment, str) else moment.isoformat())
+    else:
+        seconds = float(moment) if isinstance(moment, (int, float, np.integer, np.floating)) else nan
+    if not abs(seconds) < _MOST:
+        raise SettingsError(f"{moment!r} is no moment: write a date such as 2001-03-31, or seconds since 1970")
+    return floor(seconds)
+
+
+def _seconds_of_text(text: str) -> float:
+    """Return the seconds of a text, NaN if it is none."""
     try:
-        when = datetime.fromisoformat(moment if isinstance(moment, str) else moment.isoformat())
-    except (ValueError, AttributeError) as error:
-        try:
-            return _checked(float(str(moment)), moment)
-        except ValueError:
-            raise _no_moment(moment) from error
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
-
-
-def _checked(seconds: float, moment: object) -> int:
-    if not isfinite(seconds) or not _LEAST < seconds < _MOST:
-        raise _no_moment(moment)
-    return int(seconds // 1)
-
-
-def _no_moment(moment: object) -> SettingsError:
-    return SettingsError(f"{moment!r} is no moment: write a date such as 2001-03-31, or seconds since 1970")
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return float(text) if text.strip().isdecimal() else nan
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

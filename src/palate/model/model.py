@@ -65,8 +65,8 @@ class Model(ListModel):
     seen_time
         int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
     times
-        What the moment of a rating adds to its prediction; None if the solver learnt no effects of time. The biases hold
-        their averages.
+        Answers to questions that name a moment; None if the solver learnt no effects of time. All other fields know
+        nothing of moments.
     """
 
     def predict(
@@ -91,9 +91,9 @@ class Model(ListModel):
         interval
             A probability such as 0.9: also return the interval in which the true rating lies with this probability.
         at
-            The moment of the rating: a date or a time (UTC if it has no zone), as an object or in ISO format, or seconds
-            since 1970. None for the mean over the moments of the user's and the item's ratings. It has no effect on a
-            model without effects of time.
+            The moment of the rating: a date or a time (UTC if it has no zone), as an object or in ISO format, or
+            seconds since 1970. None for no particular moment: the answer is then that of a model that knows no times.
+            It has no effect on a model without effects of time.
 
         Returns
         -------
@@ -112,16 +112,17 @@ class Model(ListModel):
         """
         return predict(self, user, item, unknown, interval, at)
 
-    def at(self, moment: Moment | None = None) -> Model:
-        """Return the model as it is at a moment: what the effects of time add then is in its biases.
+    def at(self, moment: Moment) -> Model:
+        """Return the model as it is at a moment: all its answers are for that moment.
 
-        Lists are made by the model of `at()`. A model without effects of time is returned as it is.
+        A model without effects of time is returned as it is. New users and items are folded in without regard to when
+        their ratings were given.
 
         Parameters
         ----------
         moment
-            As in `predict`. None for the next hour after the last training rating: each user's drift has its last value,
-            each item's bias is that of the last month, and no day of a user goes on.
+            As in `predict`. What lies after the last training rating belongs to no known day of a user and to no known
+            month of an item; the drift of each user then has its last value.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class Model(ListModel):
         --------
         >>> from palate import BayesianMF, datasets
         >>> model = BayesianMF(factors=2, sweeps=20).fit(datasets.make_ratings(20, 10, 100, seed=1))
-        >>> model.at("1998-01-31") is model
+        >>> model.at("1998-01-31") is model  # the table had no times
         True
         """
         return at_moment(self, moment)

@@ -12,55 +12,64 @@ from palate.model.arrays import ModelArrays
 from palate.model.time_effects import TimeShift, earlier_ratings
 from palate.moments import Moment, seconds_of
 
-__all__ = ["at_moment", "item_shift", "row_shift", "user_shift"]
+__all__ = ["at_moment", "pair_shift", "timed_model"]
 
 AnyModel = TypeVar("AnyModel", bound=ModelArrays)
 Indices = NDArray[np.integer]
 Integers = NDArray[np.int64]
 
 
-def user_shift(model: ModelArrays, user: Indices, time: Integers) -> TimeShift:
-    """Return what moments add for users, by index (-1 is unknown): zeros without effects of time."""
-    if model.times is None:
-        return _no_shift(len(user))
-    return model.times.user_shift(user, time, _earlier(model, user, time))
+def timed_model(model: AnyModel) -> AnyModel:
+    """Return the model with the factors that stand beside effects of time; a model without effects as it is.
 
-
-def item_shift(model: ModelArrays, item: Indices, time: Integers) -> TimeShift:
-    """Return what moments add for items, by index (-1 is unknown): zeros without effects of time."""
-    return _no_shift(len(item)) if model.times is None else model.times.item_shift(item, time)
-
-
-def row_shift(model: ModelArrays, user: Indices, item: Indices, time: Integers) -> TimeShift:
-    """Return what the moments of pairs add."""
-    of_user, of_item = user_shift(model, user, time), item_shift(model, item, time)
-    return TimeShift(of_user.mean + of_item.mean, of_user.variance + of_item.variance)
-
-
-def at_moment(model: AnyModel, moment: Moment | None) -> AnyModel:
-    """Return the model at a moment: see `palate.Model.at`."""
+    Its predictions lack the effects.
+    """
     times = model.times
     if times is None:
-        if moment is not None:
-            seconds_of(moment)  # an impossible moment is an error for any model
         return model
-    users, items = np.arange(len(model.users)), np.arange(len(model.items))
-    seconds = times.clock.last + 1 if moment is None else seconds_of(moment)
-    at_users, at_items = (np.full(len(rows), seconds, np.int64) for rows in (users, items))
-    # Without a moment the time is the next hour after all ratings: no stretch of a user's past goes on.
-    of_users = times.user_shift(users, at_users, _earlier(model, users, at_users), bins=moment is not None)
-    of_items = times.item_shift(items, at_items)
-    posterior = model.posterior
-    if posterior is not None:
-        spreads = (posterior.user_spread, of_users.variance), (posterior.item_spread, of_items.variance)
-        user_spread, item_spread = (np.maximum(0, spread + np.append(more, 0)) for spread, more in spreads)
-        posterior = replace(posterior, user_spread=user_spread, item_spread=item_spread)
     return replace(
         model,
-        user_bias=(model.user_bias + of_users.mean).astype(np.float32),
-        item_bias=(model.item_bias + of_items.mean).astype(np.float32),
-        posterior=posterior,
+        user_bias=times.user_bias,
+        item_bias=times.item_bias,
+        user_factors=times.user_factors,
+        item_factors=times.item_factors,
+        posterior=times.posterior,
         times=None,
+    )
+
+
+def pair_shift(model: ModelArrays, user: Indices, item: Indices, time: Integers) -> TimeShift:
+    """Return what the effects of time add to pairs at their moments, by index; -1 is unknown. Zeros without effects."""
+    if model.times is None:
+        return TimeShift(np.zeros(len(user)), np.zeros(len(user)))
+    of_users = model.times.user_shift(user, time, _earlier(model, user, time))
+    of_items = model.times.item_shift(item, time)
+    return TimeShift(of_users.mean + of_items.mean, of_users.variance + of_items.variance)
+
+
+def at_moment(model: AnyModel, moment: Moment) -> AnyModel:
+    """Return the model at a moment: see `palate.Model.at`."""
+    seconds, times = seconds_of(moment), model.times
+    if times is None:
+        return model
+    users, items = np.arange(-1, len(model.users)), np.arange(-1, len(model.items))
+    at_users, at_items = (np.full(len(rows), seconds, np.int64) for rows in (users, items))
+    # The last entry of both is for unknown rows.
+    of_users = times.user_shift(users, at_users, _earlier(model, users, at_users))
+    of_items = times.item_shift(items, at_items)
+    of_users, of_items = (TimeShift(*(np.roll(part, -1) for part in shift)) for shift in (of_users, of_items))
+    posterior, timed = times.posterior, timed_model(model)
+    return replace(
+        timed,
+        user_bias=(timed.user_bias + of_users.mean[:-1]).astype(np.float32),
+        item_bias=(timed.item_bias + of_items.mean[:-1]).astype(np.float32),
+        posterior=replace(
+            posterior,
+            user_spread=posterior.user_spread + of_users.variance,
+            item_spread=posterior.item_spread + of_items.variance,
+            users=posterior.users.moved(float(of_users.mean[-1])),
+            items=posterior.items.moved(float(of_items.mean[-1])),
+        ),
     )
 
 
@@ -70,7 +79,3 @@ def _earlier(model: ModelArrays, user: Indices, time: Integers) -> Integers:
         usual = 0.0 if model.times is None else np.expm1(model.times.clock.center)
         return np.full(len(user), int(usual), np.int64)
     return earlier_ratings(model.seen.indptr, model.seen_time, user, time)
-
-
-def _no_shift(rows: int) -> TimeShift:
-    return TimeShift(np.zeros(rows), np.zeros(rows))

@@ -12,9 +12,8 @@ from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.choice import ChoiceHead
 from palate.model.lookup import check_profile, find_ids
-from palate.model.moment import item_shift, row_shift, user_shift
+from palate.model.moment import pair_shift, timed_model
 from palate.model.profile import Profile
-from palate.model.time_effects import TimeShift
 from palate.model.uncertainty import Posterior, Prediction
 from palate.moments import Moment, seconds_of
 from palate.ranking import scores
@@ -38,22 +37,29 @@ def predict(
     at: Moment | None = None,
 ) -> Any:
     """Predict ratings: see `palate.Model.predict`."""
-    seconds = None if at is None else seconds_of(at)
     if unknown not in ("error", "mean"):
         raise SettingsError(f"unknown ids are an 'error' or get the 'mean', not {unknown!r}")
+    seconds = None if at is None else seconds_of(at)
+    is_timed = seconds is not None and model.times is not None
+    if is_timed and (isinstance(user, Profile) or isinstance(item, Profile)):
+        raise SettingsError("a profile was made without a moment: make it with fold_in of model.at(moment), and ask it")
     if isinstance(user, Profile):
-        prediction, variance = _predict_for_new_user(model, user, item, unknown, seconds)
+        prediction, variance = _predict_for_new_user(model, user, item, unknown)
     elif isinstance(item, Profile):
-        prediction, variance = _predict_for_new_item(model, user, item, unknown, seconds)
+        prediction, variance = _predict_for_new_item(model, user, item, unknown)
     else:
-        prediction, variance = _predict_pairs(model, user, item, unknown, seconds)
+        prediction, variance = _predict_pairs(model, user, item, unknown, seconds if is_timed else None)
     rating = _float32(model.scale.clip(prediction))
     if interval is None:
         return rating
-    posterior = model.require_posterior()
+    posterior = _posterior(model, is_timed)
     reach = posterior.width(interval) * np.sqrt(variance(posterior))
     low, high = model.scale.clip(prediction - reach), model.scale.clip(prediction + reach)
     return Prediction(rating, _float32(low), _float32(high))
+
+
+def _posterior(model: ModelArrays, is_timed: bool) -> Posterior:
+    return model.times.posterior if is_timed and model.times else model.require_posterior()
 
 
 # Each of the next three returns predictions, not clipped, and what computes their variance if an interval is wanted.
@@ -68,10 +74,20 @@ def _predict_pairs(
             u, i = np.broadcast_arrays(u, i)
         except ValueError as error:
             raise SettingsError(f"users {u.shape} and items {i.shape} cannot be paired: {error}") from error
-    moments = _moments(u, seconds)
-    shift = None if moments is None else row_shift(model, u.ravel(), i.ravel(), moments)
+    if seconds is not None:
+        prediction, variance = _predict_at(model, u.ravel(), i.ravel(), np.full(u.size, seconds, np.int64))
+        return prediction.reshape(u.shape), lambda posterior: variance(posterior).reshape(u.shape)
     prediction = _predict_indices(model, u.ravel(), i.ravel()).reshape(u.shape)
-    return _shifted(prediction, shift), lambda posterior: _widened(posterior.variance(u, i), shift)
+    return prediction, lambda posterior: posterior.variance(u, i)
+
+
+def _predict_at(
+    model: ModelArrays, user: NDArray[np.int32], item: NDArray[np.int32], time: NDArray[np.int64]
+) -> tuple[Any, Variance]:
+    """Predict pairs of indices at their moments, by the factors beside the effects of time and by these effects."""
+    shift = pair_shift(model, user, item, time)
+    prediction = _predict_indices(timed_model(model), user, item) + shift.mean
+    return prediction, lambda posterior: posterior.variance(user, item) + shift.variance
 
 
 def _choose_indices(model: ModelArrays, head: ChoiceHead, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
@@ -87,9 +103,7 @@ def _choose_indices(model: ModelArrays, head: ChoiceHead, user: NDArray[np.int32
     return values
 
 
-def _predict_for_new_user(
-    model: ModelArrays, user: Profile, item: Any, unknown: Unknown, seconds: int | None
-) -> tuple[Any, Variance]:
+def _predict_for_new_user(model: ModelArrays, user: Profile, item: Any, unknown: Unknown) -> tuple[Any, Variance]:
     check_profile(model, user, "user")
     if isinstance(item, Profile):
         check_profile(model, item, "item")
@@ -100,42 +114,15 @@ def _predict_for_new_user(
         return np.where(i < 0, np.float32(model.mean), values[i]), lambda posterior: posterior
     unrated = None if model.posterior is None else model.posterior.items.mean
     prediction = _predict_for_profile(model, user, model.item_factors, model.item_bias, unrated, i)
-    moments = _moments(i, seconds)
-    shift = None if moments is None else item_shift(model, i.ravel(), moments)
-
-    def variance(posterior: Posterior) -> Any:
-        return _widened(posterior.folded_user_variance(user, model.item_factors, i), shift)
-
-    return _shifted(prediction, shift), variance
+    return prediction, lambda posterior: posterior.folded_user_variance(user, model.item_factors, i)
 
 
-def _predict_for_new_item(
-    model: ModelArrays, user: Any, item: Profile, unknown: Unknown, seconds: int | None
-) -> tuple[Any, Variance]:
+def _predict_for_new_item(model: ModelArrays, user: Any, item: Profile, unknown: Unknown) -> tuple[Any, Variance]:
     check_profile(model, item, "item")
     u = find_ids(model, model.users, user, unknown)
     unrated = None if model.posterior is None else model.posterior.users.mean
     prediction = _predict_for_profile(model, item, model.user_factors, model.user_bias, unrated, u)
-    moments = _moments(u, seconds)
-    shift = None if moments is None else user_shift(model, u.ravel(), moments)
-
-    def variance(posterior: Posterior) -> Any:
-        return _widened(posterior.folded_item_variance(item, model.user_factors, u), shift)
-
-    return _shifted(prediction, shift), variance
-
-
-def _moments(index: NDArray[np.int32], seconds: int | None) -> NDArray[np.int64] | None:
-    return None if seconds is None else np.full(index.size, seconds, np.int64)
-
-
-def _shifted(prediction: Any, shift: TimeShift | None) -> Any:
-    return prediction if shift is None else prediction + shift.mean.reshape(np.shape(prediction))
-
-
-def _widened(variance: Any, shift: TimeShift | None) -> Any:
-    """Return the variance at a moment. What is known of a moment takes no more away than it had added."""
-    return variance if shift is None else np.maximum(0, variance + shift.variance.reshape(np.shape(variance)))
+    return prediction, lambda posterior: posterior.folded_item_variance(item, model.user_factors, u)
 
 
 def _predict_for_profile(
@@ -163,7 +150,8 @@ def deviation_table(model: ModelArrays, ratings: Ratings) -> Floats | None:
     """Return the standard deviation of every row: see `palate.Model.deviation_table`."""
     if model.posterior is None:
         return None
-    return np.asarray(np.sqrt(_predict_rows(model, ratings)[1](model.posterior)), np.float32)
+    variance = _predict_rows(model, ratings)[1]
+    return np.asarray(np.sqrt(variance(_posterior(model, _has_moments(model, ratings)))), np.float32)
 
 
 def interval_table(model: ModelArrays, ratings: Ratings, level: float) -> tuple[Floats, Floats] | None:
@@ -171,18 +159,22 @@ def interval_table(model: ModelArrays, ratings: Ratings, level: float) -> tuple[
     if model.posterior is None:
         return None
     prediction, variance = _predict_rows(model, ratings)
-    reach = model.posterior.width(level) * np.asarray(np.sqrt(variance(model.posterior)), np.float32)
+    posterior = _posterior(model, _has_moments(model, ratings))
+    reach = posterior.width(level) * np.asarray(np.sqrt(variance(posterior)), np.float32)
     return _float32(model.scale.clip(prediction - reach)), _float32(model.scale.clip(prediction + reach))
 
 
+def _has_moments(model: ModelArrays, ratings: Ratings) -> bool:
+    return model.times is not None and ratings.time is not None
+
+
 def _predict_rows(model: ModelArrays, ratings: Ratings) -> tuple[Any, Variance]:
-    """Predict the rows of a table, at their times if there are any, not clipped."""
+    """Predict the rows of a table, not clipped: at their times if there are any and the model has effects of time."""
     user = model.users.index(ratings.users.ids)[ratings.user]
     item = model.items.index(ratings.items.ids)[ratings.item]
-    is_timed = model.times is not None and ratings.time is not None
-    shift = row_shift(model, user, item, ratings.time) if is_timed else None
-    prediction = _shifted(_predict_indices(model, user, item), shift)
-    return prediction, lambda posterior: _widened(posterior.variance(user, item), shift)
+    if _has_moments(model, ratings) and ratings.time is not None:
+        return _predict_at(model, user, item, ratings.time)
+    return _predict_indices(model, user, item), lambda posterior: posterior.variance(user, item)
 
 
 def _predict_indices(model: ModelArrays, user: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:

@@ -13,12 +13,14 @@ and the variance of the prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from palate.model.uncertainty import Posterior
 
 __all__ = ["Clock", "Effect", "EffectKind", "LearnedEffect", "TimeEffects", "TimeShift", "earlier_ratings"]
 
@@ -32,6 +34,7 @@ _COUNT_STEPS = 4
 # Seconds since the first training rating are kept within this.
 _MOST_SECONDS = 2**32 - 1
 _ARRAYS = ("keys", "mean", "variance")
+_PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
 
 
 class Effect(NamedTuple):
@@ -53,7 +56,8 @@ class Clock(NamedTuple):
     Attributes
     ----------
     first, last
-        The first and the last training time, in seconds since 1970.
+        The first and the last training time, in seconds since 1970. Only moments between them are in a stretch of time
+        with ratings.
     center, scale
         Mean and standard deviation of log(1 + earlier ratings) over the training ratings.
     """
@@ -121,8 +125,13 @@ class LearnedEffect(NamedTuple):
     variance: Floats
     prior_variance: float
 
+    def rescaled(self, spread: float) -> LearnedEffect:
+        """Return the effect for ratings that were divided by `spread` before the fit."""
+        mean, variance = self.mean * np.float32(spread), self.variance * np.float32(spread**2)
+        return self._replace(mean=mean, variance=variance, prior_variance=self.prior_variance * spread**2)
+
     def part(self, clock: Clock, row: NDArray[np.integer], time: Integers, earlier: Integers) -> TimeShift:
-        """Return what the effect adds, and its variance beyond that of a group without ratings."""
+        """Return what the effect adds at some moments, and its variance."""
         key = clock.keys(self.effect, row, time, earlier)
         if self.effect.kind == "count":
             key = np.minimum(key, self.keys[-1])  # beyond the most ratings of a user the last step goes on
@@ -130,9 +139,8 @@ class LearnedEffect(NamedTuple):
         is_known = self.keys[place] == key
         x = clock.regressor(self.effect, earlier).astype(np.float64)
         mean = np.where(is_known, self.mean[place] * x, 0.0)
-        variance = np.where(is_known, self.variance[place], self.prior_variance) * x**2 - self.prior_variance
+        variance = np.where(is_known, self.variance[place], self.prior_variance) * x**2
         return TimeShift(mean, variance)
-
 
     def fits(self) -> bool:
         """Whether the arrays belong together, and all numbers are finite."""
@@ -158,7 +166,7 @@ class LearnedEffect(NamedTuple):
 
 
 class TimeShift(NamedTuple):
-    """What a moment adds to predictions and to their variances: float64 arrays of one shape."""
+    """What moments add to predictions, and to the variances of ratings: float64 arrays of one shape."""
 
     mean: Doubles
     variance: Doubles
@@ -166,10 +174,10 @@ class TimeShift(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TimeEffects:
-    """The effects of a model.
+    """The answer of a model to questions that name a moment: effects of time, and the factors beside them.
 
-    The model's biases hold the averages of the effects over the ratings of each user and item, so that a prediction
-    without a moment is right on average. A moment adds the difference.
+    What the factors are depends on whether effects of time explain a part of the ratings. So a model with effects has
+    two sets of factors. Its own know nothing of times, and they answer where no moment is named.
 
     Attributes
     ----------
@@ -177,18 +185,47 @@ class TimeEffects:
         What turns moments into groups.
     effects
         The effects with their coefficients.
-    user_average, item_average
-        float32, (users + 1,) and (items + 1,): what the biases hold; the last entry is for unknown users and items.
+    user_bias, item_bias, user_factors, item_factors, posterior
+        As in `palate.Model`; a prediction at a moment is that of these, plus the effects.
     """
 
     clock: Clock
     effects: tuple[LearnedEffect, ...]
-    user_average: Floats
-    item_average: Floats
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Floats
+    item_factors: Floats
+    posterior: Posterior
+
+    def user_shift(self, user: NDArray[np.integer], time: Integers, earlier: Integers) -> TimeShift:
+        """Return what moments add for users.
+
+        Parameters
+        ----------
+        user
+            Indices; -1 is a user without ratings.
+        time
+            int64, as many: seconds since 1970.
+        earlier
+            int64, as many: how many ratings each user had given before.
+        """
+        return self._shift(user, time, earlier, of_items=False)
+
+    def item_shift(self, item: NDArray[np.integer], time: Integers) -> TimeShift:
+        """Return what moments add for items, by index; -1 is an item without ratings."""
+        return self._shift(item, time, np.zeros(len(item), np.int64), of_items=True)
+
+    def _shift(self, row: NDArray[np.integer], time: Integers, earlier: Integers, *, of_items: bool) -> TimeShift:
+        mean, variance = np.zeros(len(row)), np.zeros(len(row))
+        for one in self.effects:
+            if one.effect.is_of_items == of_items:
+                part = one.part(self.clock, row, time, earlier)
+                mean, variance = mean + part.mean, variance + part.variance
+        return TimeShift(mean, variance)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays by name, for a file."""
-        arrays: dict[str, NDArray[Any]] = {"user_average": self.user_average, "item_average": self.item_average}
+        """Return all arrays by name, for a file, but for those of the posterior."""
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _PARAMETERS}
         for number, one in enumerate(self.effects):
             arrays |= {f"{number}.{name}": getattr(one, name) for name in _ARRAYS}
         return arrays
@@ -196,10 +233,12 @@ class TimeEffects:
     def settings(self) -> dict[str, Any]:
         """Return all that is no array as plain values, for a file."""
         effects = [{**one.effect._asdict(), "prior_variance": one.prior_variance} for one in self.effects]
-        return {"clock": self.clock._asdict(), "effects": effects}
+        return {"clock": self.clock._asdict(), "effects": effects, "noise": self.posterior.noise}
 
     @classmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TimeEffects:
+    def restored(
+        cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], posterior: Posterior
+    ) -> TimeEffects:
         """Return the effects with these settings and arrays.
 
         Raises
@@ -210,18 +249,21 @@ class TimeEffects:
         effects = []
         for number, one in enumerate(settings["effects"]):
             effect = Effect(one["kind"], one["width"], one["offset"])
-            parts = {name: arrays[f"{number}.{name}"] for name in _ARRAYS}
-            effects.append(LearnedEffect(effect, **parts, prior_variance=one["prior_variance"]))
-        averages = arrays["user_average"], arrays["item_average"]
-        return cls(Clock(**settings["clock"]), tuple(effects), *averages)
+            keys, mean, variance = (arrays[f"{number}.{name}"] for name in _ARRAYS)
+            effects.append(LearnedEffect(effect, keys, mean, variance, one["prior_variance"]))
+        parameters = {name: arrays[name] for name in _PARAMETERS}
+        return cls(Clock(**settings["clock"]), tuple(effects), **parameters, posterior=posterior)
 
     def fits(self, users: int, items: int) -> bool:
-        """Whether the parts belong together and to a model of this size, and all numbers are finite."""
-        averages = (self.user_average, users), (self.item_average, items)
-        if any(part.shape != (rows + 1,) or part.dtype != np.float32 for part, rows in averages):
+        """Whether the parts, but for the posterior, belong to a model of this size and all numbers are finite."""
+        parameters = [getattr(self, name) for name in _PARAMETERS]
+        k = self.item_factors.shape[-1]
+        if [part.shape for part in parameters] != [(users,), (items,), (users, k), (items, k)]:
+            return False
+        if any(part.dtype != np.float32 or not np.isfinite(part).all() for part in parameters):
             return False
         clock = self.clock
-        is_clock = clock.first <= clock.last < clock.first + _MOST_SECONDS and 0 < clock.scale < np.inf
+        is_clock = clock.first <= clock.last <= clock.first + _MOST_SECONDS and 0 < clock.scale < np.inf
         return is_clock and bool(np.isfinite(clock.center)) and all(one.fits() for one in self.effects)
 
     def without_users(self, keep: NDArray[np.bool_]) -> TimeEffects:
@@ -233,70 +275,13 @@ class TimeEffects:
             bool, (users,): which users are kept.
         """
         renumbered = np.cumsum(keep) - 1
-        effects = tuple(one.without_users(self.clock, keep, renumbered) for one in self.effects)
-        return replace(self, effects=effects, user_average=self.user_average[np.append(keep, True)])
-
-    def rescaled(self, spread: float) -> TimeEffects:
-        """Return the effects for ratings that were divided by `spread` before the fit."""
-        factor, square = np.float32(spread), np.float32(spread**2)
         return replace(
             self,
-            effects=tuple(
-                one._replace(
-                    mean=one.mean * factor,
-                    variance=one.variance * square,
-                    prior_variance=one.prior_variance * spread**2,
-                )
-                for one in self.effects
-            ),
-            user_average=self.user_average * factor,
-            item_average=self.item_average * factor,
+            effects=tuple(one.without_users(self.clock, keep, renumbered) for one in self.effects),
+            user_bias=self.user_bias[keep],
+            user_factors=self.user_factors[keep],
+            posterior=self.posterior.without_users(keep),
         )
-
-    def prior_variance(self, of_items: bool) -> float:
-        """Return the variance of a rating at an unknown moment that the effects of one side explain."""
-        return sum(one.prior_variance for one in self.effects if one.effect.is_of_items == of_items)
-
-    def user_shift(
-        self, user: NDArray[np.integer], time: Integers, earlier: Integers, *, bins: bool = True
-    ) -> TimeShift:
-        """Return what a moment adds for users, beyond a prediction without a moment: nothing for unknown ones.
-
-        Parameters
-        ----------
-        user
-            Indices; -1 is a user without ratings.
-        time
-            int64, as many: seconds since 1970.
-        earlier
-            int64, as many: how many ratings each user had given before.
-        bins
-            Whether to add the biases of stretches of time. Without them the moment is the time after the last rating.
-        """
-        chosen = [one for one in self.effects if not one.effect.is_of_items]
-        return self._shift(chosen, self.user_average, user, time, earlier, bins)
-
-    def item_shift(self, item: NDArray[np.integer], time: Integers) -> TimeShift:
-        """Return what a moment adds for items, by index; -1 is an item without ratings."""
-        chosen = [one for one in self.effects if one.effect.is_of_items]
-        return self._shift(chosen, self.item_average, item, time, np.zeros(len(item), np.int64), True)
-
-    def _shift(
-        self,
-        effects: Sequence[LearnedEffect],
-        average: Floats,
-        row: NDArray[np.integer],
-        time: Integers,
-        earlier: Integers,
-        bins: bool,
-    ) -> TimeShift:
-        mean, variance = -average[row].astype(np.float64), np.zeros(len(row))
-        for one in effects:
-            if bins or one.effect.kind != "user bins":
-                part = one.part(self.clock, row, time, earlier)
-                mean, variance = mean + part.mean, variance + part.variance
-        is_known = row >= 0
-        return TimeShift(mean * is_known, variance * is_known)
 
 
 def earlier_ratings(indptr: Integers, rated: Integers, user: NDArray[np.integer], time: Integers) -> Integers:
@@ -320,7 +305,7 @@ def earlier_ratings(indptr: Integers, rated: Integers, user: NDArray[np.integer]
     first = rated.min()
 
     def key(row: NDArray[np.integer], moment: Integers) -> Integers:
-        return row.astype(np.int64) * (_MOST_SECONDS + 1) + np.clip(moment - first, 0, _MOST_SECONDS)
+        return np.asarray(row.astype(np.int64) * (_MOST_SECONDS + 1) + np.clip(moment - first, 0, _MOST_SECONDS))
 
     owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     before = np.searchsorted(np.sort(key(owner, rated)), key(user, time))

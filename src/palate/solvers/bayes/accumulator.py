@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.model.row_solve import FactorPrior
-from palate.model.time_effects import TimeEffects
 from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
@@ -16,7 +15,6 @@ from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
 from palate.solvers.bayes.priors import learn_prior
-from palate.solvers.bayes.time_effects import TimeDraws, TimeSums
 
 __all__ = ["PosteriorAccumulator", "PosteriorMeans"]
 
@@ -26,7 +24,6 @@ Doubles = NDArray[np.float64]
 # Names in a checkpoint: they are part of its format.
 _SUMS = {"kept.user_noise": "user_noise", "kept.item_noise": "item_noise", "kept.scales": "scales"}
 _MEAN = {f"kept.average.{name}": name for name in LowRankMean.ARRAYS}
-_TIMES = {f"kept.times.{name}": name for name in TimeSums.ARRAYS}
 _SPREAD = {"kept.probes.mean": "mean", "kept.probes.squares": "squares", "kept.probes.blocks": "batches"}
 
 
@@ -60,13 +57,6 @@ class PosteriorAccumulator:
         self.user_noise, self.item_noise = np.zeros(users), np.zeros(items)
         # Sums of the variance of the noise, and of the precisions of the set weights of both sides.
         self.scales = np.zeros(3)
-        self.times: TimeDraws | None = None
-        self.time_sums: TimeSums | None = None
-
-    def start(self, chain: Chain) -> None:
-        """Prepare for the parts of a chain, before its states are added or restored."""
-        self.times = chain.times
-        self.time_sums = TimeSums(chain.times) if chain.times else None
 
     def add(self, chain: Chain) -> None:
         """Add the present state of a chain. Its weight is its number, since early states are far from the posterior."""
@@ -77,8 +67,6 @@ class PosteriorAccumulator:
         self.item_noise += weight * chain.items.variance
         scales = 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
         self.scales += weight * np.array(scales)
-        if self.time_sums and chain.times:
-            self.time_sums.add(chain.times, weight)
 
     def error_left(self) -> float:
         """Return the estimated share of the RMSE that is due to the finite length of the chain."""
@@ -87,42 +75,27 @@ class PosteriorAccumulator:
 
     def state(self) -> tuple[dict[str, Any], list[float]]:
         """Return all sums by name, and three numbers: total weight, filled columns, sweeps of a batch."""
-        arrays = {key: getattr(owner, name) for owner, names in self._sums() for key, name in names.items()}
+        arrays = {
+            key: getattr(owner, name)
+            for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD))
+            for key, name in names.items()
+        }
         return arrays, [self.mean.total_weight, self.mean.filled, self.spread.batch_sweeps]
-
-    def _sums(self) -> list[tuple[Any, dict[str, str]]]:
-        """Return the owners of all sums, with the names of the sums in a checkpoint."""
-        owners: list[tuple[Any, dict[str, str]]] = [(self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD)]
-        return [*owners, (self.time_sums, _TIMES)] if self.time_sums else owners
 
     def restore(self, arrays: dict[str, Any], numbers: list[float]) -> None:
         """Set what `state` returned; its arrays are taken out of `arrays`."""
-        for owner, names in self._sums():
+        for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD)):
             for key, name in names.items():
                 setattr(owner, name, arrays.pop(key))
         self.mean.total_weight = self.spread.total_weight = numbers[0]
         self.mean.filled, self.spread.batch_sweeps = int(numbers[1]), int(numbers[2])
 
-    def time_effects(self) -> TimeEffects | None:
-        """Return the mean effects of time, None if the chain has none."""
-        if self.time_sums is None or self.times is None:
-            return None
-        return self.time_sums.effects(self.times, self.mean.total_weight)
-
-    def means(self, times: TimeEffects | None) -> PosteriorMeans:
-        """Return the mean factors and biases; the biases hold the averages of the effects of time."""
+    def means(self) -> PosteriorMeans:
+        """Return the mean factors and biases."""
         user_factors, item_factors, user_bias, item_bias = self.mean.mean()
-        if times:
-            user_bias, item_bias = user_bias + times.user_average, item_bias + times.item_average
         return PosteriorMeans((user_factors, user_bias), (item_factors, item_bias))
 
-    def posterior(
-        self,
-        means: PosteriorMeans,
-        has_sets: tuple[bool, bool],
-        calibration: Floats,
-        times: TimeEffects | None,
-    ) -> Posterior:
+    def posterior(self, means: PosteriorMeans, has_sets: tuple[bool, bool], calibration: Floats) -> Posterior:
         """Return how sure the means are, in standardized units.
 
         Parameters
@@ -133,16 +106,11 @@ class PosteriorAccumulator:
             Whether the users, and the items, have rated sets.
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
-        times
-            From `time_effects`. An unknown moment makes predictions less sure.
         """
         total = self.mean.total_weight
         noise = float(self.scales[0] / total)
         user_noise, item_noise = self.user_noise / total, self.item_noise / total
         user_spread, item_spread = self.spread.spread()
-        if times:
-            user_spread += times.prior_variance(of_items=False)
-            item_spread += times.prior_variance(of_items=True)
         tables = self.ratings.by_user, self.ratings.by_item
 
         def prior(side: int, partner_variance: Doubles) -> FactorPrior:

@@ -18,6 +18,7 @@ from palate.solvers.bayes.part_selection import PartSelection, select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.timed_chain import TimedChain
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -55,11 +56,10 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
-        self.chain = chain = Chain(
-            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run,
-            self.table.time_by_user,
-        )  # fmt: skip
-        self.accumulator.start(chain)
+        parts, seed, run = self.selection.parts, self.solver.seed, self.session.run
+        untimed = parts._replace(times=False)
+        self.chain = chain = Chain(self.table.by_user, self.table.by_item, self.k, untimed, seed, run)
+        self.timed = TimedChain(self.table, self.k, parts, seed, run) if parts.times else None
         if loaded is not None:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
@@ -87,9 +87,10 @@ class GibbsFit:
         time = self.table.time
         has_times = time is not None and bool((time != time[0]).any())
         if self.solver.times and not has_times:
+            fault = "no times" if time is None else "all the same time"
             raise SettingsError(
-                f"the ratings have {'no times' if time is None else 'all the same time'}, so nothing can be learnt from "
-                "times: read the table with a column of times, or leave times out (times=None, --times auto)"
+                f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
+                "(--time), or leave the setting times out"
             )
         return self.solver.times if has_times else False
 
@@ -97,13 +98,15 @@ class GibbsFit:
         started, chain = time.perf_counter(), self.chain
         chain.sweep()
         self.accumulator.add(chain)
+        if self.timed:
+            self.timed.sweep()
         if chain.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
             self.error_left = self.accumulator.error_left()
         self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
         self.session.report(
             Epoch(
                 stage="fit",
-                setting=chain.parts.describe(),
+                setting=self.selection.parts.describe(),
                 number=chain.sweeps,
                 of=max(self._sweeps_wanted(), chain.sweeps),
                 rows=len(self.ratings),
@@ -141,19 +144,23 @@ class GibbsFit:
             "lost": self.error_left if isfinite(self.error_left) else None,
             "history": self.session.plain_history(),
         }
+        if self.timed:
+            timed_arrays, state["timed"] = self.timed.state()
+            sums |= timed_arrays
         return chain_arrays | sums, state
 
     def _restore(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
+        if self.timed:
+            self.timed.restore(arrays, state["timed"])
         self.accumulator.restore(arrays, state["counts"])
         self.traces, self.error_left = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
         self.chain.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        times, parts = self.accumulator.time_effects(), self.chain.parts
-        means = self.accumulator.means(times)
+        means, parts = self.accumulator.means(), self.chain.parts
         has_sets = parts.user_sets, parts.item_sets
-        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration, times)
+        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration)
         (user_factors, user_bias), (item_factors, item_bias) = means
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -168,12 +175,12 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
-            times=times.rescaled(self.spread) if times else None,
+            times=self.timed.effects(self.spread, self.selection.time_calibration) if self.timed else None,
             training={
                 "sweeps": self.chain.sweeps,
                 "pilot_sweeps": self.selection.sweeps,
                 "rank": user_factors.shape[1],
-                "parts": parts.describe(),
+                "parts": self.selection.parts.describe(),
                 "choices": list(self.selection.records),
                 **self._diagnostics(),
                 "stage": stage,

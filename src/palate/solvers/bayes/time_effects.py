@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.kernels.times import add_effect, draw_effect, row_residuals
-from palate.model.time_effects import Clock, Effect, LearnedEffect, TimeEffects, earlier_ratings
+from palate.model.time_effects import Clock, Effect, LearnedEffect, earlier_ratings
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.bayes.state import SideState
@@ -22,11 +22,15 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_DAY = 86_400
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+# Stretches of time of a user, from a single page of ratings to a day. Each is there twice, the second moved by half of
+# its width, so that no moment is at the edge of both.
+_WIDTHS = 30, 5 * _MINUTE, 3 * _HOUR, _DAY
 #: The effects of the model.
 EFFECTS = (
     Effect("item bins", 30 * _DAY),
-    Effect("user bins", _DAY),
+    Effect("user bins", 1),
+    *(Effect("user bins", width, offset) for width in _WIDTHS for offset in (0, width // 2)),
     Effect("count"),
     Effect("drift"),
 )
@@ -187,23 +191,8 @@ class TimeDraws:
     def predict(self, groups: HeldOutGroups) -> Doubles:
         """Return what the present coefficients add to ratings."""
         pairs = zip(*groups, strict=True)
-        return np.sum([self._coefficients[places] * regressor for places, regressor in pairs], axis=0)
-
-    def averages(self, coefficients: Doubles, of_items: bool) -> Doubles:
-        """Return the mean of what one side's effects add over the ratings of each row, and over all ratings at last."""
-        shift = np.zeros(len(self.time))
-        for number, one in enumerate(self.groups):
-            if one.effect.is_of_items == of_items:
-                self._add(number, coefficients, shift)
-        if of_items:
-            row = self.by_user.indices
-        else:
-            row = np.repeat(np.arange(len(self.by_user.indptr) - 1, dtype=np.int32), np.diff(self.by_user.indptr))
-        rows = len(self.tables[of_items].indptr) - 1
-        sums, counts = np.bincount(row, shift, rows), np.bincount(row, minlength=rows)
-        means = sums / np.maximum(1, counts)
-        means[-1] = shift.mean()  # the last row has no ratings
-        return means
+        parts = [self._coefficients[places] * regressor for places, regressor in pairs]
+        return np.asarray(np.sum(parts, axis=0))
 
 
 class TimeSums:
@@ -228,20 +217,14 @@ class TimeSums:
         self.squares += weight * np.square(draws.coefficients)
         self.prior_variances += weight / draws.precisions
 
-    def effects(self, draws: TimeDraws, total_weight: float) -> TimeEffects:
-        """Return the mean effects in standardized units, with the biases' averages of them."""
+    def effects(self, draws: TimeDraws, total_weight: float) -> tuple[LearnedEffect, ...]:
+        """Return the mean effects, in standardized units, with the spread of their draws."""
         means = self.coefficients / total_weight
         variances = np.maximum(0, self.squares / total_weight - np.square(means))
-        learned = tuple(
-            LearnedEffect(
-                one.effect,
-                one.keys,
-                means[part].astype(np.float32),
-                variances[part].astype(np.float32),
-                float(self.prior_variances[number] / total_weight),
-            )
-            for number, one in enumerate(draws.groups)
-            for part in [draws.part(number)]
-        )
-        averages = (draws.averages(means, of_items).astype(np.float32) for of_items in (False, True))
-        return TimeEffects(draws.clock, learned, *averages)
+        prior_variances = self.prior_variances / total_weight
+        learned = []
+        for number, one in enumerate(draws.groups):
+            part = draws.part(number)
+            mean, variance = means[part].astype(np.float32), variances[part].astype(np.float32)
+            learned.append(LearnedEffect(one.effect, one.keys, mean, variance, float(prior_variances[number])))
+        return tuple(learned)
