@@ -139,11 +139,13 @@ class Model(ListModel):
         return at_moment(self, moment)
 
     @overload
-    def explain(self, user: Id | Profile, item: Id) -> Explanation: ...
+    def explain(self, user: Id | Profile, item: Id, *, at: Moment | None = None) -> Explanation: ...
     @overload
-    def explain(self, user: Id | Profile, item: list[Any] | tuple[Any, ...] | NDArray[Any]) -> list[Explanation]: ...
+    def explain(
+        self, user: Id | Profile, item: list[Any] | tuple[Any, ...] | NDArray[Any], *, at: Moment | None = None
+    ) -> list[Explanation]: ...
 
-    def explain(self, user: Id | Profile, item: Any) -> Explanation | list[Explanation]:
+    def explain(self, user: Id | Profile, item: Any, *, at: Moment | None = None) -> Explanation | list[Explanation]:
         """Split a prediction into what each rated item adds to it.
 
         The contributions are those of a user who is folded in with the same ratings, whatever solver fitted the model:
@@ -156,6 +158,8 @@ class Model(ListModel):
             An id, or a profile from `fold_in`.
         item
             An id, or a list of ids.
+        at
+            The moment of the rating, as in `predict`: what the effects of time add is then a part of the sum.
 
         Returns
         -------
@@ -168,10 +172,12 @@ class Model(ListModel):
             If the user or an item has no factors.
         DataError
             If the model keeps no ratings and `user` is an id.
+        SettingsError
+            If `at` is no moment, or names one for a profile.
         """
         if isinstance(item, (str, int, np.integer)):
-            return explain(self, user, item if isinstance(item, str) else int(item))
-        return explain_items(self, user, item)
+            return explain(self, user, item if isinstance(item, str) else int(item), at)
+        return explain_items(self, user, item, at)
 
     def reasons(self, user: Id | Profile, items: Iterable[Id], n: int = 3) -> list[list[Contribution]]:
         """Return the n rated items that speak most for each of several predictions: the largest contributions above 0.

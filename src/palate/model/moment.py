@@ -12,9 +12,12 @@ from palate.model.arrays import ModelArrays
 from palate.model.time_effects import TimeShift, earlier_ratings
 from palate.moments import Moment, seconds_of
 
-__all__ = ["at_moment", "pair_shift", "timed_model"]
+__all__ = ["NO_MOMENT", "at_moment", "pair_shift", "timed_model"]
 
 AnyModel = TypeVar("AnyModel", bound=ModelArrays)
+#: What is wrong with a profile from `palate.Model.fold_in` where a moment is named.
+NO_MOMENT = "a profile was made without a moment: make it with fold_in of model.at(moment), and ask that model"
+
 Indices = NDArray[np.integer]
 Integers = NDArray[np.int64]
 

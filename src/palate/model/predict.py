@@ -12,7 +12,7 @@ from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.choice import ChoiceHead
 from palate.model.lookup import check_profile, find_ids
-from palate.model.moment import pair_shift, timed_model
+from palate.model.moment import NO_MOMENT, pair_shift, timed_model
 from palate.model.profile import Profile
 from palate.model.uncertainty import Posterior, Prediction
 from palate.moments import Moment, seconds_of
@@ -42,7 +42,7 @@ def predict(
     seconds = None if at is None else seconds_of(at)
     is_timed = seconds is not None and model.times is not None
     if is_timed and (isinstance(user, Profile) or isinstance(item, Profile)):
-        raise SettingsError("a profile was made without a moment: make it with fold_in of model.at(moment), and ask it")
+        raise SettingsError(NO_MOMENT)
     if isinstance(user, Profile):
         prediction, variance = _predict_for_new_user(model, user, item, unknown)
     elif isinstance(item, Profile):
