@@ -149,7 +149,8 @@ def select_parts(
     'user sets'
     """
     free = [name for name, is_on in fixed.items() if is_on is None]
-    plain, times = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()}), fixed.get("times", False)
+    plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
+    times = False if ratings.time is None else fixed.get("times", False)
     if not free:
         return PartSelection(plain)
     ratings = _sample_users(ratings, seed)
