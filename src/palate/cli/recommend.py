@@ -115,6 +115,8 @@ def recommend(
         return
     if output or titles:
         raise click.UsageError("-o and --titles go with --all or --users")
+    if user is None and not rated:
+        raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
     fitted = load_model(model) if at is None else load_model(model).at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
