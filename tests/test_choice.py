@@ -70,7 +70,7 @@ def test_noise_of_users_is_chosen_where_it_differs():
 
 @pytest.mark.parametrize("fixed", [ModelParts(True, False, True, False), ModelParts(False, True, False, True)])
 def test_what_a_person_fixed_is_kept(fixed):
-    for name in ModelParts._fields:
+    for name in SETS:
         partly_fixed = fixed._asdict() | {name: None}
         tried = set()
         choice = choose(random_table(40, 30), partly_fixed, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023

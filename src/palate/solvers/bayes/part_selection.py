@@ -148,9 +148,10 @@ def select_parts(
     ...     select_parts(ratings, 4, fixed, 0, run).parts.describe()
     'user sets'
     """
+    times = False if ratings.time is None else fixed.get("times", False)
+    fixed = {**fixed, "times": times}
     free = [name for name, is_on in fixed.items() if is_on is None]
     plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
-    times = False if ratings.time is None else fixed.get("times", False)
     if not free:
         return PartSelection(plain)
     ratings = _sample_users(ratings, seed)

@@ -38,6 +38,8 @@ EFFECTS = (
 _FIRST_SWEEP = 20
 # Gamma prior of the precision of an effect's coefficients, and its first value.
 _SHAPE, _RATE, _FIRST_PRECISION = 0.5, 0.005, 20.0
+# On this many ratings at most the variance of sums of effects is observed.
+_OBSERVED = 100_000
 
 
 @dataclass
@@ -167,11 +169,18 @@ class TimeDraws:
             self._add(number, self._coefficients, self.shift)
         self._subtract()
 
-    def _add(self, number: int, coefficients: Doubles, shift: NDArray[Any]) -> None:
+    def _add(self, number: int, coefficients: Doubles, shift: NDArray[Any], power: int = 1) -> None:
         one = self.groups[number]
-        arguments = one.order, one.starts, one.regressor
+        arguments = one.order, one.starts, one.regressor**power
         part = coefficients[self.part(number)]
         self.run(lambda groups: add_effect(*arguments, *groups, part, shift), one.ranges)
+
+    def total_variances(self, variances: Doubles) -> Doubles:
+        """Return the variance of all effects of each rating, if coefficients with these variances were independent."""
+        totals = np.zeros(len(self.time))
+        for number in range(len(self.groups)):
+            self._add(number, variances, totals, power=2)
+        return totals
 
     def find(self, user: NDArray[np.integer], item: NDArray[np.integer], time: Integers) -> HeldOutGroups:
         """Return the groups of other ratings, by the chain's rows of users and items; -1 is the row without ratings."""
@@ -198,6 +207,9 @@ class TimeDraws:
 class TimeSums:
     """Weighted sums of the coefficients over the states of a chain.
 
+    The effects of one rating are far from independent: what one of them explains is left to none of the others. So the
+    variance of their sum is observed too, on some ratings.
+
     Parameters
     ----------
     draws
@@ -205,22 +217,33 @@ class TimeSums:
     """
 
     #: What a checkpoint must hold.
-    ARRAYS: ClassVar = ("coefficients", "squares", "prior_variances")
+    ARRAYS: ClassVar = ("coefficients", "squares", "prior_variances", "totals", "total_squares")
 
     def __init__(self, draws: TimeDraws) -> None:
         self.coefficients, self.squares = np.zeros(len(draws.coefficients)), np.zeros(len(draws.coefficients))
         self.prior_variances = np.zeros(len(draws.groups))
+        count = len(draws.time)
+        self.observed = np.unique(np.linspace(0, count - 1, min(count, _OBSERVED)).astype(np.int64))
+        self.totals, self.total_squares = np.zeros(len(self.observed)), np.zeros(len(self.observed))
 
     def add(self, draws: TimeDraws, weight: float) -> None:
         """Add the present state."""
         self.coefficients += weight * draws.coefficients
         self.squares += weight * np.square(draws.coefficients)
         self.prior_variances += weight / draws.precisions
+        totals = draws.shift[self.observed].astype(np.float64)
+        self.totals += weight * totals
+        self.total_squares += weight * np.square(totals)
 
     def effects(self, draws: TimeDraws, total_weight: float) -> tuple[LearnedEffect, ...]:
-        """Return the mean effects, in standardized units, with the spread of their draws."""
-        means = self.coefficients / total_weight
-        variances = np.maximum(0, self.squares / total_weight - np.square(means))
+        """Return the mean effects, in standardized units.
+
+        The variances of coefficients are reduced by one factor, with which they add up to the variances of sums.
+        """
+        means, variances = _moments(self.coefficients, self.squares, total_weight)
+        if_independent = float(draws.total_variances(variances)[self.observed].sum())
+        observed = float(_moments(self.totals, self.total_squares, total_weight)[1].sum())
+        variances *= min(1.0, observed / if_independent) if if_independent > 0 else 1.0
         prior_variances = self.prior_variances / total_weight
         learned = []
         for number, one in enumerate(draws.groups):
@@ -228,3 +251,9 @@ class TimeSums:
             mean, variance = means[part].astype(np.float32), variances[part].astype(np.float32)
             learned.append(LearnedEffect(one.effect, one.keys, mean, variance, float(prior_variances[number])))
         return tuple(learned)
+
+
+def _moments(sums: Doubles, squares: Doubles, total_weight: float) -> tuple[Doubles, Doubles]:
+    """Return means and variances."""
+    means = sums / total_weight
+    return means, np.maximum(0, squares / total_weight - np.square(means))
