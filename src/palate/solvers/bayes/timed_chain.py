@@ -18,7 +18,7 @@ from palate.solvers.bayes.time_effects import TimeSums
 
 __all__ = ["TimedChain"]
 
-# A sweep takes more time than one of a chain without times, and later ones add little: 0.1% of the RMSE on MovieLens 100K.
+# A sweep takes more time than one without effects of time, and later ones add little: 0.1% of the error on MovieLens.
 _MOST_SWEEPS = 500
 # Begins the names of this chain in a checkpoint.
 _PREFIX = "timed."
