@@ -17,7 +17,8 @@ from palate.moments import seconds_of
 from palate.parallel import pool
 from palate.ratings import RatingScale
 from palate.retraining import without_users
-from palate.solvers.bayes.part_selection import select_parts
+from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_selection import select_times
 from palate.splits import holdout, split_by_time
 from tables import random_table
 
@@ -210,11 +211,10 @@ def test_pilots_choose_effects_of_time_where_they_help(mood):
     table = moody_table(mood=mood)
     table = dataclasses.replace(table, rating=(table.rating - table.rating.mean()) / table.rating.std())
     with pool(1) as run:
-        choice = select_parts(table.compact(), 3, {**PLAIN, "times": None}, 0, run)
-    assert choice.parts.times == (mood > 0)
+        choice = select_times(table.compact(), 3, ModelParts(False, False, False, False), None, 0, run)
+    assert choice.is_on == (mood > 0)
     assert len(choice.calibration) == 200
-    assert len(choice.time_calibration) == (200 if mood else 0)
-    assert choice.records[-1].startswith(f"times: {'on' if mood else 'off'}, RMSE")
+    assert choice.records[0].startswith(f"times: {'on' if mood else 'off'}, RMSE")
 
 
 def test_threads_and_interruptions_change_no_bit(split, tmp_path):

@@ -18,6 +18,7 @@ from palate.solvers.bayes.part_selection import PartSelection, select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_selection import TimeSelection, select_times
 from palate.solvers.bayes.timed_chain import TimedChain
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
@@ -56,10 +57,11 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
+        self.times = self._select_times() if loaded is None else TimeSelection.restored(loaded[1]["times"])
         parts, seed, run = self.selection.parts, self.solver.seed, self.session.run
-        untimed = parts._replace(times=False)
-        self.chain = chain = Chain(self.table.by_user, self.table.by_item, self.k, untimed, seed, run)
-        self.timed = TimedChain(self.table, self.k, parts, seed, run) if parts.times else None
+        self.chain = chain = Chain(self.table.by_user, self.table.by_item, self.k, parts, seed, run)
+        self.parts = parts._replace(times=self.times.is_on)
+        self.timed = TimedChain(self.table, self.k, self.parts, seed, run) if self.times.is_on else None
         if loaded is not None:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
@@ -69,30 +71,33 @@ class GibbsFit:
         return self._model("pilot" if self.in_pilot else "fit")
 
     def _select(self) -> PartSelection:
-        budget = self.solver.time_budget
-        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields}
-        fixed["times"] = self._fixed_times()
-
-        def is_time_up() -> bool:  # half of the time is for the fit
-            is_late = budget is not None and time.perf_counter() - self.started > budget / 2
-            return is_late or self.session.interrupted()
-
+        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
         return select_parts(
             self.table, self.k, fixed, self.solver.seed, self.session.run,
-            spread=self.spread, report=self.session.report, interrupted=is_time_up,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
         )  # fmt: skip
 
-    def _fixed_times(self) -> bool | None:
-        """Return whether the settings and the table decide about effects of time; None to let pilots decide."""
-        time = self.table.time
-        has_times = time is not None and bool((time != time[0]).any())
-        if self.solver.times and not has_times:
-            fault = "no times" if time is None else "all the same time"
+    def _is_time_up(self) -> bool:
+        """Whether pilots must end: half of the time is for the fit."""
+        budget = self.solver.time_budget
+        is_late = budget is not None and time.perf_counter() - self.started > budget / 2
+        return is_late or self.session.interrupted()
+
+    def _select_times(self) -> TimeSelection:
+        fixed, moments = self.solver.times, self.table.time
+        has_times = moments is not None and bool((moments != moments[0]).any())
+        if fixed and not has_times:
+            fault = "no times" if moments is None else "all the same time"
             raise SettingsError(
                 f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
                 "(--time), or leave the setting times out"
             )
-        return self.solver.times if has_times else False
+        if fixed is False or not has_times or (fixed and not self.selection.sweeps):
+            return TimeSelection(bool(fixed))  # without pilots there is no calibration of the other parts either
+        return select_times(
+            self.table, self.k, self.selection.parts, fixed, self.solver.seed, self.session.run,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
+        )  # fmt: skip
 
     def _sweep(self) -> None:
         started, chain = time.perf_counter(), self.chain
@@ -106,7 +111,7 @@ class GibbsFit:
         self.session.report(
             Epoch(
                 stage="fit",
-                setting=self.selection.parts.describe(),
+                setting=self.parts.describe(),
                 number=chain.sweeps,
                 of=max(self._sweeps_wanted(), chain.sweeps),
                 rows=len(self.ratings),
@@ -138,6 +143,7 @@ class GibbsFit:
         sums, counts = self.accumulator.state()
         state = {
             "choice": self.selection.plain(),
+            "times": self.times.plain(),
             "numbers": numbers,
             "counts": counts,
             "traces": self.traces,
@@ -175,13 +181,13 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
-            times=self.timed.effects(self.spread, self.selection.time_calibration) if self.timed else None,
+            times=self.timed.effects(self.spread, self.times.calibration) if self.timed else None,
             training={
                 "sweeps": self.chain.sweeps,
-                "pilot_sweeps": self.selection.sweeps,
+                "pilot_sweeps": self.selection.sweeps + self.times.sweeps,
                 "rank": user_factors.shape[1],
-                "parts": self.selection.parts.describe(),
-                "choices": list(self.selection.records),
+                "parts": self.parts.describe(),
+                "choices": [*self.selection.records, *self.times.records],
                 **self._diagnostics(),
                 "stage": stage,
                 "interrupted": self.session.interrupted(),

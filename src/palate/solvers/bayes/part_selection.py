@@ -33,7 +33,7 @@ from palate.solvers.bayes.state import ModelParts
 from palate.solvers.session import Progress
 from palate.splits import k_fold
 
-__all__ = ["PartSelection", "select_parts"]
+__all__ = ["PartSelection", "calibrate", "sample_users", "select_parts"]
 
 # The table is cut into this many folds, and one of them is held out.
 _FOLDS = 5
@@ -79,29 +79,22 @@ class PartSelection:
         spread of the prediction over the draws, and the noise). Empty without pilots.
     sweeps
         The number of sweeps of all pilots.
-    time_calibration
-        As `calibration`, of the candidate with effects of time.
     """
 
     parts: ModelParts
     records: tuple[str, ...] = ()
     calibration: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     sweeps: int = 0
-    time_calibration: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def plain(self) -> dict[str, Any]:
         """Return the selection as plain values, for a checkpoint."""
-        calibrations = {name: getattr(self, name).tolist() for name in ("calibration", "time_calibration")}
-        return {**asdict(self), **calibrations}
+        return {**asdict(self), "calibration": self.calibration.tolist()}
 
     @classmethod
     def restored(cls, plain: Mapping[str, Any]) -> Self:
         """Return the selection from which `plain` was made."""
-        calibration, time_calibration = (
-            np.array(plain[name], np.float32) for name in ("calibration", "time_calibration")
-        )
-        parts, records = ModelParts(*plain["parts"]), tuple(plain["records"])
-        return cls(parts, records, calibration, plain["sweeps"], time_calibration)
+        calibration = np.array(plain["calibration"], np.float32)
+        return cls(ModelParts(*plain["parts"]), tuple(plain["records"]), calibration, plain["sweeps"])
 
 
 def select_parts(
@@ -124,7 +117,7 @@ def select_parts(
     k
         The number of factors of the fit; pilots have at most 15.
     fixed
-        For each field of `ModelParts` True or False, which then stays, or None to let pilots decide.
+        For each field of `ModelParts` but "times" True or False, which then stays, or None to let pilots decide.
     seed
         Of the held-out ratings and of all draws.
     run
@@ -148,25 +141,19 @@ def select_parts(
     ...     select_parts(ratings, 4, fixed, 0, run).parts.describe()
     'user sets'
     """
-    times = False if ratings.time is None else fixed.get("times", False)
-    fixed = {**fixed, "times": times}
     free = [name for name, is_on in fixed.items() if is_on is None]
     plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
     if not free:
         return PartSelection(plain)
-    ratings = _sample_users(ratings, seed)
+    ratings = sample_users(ratings, seed)
     if len(ratings) < _FOLDS * _LEAST_VALIDATION:
         return PartSelection(plain, (f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge",))
-    # Effects of time are judged beside the other parts, once these are selected.
-    search = _PartSearch(plain._replace(times=False), [name for name in free if name != "times"])
-    adapt = _ADAPT_SMALL if len(ratings) < _SMALL else _ADAPT
+    search, adapt = _PartSearch(plain, free), _ADAPT_SMALL if len(ratings) < _SMALL else _ADAPT
     most = max(1, min(ceil(_SMALL / len(ratings)), _MOST_ROWS // (len(ratings.users) + len(ratings.items))))
     for split in islice(k_fold(ratings, _FOLDS, seed=seed), most):
         search.decide(PilotChains(split, min(k, _MOST_FACTORS), seed, adapt, run, spread, report, interrupted))
         if search.is_over():
             break
-    if times is not False:
-        search.decide_times(is_fixed=bool(times))
     return search.selection()
 
 
@@ -180,7 +167,6 @@ class _PartSearch:
     records: dict[str, str] = field(default_factory=dict)
     is_cut_short: bool = False
     discarded_sweeps: int = 0
-    is_timed: bool = False
 
     def __post_init__(self) -> None:
         self.best = self.plain
@@ -211,22 +197,6 @@ class _PartSearch:
         except DataError as error:
             self.is_cut_short = True
             self.records["all"] = f"not all parts could be judged: {error}"
-
-    def decide_times(self, is_fixed: bool) -> None:
-        """Judge effects of time beside the selected parts; fixed ones are judged for their calibration alone."""
-        timed = self.best._replace(times=True)
-        try:
-            if not self.is_cut_short:
-                self.pilots.judge(self.best)
-                self.pilots.judge(timed)
-        except PilotInterrupted:
-            self.records["times"] = "times: no time to judge them"
-        if timed in self.pilots.judged:
-            self.is_timed = is_fixed or self._standard_errors(self.best, timed) > _SURE
-            if not is_fixed:
-                self._record(["times"], "on" if self.is_timed else "off", self.best, timed)
-        else:
-            self.is_timed = is_fixed
 
     def is_over(self) -> bool:
         """Whether no candidate looks better than the selected one without being surely better than the plain model."""
@@ -309,17 +279,13 @@ class _PartSearch:
     def selection(self) -> PartSelection:
         """Return the outcome."""
         sweeps = self.discarded_sweeps + sum(fold.sweeps for fold in self.pilots.folds)
-        parts, judged = self.best._replace(times=self.is_timed), self.pilots.judged
-        selection = PartSelection(parts, tuple(self.records.values()), sweeps=sweeps)
-        if self.best in judged:
-            selection = dataclasses.replace(selection, calibration=_calibration(self.pilots.residuals(self.best)))
-        if self.is_timed and parts in judged:
-            timed = _calibration(self.pilots.residuals(parts))
-            selection = dataclasses.replace(selection, time_calibration=timed)
-        return selection
+        selection = PartSelection(self.best, tuple(self.records.values()), sweeps=sweeps)
+        if self.best not in self.pilots.judged:
+            return selection
+        return dataclasses.replace(selection, calibration=calibrate(self.pilots.residuals(self.best)))
 
 
-def _calibration(residuals: NDArray[np.float32]) -> NDArray[np.float32]:
+def calibrate(residuals: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return quantiles of the sizes of standardized residuals, corrected for the shortness of the pilots.
 
     The few draws of a pilot vary less than those of a fit, so its predicted deviations are too small. The sizes are
@@ -336,7 +302,7 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _sample_users(ratings: Ratings, seed: int) -> Ratings:
+def sample_users(ratings: Ratings, seed: int) -> Ratings:
     """Return all ratings of random users, about a quarter of a million; a smaller table is returned whole."""
     if len(ratings) <= _MOST_RATINGS:
         return ratings
