@@ -110,6 +110,18 @@ def test_groups_of_a_rating_follow_from_what_was_known_at_its_moment():
         assert clock.keys(Effect("count"), user[[row]], time[[row]], at) == int(4 * np.log1p(at[0]))
 
 
+@pytest.mark.parametrize("users", [20, 200])
+def test_earlier_ratings_are_counted(users):
+    rng = np.random.default_rng(users)
+    counts = rng.integers(9, size=users)
+    indptr, rated = np.concatenate([[0], np.cumsum(counts)]), rng.integers(50, size=counts.sum())
+    user, time = rng.integers(-1, users, 500), rng.integers(-5, 60, 500)
+    expected = [
+        0 if u < 0 else int((rated[indptr[u] : indptr[u + 1]] < t).sum()) for u, t in zip(user, time, strict=True)
+    ]
+    assert earlier_ratings(indptr, rated, user, time).tolist() == expected
+
+
 # --------------------------------------------------------------------------------------------------------------- models
 
 

@@ -33,6 +33,10 @@ Floats = NDArray[np.float32]
 _COUNT_STEPS = 4
 # Seconds since the first training rating are kept within this.
 _MOST_SECONDS = 2**32 - 1
+# Moments, in seconds since 1970, are smaller; so are widths.
+_GREATEST = 2**41
+# For more users than this the times of all are sorted at once.
+_FEW_USERS = 64
 _ARRAYS = ("keys", "mean", "variance")
 _PARAMETERS = ("user_bias", "item_bias", "user_factors", "item_factors")
 
@@ -148,7 +152,7 @@ class LearnedEffect(NamedTuple):
         arrays = (self.keys, np.int64), (self.mean, np.float32), (self.variance, np.float32)
         if any(part.ndim != 1 or part.dtype != dtype or len(part) != len(self.keys) for part, dtype in arrays):
             return False
-        is_bins = kind in ("user bins", "item bins") and 0 <= offset < width
+        is_bins = kind in ("user bins", "item bins") and 0 <= offset < width < _GREATEST
         if not (is_bins or kind in ("count", "drift")) or not len(self.keys) or not (np.diff(self.keys) > 0).all():
             return False
         is_finite = np.isfinite(self.mean).all() and np.isfinite(self.variance).all()
@@ -263,7 +267,7 @@ class TimeEffects:
         if any(part.dtype != np.float32 or not np.isfinite(part).all() for part in parameters):
             return False
         clock = self.clock
-        is_clock = clock.first <= clock.last <= clock.first + _MOST_SECONDS and 0 < clock.scale < np.inf
+        is_clock = -_GREATEST < clock.first <= clock.last < clock.first + _GREATEST and 0 < clock.scale < np.inf
         return is_clock and bool(np.isfinite(clock.center)) and all(one.fits() for one in self.effects)
 
     def without_users(self, keep: NDArray[np.bool_]) -> TimeEffects:
@@ -300,8 +304,13 @@ def earlier_ratings(indptr: Integers, rated: Integers, user: NDArray[np.integer]
     >>> earlier_ratings(indptr, rated, np.array([0, 0, 0, 1, -1]), np.array([5, 6, 9, 9, 9]))
     array([0, 2, 3, 1, 0])
     """
-    if not len(rated):
-        return np.zeros(len(user), np.int64)
+    earlier = np.zeros(len(user), np.int64)
+    asked = np.unique(user[user >= 0])
+    if len(asked) <= _FEW_USERS:
+        for one in asked.tolist():
+            rows = user == one
+            earlier[rows] = np.searchsorted(np.sort(rated[indptr[one] : indptr[one + 1]]), time[rows])
+        return earlier
     first = rated.min()
 
     def key(row: NDArray[np.integer], moment: Integers) -> Integers:
