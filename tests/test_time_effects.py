@@ -271,3 +271,18 @@ def test_effects_of_removed_users_go_with_them(split, model):
     assert left.predict_table(rows) == pytest.approx(model.predict_table(rows), abs=1e-5)
     keys = sum(len(one.keys) for one in left.times.effects)
     assert keys < sum(len(one.keys) for one in model.times.effects)
+
+
+def test_more_ratings_keep_the_effects_and_fold_in_what_they_touch(split, model):
+    first, rest = holdout(split.test, 0.5)
+    newcomer = random_table(users=1, items=40, density=0.5, seed=9)
+    newcomer = dataclasses.replace(
+        newcomer, users=dataclasses.replace(newcomer.users, ids=np.array([0])), time=np.full(len(newcomer), START + DAY)
+    )
+    more = model.with_ratings(first).with_ratings(newcomer)
+    assert len(more.users) == len(model.users) + 1
+    assert rmse(more.predict_table(rest), rest) < rmse(more.predict_table(dataclasses.replace(rest, time=None)), rest)
+    assert rmse(more.predict_table(rest), rest) < rmse(model.predict_table(rest), rest) + 0.02
+    untouched = model.with_ratings(newcomer.take(slice(0, 1)).compact())
+    rows = rest.take(rest.item != rest.items.find(newcomer.items[int(newcomer.item[0])]))
+    assert untouched.predict_table(rows) == pytest.approx(model.predict_table(rows), abs=1e-5)

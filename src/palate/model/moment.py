@@ -12,7 +12,7 @@ from palate.model.arrays import ModelArrays
 from palate.model.time_effects import TimeShift, earlier_ratings
 from palate.moments import Moment, seconds_of
 
-__all__ = ["NO_MOMENT", "at_moment", "pair_shift", "timed_model"]
+__all__ = ["NO_MOMENT", "at", "pair_shift", "timed_model"]
 
 AnyModel = TypeVar("AnyModel", bound=ModelArrays)
 #: What is wrong with a profile from `palate.Model.fold_in` where a moment is named.
@@ -50,7 +50,7 @@ def pair_shift(model: ModelArrays, user: Indices, item: Indices, time: Integers)
     return TimeShift(of_users.mean + of_items.mean, of_users.variance + of_items.variance)
 
 
-def at_moment(model: AnyModel, moment: Moment) -> AnyModel:
+def at(model: AnyModel, moment: Moment) -> AnyModel:
     """Return the model at a moment: see `palate.Model.at`."""
     seconds, times = seconds_of(moment), model.times
     if times is None:

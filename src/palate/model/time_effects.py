@@ -137,6 +137,8 @@ class LearnedEffect(NamedTuple):
     def part(self, clock: Clock, row: NDArray[np.integer], time: Integers, earlier: Integers) -> TimeShift:
         """Return what the effect adds at some moments, and its variance."""
         key = clock.keys(self.effect, row, time, earlier)
+        if not len(self.keys):
+            return TimeShift(np.zeros(len(row)), self.prior_variance * self._squared(clock, earlier))
         if self.effect.kind == "count":
             key = np.minimum(key, self.keys[-1])  # beyond the most ratings of a user the last step goes on
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
@@ -146,6 +148,9 @@ class LearnedEffect(NamedTuple):
         variance = np.where(is_known, self.variance[place], self.prior_variance) * x**2
         return TimeShift(mean, variance)
 
+    def _squared(self, clock: Clock, earlier: Integers) -> Doubles:
+        return np.square(clock.regressor(self.effect, earlier).astype(np.float64))
+
     def fits(self) -> bool:
         """Whether the arrays belong together, and all numbers are finite."""
         kind, width, offset = self.effect
@@ -153,20 +158,29 @@ class LearnedEffect(NamedTuple):
         if any(part.ndim != 1 or part.dtype != dtype or len(part) != len(self.keys) for part, dtype in arrays):
             return False
         is_bins = kind in ("user bins", "item bins") and 0 <= offset < width < _GREATEST
-        if not (is_bins or kind in ("count", "drift")) or not len(self.keys) or not (np.diff(self.keys) > 0).all():
+        if not (is_bins or kind in ("count", "drift")) or not (np.diff(self.keys) > 0).all():
             return False
         is_finite = np.isfinite(self.mean).all() and np.isfinite(self.variance).all()
-        return bool(is_finite and self.variance.min() >= 0 and 0 <= self.prior_variance < np.inf)
+        return bool(is_finite and self.variance.min(initial=0) >= 0 and 0 <= self.prior_variance < np.inf)
 
-    def without_users(self, clock: Clock, keep: NDArray[np.bool_], renumbered: Integers) -> LearnedEffect:
-        """Return the effect without the groups of some users; the others get new numbers."""
-        if self.effect.kind not in ("user bins", "drift"):
+    def moved(self, clock: Clock, move: NDArray[np.integer]) -> LearnedEffect:
+        """Return the effect with other indices of its users or items.
+
+        Parameters
+        ----------
+        clock
+            What numbers the groups.
+        move
+            (rows,): the new index of each row; -1 for a row that is removed with its groups.
+        """
+        if self.effect.kind == "count":
             return self
-        bins = clock.bins(self.effect) if self.effect.kind == "user bins" else 1
-        user, place = np.divmod(self.keys, bins)
-        stays = keep[user]
-        keys = renumbered[user[stays]] * bins + place[stays]
-        return self._replace(keys=keys, mean=self.mean[stays], variance=self.variance[stays])
+        bins = 1 if self.effect.kind == "drift" else clock.bins(self.effect)
+        row, place = np.divmod(self.keys, bins)
+        order = np.argsort(move[row], kind="stable")
+        order = order[move[row[order]] >= 0]
+        keys = move[row[order]].astype(np.int64) * bins + place[order]
+        return self._replace(keys=keys, mean=self.mean[order], variance=self.variance[order])
 
 
 class TimeShift(NamedTuple):
@@ -278,13 +292,20 @@ class TimeEffects:
         keep
             bool, (users,): which users are kept.
         """
-        renumbered = np.cumsum(keep) - 1
         return replace(
             self,
-            effects=tuple(one.without_users(self.clock, keep, renumbered) for one in self.effects),
+            effects=self.moved_effects(np.where(keep, np.cumsum(keep) - 1, -1), None),
             user_bias=self.user_bias[keep],
             user_factors=self.user_factors[keep],
             posterior=self.posterior.without_users(keep),
+        )
+
+    def moved_effects(self, users: NDArray[np.integer], items: NDArray[np.integer] | None) -> tuple[LearnedEffect, ...]:
+        """Return the effects with other indices of users and items, see `LearnedEffect.moved`; None to keep them."""
+        moves = {False: users, True: items}
+        return tuple(
+            one if (move := moves[one.effect.is_of_items]) is None else one.moved(self.clock, move)
+            for one in self.effects
         )
 
 
