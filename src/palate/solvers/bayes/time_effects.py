@@ -175,6 +175,11 @@ class TimeDraws:
         part = coefficients[self.part(number)]
         self.run(lambda groups: add_effect(*arguments, *groups, part, shift), one.ranges)
 
+    def unknown_variance(self, groups: HeldOutGroups) -> Doubles:
+        """Return the variance of what groups without training ratings add to ratings, which `predict` leaves out."""
+        pairs = zip(groups.places, self.precisions, strict=True)
+        return np.asarray(np.sum([(places < 0) / precision for places, precision in pairs], axis=0))
+
     def total_variances(self, variances: Doubles) -> Doubles:
         """Return the variance of all effects of each rating, if coefficients with these variances were independent."""
         totals = np.zeros(len(self.time))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from palate.errors import DataError
 from palate.parallel import Run
 from palate.ratings import Ratings
-from palate.solvers.bayes.part_selection import calibrate, sample_users
-from palate.solvers.bayes.pilot_chains import PilotChains, PilotFolds, PilotInterrupted
+from palate.solvers.bayes.calibration import calibrate
+from palate.solvers.bayes.part_selection import sample_users
+from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pilots
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.session import Progress
 from palate.splits import k_fold
@@ -102,11 +103,11 @@ def select_times(
     except (PilotInterrupted, DataError) as error:
         reason = "no time to judge them" if isinstance(error, PilotInterrupted) else str(error)
         return TimeSelection(bool(fixed), (f"times: {reason}",), sweeps=fold.sweeps)
-    pilots = PilotFolds([fold])
+    pilots = Pilots([fold])
     gain = pilots.gain(untimed, timed)
     is_on = bool(fixed) or gain.share > _SURE * gain.error
     record = (
         f"times: {'on' if is_on else 'off'}, RMSE {pilots.rmse(untimed):.4f} -> {pilots.rmse(timed):.4f} on "
         f"{pilots.rows:,} validation ratings"
     )
-    return TimeSelection(is_on, (record,), calibrate(pilots.residuals(timed)), fold.sweeps)
+    return TimeSelection(is_on, (record,), calibrate(pilots.residuals([timed], [1.0])), fold.sweeps)

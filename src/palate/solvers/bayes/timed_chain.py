@@ -13,6 +13,7 @@ from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
 from palate.solvers.bayes.chain import Chain
+from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.time_effects import TimeSums
 
@@ -41,12 +42,16 @@ class TimedChain:
         self.times = self.chain.times
         self.accumulator, self.sums = PosteriorAccumulator(table, k, seed, run), TimeSums(self.times)
 
+    def start(self) -> None:
+        """Give the chain its first state."""
+        start_from_als(self.chain.users, self.chain.items, self.chain.run)
+
     def sweep(self) -> None:
         """Draw each unknown once, and add the state to the sums; do nothing after the last sweep."""
         if self.chain.sweeps == _MOST_SWEEPS:
             return
         self.chain.sweep()
-        self.accumulator.add(self.chain)
+        self.accumulator.add([self.chain], [1.0])
         self.sums.add(self.times, float(self.chain.sweeps))
 
     def effects(self, spread: float, calibration: NDArray[np.float32]) -> TimeEffects:
