@@ -8,6 +8,7 @@ the model is:
 - rated sets: :math:`X_u` holds :math:`1/\sqrt{n_u}` for each of the :math:`n_u` items that u rated, whatever the
   ratings, and :math:`W_j \sim N(0, (\lambda \Lambda)^{-1})` (the link of Simm et al. 2017, "Macau"; the idea of Koren's
   SVD++); the same for items and their raters;
+- effects of time: see `palate.solvers.bayes.time_effects`;
 - noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
 
 A sweep draws each unknown once, given all others.
@@ -27,6 +28,7 @@ from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
+from palate.solvers.bayes.time_effects import TimeDraws
 from palate.solvers.half_step import set_lengths
 
 __all__ = ["Chain"]
@@ -62,6 +64,8 @@ class Chain:
         Random draws depend on the seed, the sweep and the row, never on the thread.
     run
         A pool.
+    time
+        int64: when each rating of `by_user` was given; wanted for the part "times".
 
     Attributes
     ----------
@@ -70,10 +74,22 @@ class Chain:
         row the chain would otherwise explain ever more of the noise by factors. 0 for no bound.
     """
 
-    def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: ModelParts, seed: int, run: Run) -> None:
+    def __init__(
+        self,
+        by_user: Grouped,
+        by_item: Grouped,
+        k: int,
+        parts: ModelParts,
+        seed: int,
+        run: Run,
+        time: NDArray[np.int64] | None = None,
+    ) -> None:
         by_user, by_item = (
             table._replace(indptr=np.append(table.indptr, table.indptr[-1])) for table in (by_user, by_item)
         )
+        self.times = TimeDraws(by_user, by_item, time, run) if parts.times and time is not None else None
+        if self.times:
+            by_user, by_item = self.times.tables
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
         self.users = SideState.start(by_user, items, k, parts.user_noise, rng)
@@ -85,6 +101,8 @@ class Chain:
 
     def sweep(self) -> None:
         """Draw each unknown once, given all others."""
+        if self.times:
+            self.times.draw(self.users, self.items, self.precision, self.sweeps, self.seed)
         rng = np.random.default_rng([self.seed, 2, self.sweeps])
         sides = (
             (self.users, self.items, self.parts.user_sets, self.lengths[0]),
@@ -186,13 +204,17 @@ class Chain:
         for name, side in (("users", self.users), ("items", self.items)):
             arrays |= {f"{name}.{field}": getattr(side, field) for field in SideState.ARRAYS}
             numbers |= {f"{name}.{field}": getattr(side, field) for field in SideState.NUMBERS}
+        if self.times:
+            arrays |= {f"times.{field}": getattr(self.times, field) for field in TimeDraws.ARRAYS}
         return arrays, numbers
 
     def restore(self, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
-        """Set what `state` returned."""
+        """Set what `state` returned; effects of time are left out if this chain has none."""
         for name, value in (arrays | numbers).items():
             owner, _, field = name.rpartition(".")
-            setattr(getattr(self, owner) if owner else self, field, value)
+            target = getattr(self, owner) if owner else self
+            if target is not None:
+                setattr(target, field, value)
 
 
 def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Doubles:
