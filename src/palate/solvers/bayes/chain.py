@@ -63,6 +63,12 @@ class Chain:
         Random draws depend on the seed, the sweep and the row, never on the thread.
     run
         A pool.
+
+    Attributes
+    ----------
+    least_noise
+        The common variance of the noise is drawn as if the ratings said at least this. On a table of a few ratings a
+        row the chain would otherwise explain ever more of the noise by factors. 0 for no bound.
     """
 
     def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: ModelParts, seed: int, run: Run) -> None:
@@ -75,6 +81,7 @@ class Chain:
         self.items = SideState.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
+        self.least_noise = 0.0
         self.lengths = set_lengths(self.users.shares, by_item, run), set_lengths(self.items.shares, by_user, run)
 
     def sweep(self) -> None:
@@ -163,7 +170,8 @@ class Chain:
         else:
             self.squares = weighted = float(item_errors.sum())
         shape = _NOISE_SHAPE + users.counts.sum() / 2
-        self.precision = rng.gamma(shape) / (_NOISE_RATE + weighted / 2)
+        rate = max(_NOISE_RATE + weighted / 2, shape * self.least_noise)
+        self.precision = rng.gamma(shape) / rate
 
     def _draw_row_noise(self, side: SideState, weighted_errors: Doubles, rng: np.random.Generator) -> None:
         """Draw the relative precision of each row's noise, then the degrees of freedom that all rows share."""

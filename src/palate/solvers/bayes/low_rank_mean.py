@@ -52,23 +52,24 @@ class LowRankMean:
         Parameters
         ----------
         users, items
-            float32 (rows, k + 1): k factors and the bias.
+            float32 (rows, c + 1): c factors, k at most, and the bias.
         weight
             Of the sample in the mean.
         """
-        if self.filled == self.left.shape[1]:
+        size = users.shape[1] - 1
+        if self.filled + size > self.left.shape[1]:
             self._reduce(_KEPT * self.k)
-        columns = slice(self.filled, self.filled + self.k)
+        columns = slice(self.filled, self.filled + size)
         root = np.float32(sqrt(weight))
         for sample, sums, biases in ((users, self.left, self.user_bias), (items, self.right, self.item_bias)):
             self._add_side(sample, sums[:, columns], biases, root, weight)
         self.total_weight += weight
-        self.filled += self.k
+        self.filled += size
 
     def _add_side(self, sample: Floats, sums: Floats, biases: Doubles, root: np.float32, weight: float) -> None:
         def add_block(block: slice) -> None:
-            np.multiply(sample[block, : self.k], root, out=sums[block])
-            biases[block] += weight * sample[block, self.k]
+            np.multiply(sample[block, :-1], root, out=sums[block])
+            biases[block] += weight * sample[block, -1]
 
         for_row_blocks(add_block, len(sample), self.run)
 
