@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.catalogue import Catalogue, Entry
+from palate.catalogue import Catalogue, EntryColumns
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
@@ -323,4 +323,6 @@ def _unpack_catalogue(arrays: Arrays) -> Catalogue:
     if "catalogue.ids.ends" not in arrays:
         return Catalogue()
     columns = [_unpack_texts(f"catalogue.{part}", arrays) for part in ("ids", "titles", "texts")]
-    return Catalogue({id: Entry(title, text) for id, title, text in zip(*columns, strict=True)})
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("the catalogue has not one title and text for each id")
+    return Catalogue(EntryColumns(*columns))

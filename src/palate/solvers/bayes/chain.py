@@ -26,6 +26,7 @@ from palate.errors import DataError
 from palate.kernels.rows import row_errors, solve_rows
 from palate.parallel import Run
 from palate.ratings import Grouped
+from palate.solvers.bayes.row_blocks import sum_row_blocks
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
 from palate.solvers.bayes.time_effects import TimeDraws
@@ -124,16 +125,27 @@ class Chain:
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
         d, n = side.columns, len(side.factors)
-        rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d]
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        scatter = np.eye(d) + centred.T @ centred + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+
+        def rows_of(block: slice) -> Doubles:
+            return side.factors[block, :d].astype(np.float64) - side.prior[block, :d]
+
+        def scatter_of(block: slice) -> Doubles:
+            centred = rows_of(block) - mean
+            return np.asarray(centred.T @ centred)
+
+        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), n, self.run) / n
+        scatter = sum_row_blocks(scatter_of, n, self.run)
+        scatter += np.eye(d) + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
-            weights = side.weights[:, :d].astype(np.float64)
-            scatter += side.sets_precision * weights.T @ weights
-            freedom += len(weights)
-        precision = _wishart(np.linalg.inv(scatter), freedom, rng)
+
+            def weights_of(block: slice) -> Doubles:
+                weights = side.weights[block, :d].astype(np.float64)
+                return np.asarray(side.sets_precision * weights.T @ weights)
+
+            scatter += sum_row_blocks(weights_of, len(side.weights), self.run)
+            freedom += len(side.weights)
+        precision = _wishart(np.asarray(np.linalg.inv(scatter)), freedom, rng)
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
