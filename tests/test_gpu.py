@@ -160,7 +160,7 @@ def test_normals_of_a_card_are_those_of_the_kernels():
 
 
 def test_rows_of_a_bucket_have_about_the_same_length(ratings):
-    table = DeviceTable(*ratings.by_item, CPU)
+    table = DeviceTable(ratings.by_item.indptr, ratings.by_item.indices, CPU)
     (slab,) = table.slabs
     rows = np.concatenate([bucket.rows.numpy() for bucket in slab.buckets])
     assert sorted(rows.tolist()) == list(range(len(ratings.items)))
@@ -172,9 +172,9 @@ def test_rows_of_a_bucket_have_about_the_same_length(ratings):
 def test_slabs_hold_whole_rows_and_no_more_ratings_than_fit():
     indptr = np.array([0, 5, 9, 30, 31, 31, 40])
     indices, values = np.zeros(40, np.int32), np.arange(40, dtype=np.float32)
-    table = DeviceTable(indptr, indices, values, CPU, slab_ratings=10)
+    table = DeviceTable(indptr, indices, CPU, slab_ratings=10)
     assert [(slab.start, slab.stop) for slab in table.slabs] == [(0, 2), (2, 3), (3, 6)]
-    assert [table.load(slab)[1].tolist() for slab in table.slabs] == [
+    assert [table.load(slab, values)[1].tolist() for slab in table.slabs] == [
         values[start:stop].tolist() for start, stop in ((0, 9), (9, 30), (30, 40))
     ]
 
@@ -228,29 +228,59 @@ def test_a_table_that_does_not_fit_is_uploaded_anew_each_time(ratings, monkeypat
     out, errors = np.zeros_like(equations[-1]), np.empty(len(equations[-1]))
     solve_side(pool, [], table, equations, 0, 0, out, errors)
     (placed,) = rows._tables.values()
-    assert all(slab.ratings is not None for slab in placed.slabs)
+    assert all(slab.indices is not None for slab in placed.slabs)
     failures = [torch.OutOfMemoryError("CUDA out of memory")]
     load = DeviceTable.load
 
-    def load_later(self, slab):
+    def load_later(self, slab, values):
         if failures:
             raise failures.pop()
-        return load(self, slab)
+        return load(self, slab, values)
 
     monkeypatch.setattr(DeviceTable, "load", load_later)
     again = np.zeros_like(out)
     solve_side(pool, [], table, equations, 0, 0, again, errors)
     assert (again == out).all()
-    assert all(slab.ratings is None for slab in placed.slabs)
+    assert all(slab.indices is None for slab in placed.slabs)
 
 
-def test_two_tables_stay_on_the_card(ratings):
+def test_the_pairs_of_two_tables_stay_on_the_card(ratings):
     rows = DeviceRows(CPU)
-    tables = [ratings.by_user._replace(values=ratings.by_user.values.copy()) for _ in range(3)]
+    tables = [ratings.by_user._replace(indices=ratings.by_user.indices.copy()) for _ in range(3)]
     placed = [rows._placed(table) for table in tables]
     assert rows._placed(tables[2]) is placed[2]
     assert rows._placed(tables[1]._replace(indptr=tables[1].indptr.copy())) is placed[1]
     assert rows._placed(tables[0]) is not placed[0]
+
+
+@pytest.fixture
+def separate_memory(monkeypatch):
+    """Let the card have memory of its own: PyTorch on the CPU would share that of the arrays."""
+    for module in ("rows", "table", "ranker"):
+        monkeypatch.setattr(f"palate.gpu.{module}.upload", lambda array, device: torch.tensor(array))
+
+
+@pytest.mark.usefixtures("separate_memory")
+def test_ratings_that_change_in_place_are_seen(ratings):
+    pool = pools()["resident"]
+    table = ratings.by_user._replace(values=ratings.by_user.values.copy())
+    equations, ranges = row_equations(table, len(ratings.items)), balanced_ranges(table.indptr)
+    for _ in range(2):
+        solved, expected, errors = *(np.zeros_like(equations[-1]) for _ in range(2)), np.empty(len(equations[-1]))
+        solve_side(pool, ranges, table, equations, 0, 0, solved, errors)
+        solve_side(serial, ranges, table, equations, 0, 0, expected, errors)
+        np.testing.assert_allclose(solved, expected, atol=1e-4)
+        table.values[:] = np.random.default_rng(1).normal(size=len(table.values))
+
+
+@pytest.mark.usefixtures("separate_memory")
+def test_effects_of_time_are_learned_beside_a_card(ratings):
+    time = np.random.default_rng(2).integers(10**9, 10**9 + 10**7, len(ratings))
+    timed, last = replace(ratings, time=time), []
+    for device in ("cpu", "cuda"):
+        model = BayesianMF(factors=4, sweeps=30, times=True, device=device, **ALL_PARTS).fit(timed)
+        last.append(model.training["history"][-1]["training_rmse"])
+    assert last[1] == pytest.approx(last[0], rel=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------------------------ fits

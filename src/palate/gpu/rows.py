@@ -35,13 +35,13 @@ _CELLS = {"cuda": 1 << 26, "cpu": 1 << 20}
 _LEAST_CELLS = 1 << 16
 # Longer rows are gathered in parts of this number of ratings.
 _PART = 4096
-# Tables that stay on the card: a fit has one for each side.
+# Tables whose pairs stay on the card: a fit has one for each side.
 _TABLES = 2
 
 
 @dataclass
 class DeviceRows:
-    """Solves for rows on a card, and keeps the tables there that it has seen.
+    """Solves for rows on a card, and keeps the pairs of the last tables there.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class DeviceRows:
     device: torch.device
     cells: int = 0
     table_options: dict[str, Any] = field(default_factory=dict)
-    _tables: dict[tuple[int, int], DeviceTable] = field(default_factory=dict)
+    _tables: dict[int, DeviceTable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cells = self.cells or _CELLS.get(self.device.type, _CELLS["cuda"])
@@ -140,19 +140,19 @@ class DeviceRows:
         results: tuple[NDArray[Any], ...],
     ) -> None:  # fmt: skip
         """Fill the rows of the results with what `work` returns for a block and its rows of the given arrays."""
-        placed = self._placed(table)
+        placed, (_, _, values) = self._placed(table), table  # not table[2]: the third row of a `Grouped`
         with exact_products():
             for slab in placed.slabs:
-                self._fill_slab(placed, slab, work, given, width, results)
+                self._fill_slab(placed, slab, values, work, given, width, results)
 
     def _fill_slab(
-        self, placed: DeviceTable, slab: Slab, work: Callable[..., tuple[torch.Tensor, ...]],
+        self, placed: DeviceTable, slab: Slab, values: Floats, work: Callable[..., tuple[torch.Tensor, ...]],
         given: tuple[NDArray[Any], ...], width: int, results: tuple[NDArray[Any], ...],
     ) -> None:  # fmt: skip
         import torch
 
         span = slice(slab.start, slab.stop)
-        ratings = with_room(lambda: placed.load(slab), self._free)
+        ratings = with_room(lambda: placed.load(slab, values), self._free)
         columns = self._upload(*(array[span] for array in given))
         hosts = [torch.from_numpy(array[span]) for array in results]
         buffers = [torch.empty_like(host, device=self.device) for host in hosts]
@@ -178,11 +178,11 @@ class DeviceRows:
 
     def _placed(self, table: Table) -> DeviceTable:
         """Return the table on the card. Only the tables of the last two half-steps stay there."""
-        indptr, indices, values = table
-        key = id(indices), id(values)  # the table holds both arrays, so that no others get their ids
+        indptr, indices, _ = table
+        key = id(indices)  # the table on the card holds the array, so that no other gets its id
         placed = self._tables.pop(key, None)
         if placed is None or not np.array_equal(placed.indptr, indptr):
-            placed = DeviceTable(*table, self.device, **self.table_options)
+            placed = DeviceTable(indptr, indices, self.device, **self.table_options)
         self._tables[key] = placed
         while len(self._tables) > _TABLES:
             del self._tables[next(iter(self._tables))]

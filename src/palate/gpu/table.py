@@ -19,7 +19,7 @@ __all__ = ["Bucket", "DeviceTable", "Slab", "upload"]
 _STEP, _SHARE = 4, 1 / 8
 # The ratings of a slab: 1 GiB of indices and values.
 _SLAB = 1 << 27
-# A table takes at most this share of the card's memory. A larger one is uploaded slab by slab in each half-step.
+# Of a table that takes at most this share of the card's memory, the indices stay there.
 _RESIDENT = 0.3
 
 
@@ -50,8 +50,8 @@ class Slab:
         int64 tensors (stop - start,): the place of the first rating of each row in the slab, and how many it has.
     buckets
         The rows, by length.
-    ratings
-        The tensors of indices and values, if they stay on the card.
+    indices
+        The tensor of indices, if it stays on the card.
     """
 
     start: int
@@ -59,7 +59,7 @@ class Slab:
     starts: torch.Tensor
     counts: torch.Tensor
     buckets: list[Bucket]
-    ratings: tuple[torch.Tensor, torch.Tensor] | None = None
+    indices: torch.Tensor | None = None
 
 
 def upload(array: NDArray[Any], device: torch.device) -> torch.Tensor:
@@ -73,23 +73,25 @@ def upload(array: NDArray[Any], device: torch.device) -> torch.Tensor:
 
 @dataclass
 class DeviceTable:
-    """A table, grouped by the rows of one side, as a card reads it.
+    """A table, grouped by the rows of one side, as a card reads it: its pairs, without the ratings.
+
+    Ratings are uploaded in every half-step, because a fit may change them in place, such as one that learns effects of
+    time.
 
     Parameters
     ----------
-    indptr, indices, values
+    indptr, indices
         As in `palate.ratings.Grouped`.
     device
         The card.
     slab_ratings
         The number of ratings of a slab; a row that has more is a slab of its own.
     resident
-        Whether the ratings may stay on the card; None if they take a small enough part of its memory.
+        Whether the indices may stay on the card; None if the table takes a small enough part of its memory.
     """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
-    values: NDArray[np.float32]
     device: torch.device
     slab_ratings: int = _SLAB
     resident: bool | None = None
@@ -99,7 +101,7 @@ class DeviceTable:
         import torch
 
         if self.resident is None:
-            size = self.indices.nbytes + self.values.nbytes
+            size = 2 * self.indices.nbytes  # ratings take as much
             is_card = self.device.type == "cuda"
             memory = torch.cuda.get_device_properties(self.device).total_memory if is_card else 0
             self.resident = not is_card or size < _RESIDENT * memory
@@ -117,22 +119,20 @@ class DeviceTable:
         ]
         return Slab(start, stop, upload(starts[:-1], self.device), upload(counts, self.device), buckets)
 
-    def load(self, slab: Slab) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the indices and values of a slab on the card."""
-        if slab.ratings is not None:
-            return slab.ratings
+    def load(self, slab: Slab, values: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the indices and ratings of a slab on the card; `values` are the ratings of the whole table."""
         part = slice(int(self.indptr[slab.start]), int(self.indptr[slab.stop]))
-        ratings = upload(self.indices[part], self.device), upload(self.values[part], self.device)
+        indices = upload(self.indices[part], self.device) if slab.indices is None else slab.indices
         if self.resident:
-            slab.ratings = ratings
-        return ratings
+            slab.indices = indices
+        return indices, upload(values[part], self.device)
 
     def free(self) -> bool:
-        """Keep no ratings on the card from now on; return whether there were any."""
-        held = any(slab.ratings is not None for slab in self.slabs)
+        """Keep no indices on the card from now on; return whether there were any."""
+        held = any(slab.indices is not None for slab in self.slabs)
         self.resident = False
         for slab in self.slabs:
-            slab.ratings = None
+            slab.indices = None
         return held
 
 

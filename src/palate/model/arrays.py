@@ -15,6 +15,7 @@ from palate.errors import SettingsError
 from palate.model.choice import ChoiceHead, FactorsHead
 from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
+from palate.model.time_effects import TimeEffects
 from palate.model.trend import Trends
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
@@ -54,6 +55,7 @@ class ModelArrays(Tabular):
     choice: ChoiceHead | None = None
     interest: Interest | None = None
     seen_time: NDArray[np.int64] | None = None
+    times: TimeEffects | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")

@@ -28,6 +28,7 @@ class ModelParts(NamedTuple):
     item_noise: bool
     user_sets: bool
     item_sets: bool
+    times: bool = False
 
     def describe(self) -> str:
         """Return the names of the parts that are on, "plain" if none is."""
