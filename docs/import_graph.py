@@ -119,7 +119,7 @@ LAYERS = [
     ["environment", "moments"],
     ["files", "catalogue", "lazy", "ranking"],
     ["tabular"],
-    ["ratings", "frame_files"],
+    ["ratings", "frame_files", "gpu"],
     ["reading"],
     ["check", "splits", "datasets"],
     ["model"],

@@ -22,7 +22,7 @@ from palate.cli.model_options import (
     texts_option,
     user_option,
 )
-from palate.cli.options import json_option, quiet_option, threads_option
+from palate.cli.options import device_option, json_option, quiet_option, threads_option
 from palate.cli.output import json_text
 from palate.cli.recommend_all import check_all_options, recommend_all
 
@@ -65,6 +65,7 @@ __all__ = ["recommend"]
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Of --all: .parquet or .csv.")
 @click.option("--titles", is_flag=True, help="With --all: write titles too.")
 @threads_option
+@device_option
 @quiet_option
 @json_option
 def recommend(
@@ -87,6 +88,7 @@ def recommend(
     output: Path | None,
     titles: bool,
     threads: int | None,
+    device: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -109,12 +111,12 @@ def recommend(
         }
         path = check_all_options(model, users, output, one_user)
         fitted = load_model(model) if at is None else load_model(model).at(at)
-        options |= {"titles": titles, "threads": threads, "intervals": level is not None}
+        options |= {"titles": titles, "threads": threads, "device": device or "auto", "intervals": level is not None}
         options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
-    if output or titles:
-        raise click.UsageError("-o and --titles go with --all or --users")
+    if output or titles or device:
+        raise click.UsageError("-o, --titles and --device go with --all or --users")
     if user is None and not rated:
         raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
     fitted = load_model(model) if at is None else load_model(model).at(at)

@@ -23,14 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import row_errors, solve_rows
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.bayes.row_blocks import sum_row_blocks
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
 from palate.solvers.bayes.time_effects import TimeDraws
-from palate.solvers.half_step import set_lengths
+from palate.solvers.half_step import set_lengths, solve_side, sum_errors
 
 __all__ = ["Chain"]
 
@@ -161,14 +160,10 @@ class Chain:
         padded_precision[:d, :d] = precision
         linear = np.zeros_like(side.factors)
         linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
-        row_weight, key = (self.precision * side.rating_weight).astype(np.float32), rng.integers(2**62)
+        row_weight, key = (self.precision * side.rating_weight).astype(np.float32), int(rng.integers(2**62))
         errors = np.empty(len(side.factors))
-
-        def solve_range(bounds: tuple[int, int]) -> int:
-            equations = partners, biases, row_weight, other.rating_weight, padded_precision, linear
-            return int(solve_rows(*side.table, *equations, *bounds, d, key, side.factors, errors))
-
-        if max(self.run(solve_range, side.ranges)) >= 0:
+        equations = partners, biases, row_weight, other.rating_weight, padded_precision, linear
+        if solve_side(self.run, side.ranges, side.table, equations, d, key, side.factors, errors) >= 0:
             raise DataError(
                 "the ratings differ so much in size that float32 is not precise enough for their products: rescale them"
             )
@@ -205,8 +200,8 @@ class Chain:
         users, items = self.users, self.items
         squares, weighted = np.empty(len(users.factors)), np.empty(len(users.factors))
         partners, biases = items.partners_and_biases()
-        arguments = *users.table, users.factors, partners, biases, items.rating_weight
-        self.run(lambda bounds: row_errors(*arguments, *bounds, squares, weighted), users.ranges)
+        arrays = users.factors, partners, biases, items.rating_weight
+        sum_errors(self.run, users.ranges, users.table, arrays, squares, weighted)
         return squares, weighted
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from palate.kernels.rows import solve_rows
 from palate.parallel import Run
 from palate.solvers.bayes.state import SideState
-from palate.solvers.half_step import partners_and_biases
+from palate.solvers.half_step import partners_and_biases, solve_side
 
 __all__ = ["start_from_als"]
 
@@ -35,5 +34,5 @@ def _solve_side(side: SideState, other: SideState, run: Run) -> None:
     precision = np.eye(side.factors.shape[1], dtype=np.float32)
     precision[: side.columns] *= np.float32(_PENALTY)
     linear, errors = np.zeros_like(side.factors), np.empty(len(side.factors))
-    equations = *side.table, partners, biases, weight, other.ones, precision, linear
-    run(lambda bounds: solve_rows(*equations, *bounds, 0, 0, side.factors, errors), side.ranges)
+    equations = partners, biases, weight, other.ones, precision, linear
+    solve_side(run, side.ranges, side.table, equations, 0, 0, side.factors, errors)

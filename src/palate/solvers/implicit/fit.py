@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import solve_confident_rows
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
-from palate.ratings import Ratings, RatingScale
-from palate.solvers.half_step import HalfStep, padded_width
+from palate.ratings import Grouped, Ratings, RatingScale
+from palate.solvers.half_step import HalfStep, padded_width, solve_confident_side
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
 from palate.solvers.implicit.settings import ImplicitALS
@@ -38,8 +37,9 @@ class ImplicitFit:
         # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
         self.confidence_scale = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
         k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
-        self.users = HalfStep.prepare(self.ratings.by_user, width)
-        self.items = HalfStep.prepare(self.ratings.by_item, width)
+        self.ones = np.ones(0 if solver.confidence else len(self.ratings), np.float32)
+        self.users = HalfStep.prepare(self._with_confidence(self.ratings.by_user), width)
+        self.items = HalfStep.prepare(self._with_confidence(self.ratings.by_item), width)
         self.parameters: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
             rows = len(side.counts)
@@ -47,6 +47,11 @@ class ImplicitFit:
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
         self.done = 0
         self.tried: dict[str, float] = {}
+
+    def _with_confidence(self, table: Grouped) -> Grouped:
+        """Return the table with confidences in place of the ratings."""
+        scale = np.float32(self.confidence_scale)
+        return table._replace(values=table.values * scale if self.solver.confidence else self.ones)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
@@ -112,17 +117,16 @@ class ImplicitFit:
 
     def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
-        solver, (indptr, indices, values) = self.solver, side.table
+        solver = self.solver
         assert solver.regularization is not None
         assert solver.unobserved is not None
         doubles = other.astype(np.float64)
         all_pairs = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
-        confidence = values * np.float32(self.confidence_scale) if self.confidence_scale else np.ones_like(values)
-        equations, errors = (indptr, indices, confidence, other, all_pairs, ridge), np.empty(len(rows))
-        side.solve(self.session.run, lambda bounds: int(solve_confident_rows(*equations, *bounds, rows, errors)))
-        return float(errors.sum() / confidence.sum(dtype=np.float64))
+        equations, errors = (other, all_pairs, ridge), np.empty(len(rows))
+        side.require_solved(solve_confident_side(self.session.run, side.ranges, side.table, equations, rows, errors))
+        return float(errors.sum() / side.table.values.sum(dtype=np.float64))
 
     def _model(self) -> Model:
         solver, ratings = self.solver, self.ratings

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from palate.gpu.device import DEVICE_HELP
 from palate.solvers.settings import setting
 from palate.solvers.solver import Solver
 
@@ -66,3 +68,4 @@ class ImplicitALS(Solver):
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
     sweeps: int = setting(15, "passes over items and users", least=1)
     seed: int = setting(0, "of the first factors, and of what is held out", least=0, below=2**63)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)
