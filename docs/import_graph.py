@@ -117,7 +117,7 @@ def part(name: str) -> str:
 LAYERS = [
     ["cached", "errors", "forks", "ids", "kernels", "left_overs", "memory", "parallel"],
     ["environment"],
-    ["files", "catalogue", "lazy", "ranking"],
+    ["files", "attributes", "catalogue", "lazy", "ranking"],
     ["tabular"],
     ["ratings", "frame_files"],
     ["reading"],
