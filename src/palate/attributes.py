@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import isfinite, log, sqrt
 from typing import Any, Literal, Self
 
@@ -41,7 +43,7 @@ def words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class AttributeColumn:
-    """One attribute, and the columns of the matrix that it becomes.
+    r"""One attribute, and the columns of the matrix that it becomes.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class AttributeColumn:
         As the table calls it.
     kind
         "number": its standardized value, and a column for each span of values. "flag": 1 for yes. "category": a column
-        for each common value. "list": the same; a row with n values has :math:`1/\\sqrt n` in each. "text": a column
+        for each common value. "list": the same; a row with n values has :math:`1/\sqrt n` in each. "text": a column
         for each common word, weighted by tf-idf, of unit length.
     values
         The categories or words that have a column.
@@ -86,7 +88,7 @@ class AttributeColumn:
         if not self.edges:
             return []
         ends = [f"{edge:g}" for edge in self.edges]
-        between = [f"{low} to below {high}" for low, high in zip(ends, ends[1:], strict=False)]
+        between = [f"{low} to below {high}" for low, high in pairwise(ends)]
         return [f"below {ends[0]}", *between, f"{ends[-1]} and above"]
 
     @cached_property
@@ -243,6 +245,12 @@ class Attributes:
                 start = groups.pop().start
             groups.append(slice(start, stop))
         return groups
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that differs between tables."""
+        arrays = [array.tobytes() for array in (self.indptr, self.indices, self.values)]
+        return hashlib.sha256(repr((self.ids.tolist(), self.columns)).encode() + b"".join(arrays)).hexdigest()
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Attributes:
         """Return some rows."""

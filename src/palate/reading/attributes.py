@@ -63,7 +63,10 @@ def attributes_of(source: Any, side: Side) -> Attributes | None:
 def read_attributes(
     source: Any, side: Side = "item", *, id: Column = None, separator: str | None = None, header: bool | None = None
 ) -> Attributes:
-    """Read what is known of items or of users, a row each.
+    r"""Read what is known of items or of users, a row each.
+
+    Kinds are recognised: numbers, yes or no, categories, lists of categories (a cell such as ``Comedy|War``, or a list)
+    and text. Blank cells are missing. `Attributes.describe` says what was understood.
 
     Parameters
     ----------
@@ -77,12 +80,6 @@ def read_attributes(
     separator, header
         As in `palate.read_ratings`.
 
-    Returns
-    -------
-    Attributes
-        Kinds are recognised: numbers, yes or no, categories, lists of categories (a cell such as ``Comedy|War``, or a
-        list) and text. Blank cells are missing. `Attributes.describe` says what was understood.
-
     Raises
     ------
     ReadError
@@ -91,7 +88,7 @@ def read_attributes(
     Examples
     --------
     >>> people = read_attributes({"id": [1, 2, 3, 4], "age": [20, 30, 40, None], "sex": ["F", "M", "F", "M"]}, "user")
-    >>> print(*people.describe(), sep="\\n")
+    >>> print(*people.describe(), sep="\n")
     age: a number, 30 ± 8.2, in 3 spans; some are missing
     sex: a category, 2 values (F, M)
     """
@@ -148,7 +145,7 @@ def _open(source: Any, separator: str | None, header: bool | None) -> RawTable:
 
 
 def _has_header(raw: RawTable) -> bool:
-    """Whether the first line names columns: its first field is no id like those below, and no other field is a number."""
+    """Whether the first line names columns: none of its fields is a number, and its first one is no id."""
     first, below = raw.sample[0], raw.sample[1:]
     head = first[0].strip()
     if any(_is_number(field) for field in first if field.strip()):
@@ -223,7 +220,7 @@ def _cells(column: pl.Series, name: str, notes: list[str]) -> list[Cell]:
     if kind.is_numeric() or kind == pl.Boolean:
         return [None if value is None or value != value else float(value) for value in column.to_list()]
     if kind.is_temporal():
-        kind, column = pl.String, column.cast(pl.String)
+        column = column.cast(pl.String)
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
     numbers = text.cast(pl.Float64, strict=False).fill_nan(None)
@@ -252,7 +249,8 @@ def _years(text: pl.Series) -> list[Cell] | None:
 def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColumn | None:
     """Recognise the kind of an attribute and what its columns are; None if it tells nothing, which is noted."""
     present = [cell for cell in cells if cell is not None]
-    has_missing = len(cells) - len(present) >= _LEAST_SMALL or (0 < len(cells) - len(present) and len(cells) < _SMALL)
+    missing = len(cells) - len(present)
+    has_missing = missing >= _LEAST_SMALL or (missing > 0 and len(cells) < _SMALL)
     if not present:
         notes.append(f"{name}: left out, as all cells are blank")
         return None
@@ -278,7 +276,7 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColum
 def _learn_number(
     name: str, values: NDArray[np.float64], has_missing: bool, notes: list[str]
 ) -> AttributeColumn | None:
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct = np.unique(values)
     if len(distinct) == 1 and not has_missing:
         notes.append(f"{name}: left out, as it is {distinct[0]:g} in every row")
         return None

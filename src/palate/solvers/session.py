@@ -21,6 +21,7 @@ from palate.errors import DataError, SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.parallel import Run, pool
 from palate.ratings import Ratings, lost_distances
+from palate.solvers.feature_rows import with_unrated
 from palate.solvers.settings import check
 
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
@@ -105,7 +106,7 @@ def _checked(ratings: Ratings) -> Ratings:
     lost = lost_distances(ratings.rating)
     if lost:
         raise DataError(lost)
-    return ratings.compact()
+    return with_unrated(ratings.compact())
 
 
 @contextmanager
@@ -192,6 +193,8 @@ class Checkpoint:
         columns = self.ratings.user, self.ratings.item, self.ratings.rating
         with pool() as run:
             digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
+        tables = self.ratings.user_features, self.ratings.item_features
+        digests += [table.fingerprint for table in tables if table is not None]
         shape = len(self.ratings.users), len(self.ratings.items)
         return hashlib.sha256(repr((self.solver, self.ratings.scale, *shape, digests)).encode()).hexdigest()
 

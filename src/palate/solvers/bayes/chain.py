@@ -8,6 +8,7 @@ the model is:
 - rated sets: :math:`X_u` holds :math:`1/\sqrt{n_u}` for each of the :math:`n_u` items that u rated, whatever the
   ratings, and :math:`W_j \sim N(0, (\lambda \Lambda)^{-1})` (the link of Simm et al. 2017, "Macau"; the idea of Koren's
   SVD++); the same for items and their raters;
+- attributes: what is known of u besides moves the mean too, see `palate.solvers.feature_rows`;
 - noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
 
 A sweep draws each unknown once, given all others.
@@ -25,8 +26,10 @@ from palate.errors import DataError
 from palate.kernels.rows import row_errors, solve_rows
 from palate.parallel import Run
 from palate.ratings import Grouped
+from palate.solvers.bayes.feature_weights import add_feature_scatter, draw_feature_weights
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
+from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import set_lengths
 
 __all__ = ["Chain"]
@@ -62,16 +65,31 @@ class Chain:
         Random draws depend on the seed, the sweep and the row, never on the thread.
     run
         A pool.
+    features
+        The attributes of users and of items (one more row each, without any), None where there are none.
     """
 
-    def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: ModelParts, seed: int, run: Run) -> None:
+    def __init__(
+        self,
+        by_user: Grouped,
+        by_item: Grouped,
+        k: int,
+        parts: ModelParts,
+        seed: int,
+        run: Run,
+        features: tuple[FeatureRows | None, FeatureRows | None] = (None, None),
+    ) -> None:
         by_user, by_item = (
             table._replace(indptr=np.append(table.indptr, table.indptr[-1])) for table in (by_user, by_item)
         )
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
-        self.users = SideState.start(by_user, items, k, parts.user_noise, rng)
-        self.items = SideState.start(by_item, users, k, parts.item_noise, rng)
+        user_features, item_features = (
+            one if is_on else None
+            for one, is_on in zip(features, (parts.user_features, parts.item_features), strict=True)
+        )
+        self.users = SideState.start(by_user, items, k, parts.user_noise, rng, user_features)
+        self.items = SideState.start(by_item, users, k, parts.item_noise, rng, item_features)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
         self.lengths = set_lengths(self.users.shares, by_item, run), set_lengths(self.items.shares, by_user, run)
@@ -86,7 +104,9 @@ class Chain:
         precisions: list[Doubles] = []
         linked_sides: list[LinkedSide] = []
         for side, other, has_sets, lengths in sides:
-            side.mean, precision = self._draw_prior(side, has_sets, rng)
+            side.mean, precision = self._draw_prior(side, other, has_sets, rng)
+            if side.features is not None:
+                draw_feature_weights(side, side.features, precision, rng)
             precisions.append(precision)
             if has_sets:
                 linked_sides.append(LinkedSide(side, other, lengths, precision))
@@ -96,18 +116,24 @@ class Chain:
         self._draw_noise(item_errors, rng)
         self.sweeps += 1
 
-    def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
+    def _draw_prior(
+        self, side: SideState, other: SideState, has_sets: bool, rng: np.random.Generator
+    ) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
-        d, n = side.columns, len(side.factors)
-        rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d]
+        d = side.columns
+        rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d] - side.feature_prior[:, :d]
+        rows = rows[side.informative]
+        n = len(rows)
         mean = rows.mean(axis=0)
         centred = rows - mean
         scatter = np.eye(d) + centred.T @ centred + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
-            weights = side.weights[:, :d].astype(np.float64)
+            weights = side.weights[other.informative, :d].astype(np.float64)
             scatter += side.sets_precision * weights.T @ weights
             freedom += len(weights)
+        if side.features is not None:
+            freedom += add_feature_scatter(side, side.features, scatter)
         precision = _wishart(np.linalg.inv(scatter), freedom, rng)
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
@@ -123,7 +149,7 @@ class Chain:
         padded_precision = np.eye(width, dtype=np.float32)
         padded_precision[:d, :d] = precision
         linear = np.zeros_like(side.factors)
-        linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
+        linear[:, :d] = (side.mean + side.prior[:, :d] + side.feature_prior[:, :d]) @ precision
         row_weight, key = (self.precision * side.rating_weight).astype(np.float32), rng.integers(2**62)
         errors = np.empty(len(side.factors))
 
@@ -158,6 +184,7 @@ class Chain:
         rate = (side.freedom + self.precision * weighted_errors) / 2
         noise = rng.gamma((side.freedom + side.counts) / 2) / rate
         side.noise = noise.astype(np.float32)
+        noise = noise[side.informative]
         halves = _FREEDOMS / 2
         log_density = len(noise) * _FREEDOM_TERMS + (halves - 1) * np.log(noise).sum() - halves * noise.sum()
         side.freedom = draw_from_grid(_FREEDOMS, log_density, rng)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
@@ -17,6 +18,7 @@ from palate.solvers.bayes.part_selection import PartSelection, select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.feature_rows import feature_rows
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -55,7 +57,13 @@ class GibbsFit:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
         self.chain = chain = Chain(
-            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run
+            self.table.by_user,
+            self.table.by_item,
+            self.k,
+            self.selection.parts,
+            self.solver.seed,
+            self.session.run,
+            feature_rows(self.table, 1),
         )
         if loaded is not None:
             self._restore(*loaded)
@@ -67,7 +75,7 @@ class GibbsFit:
 
     def _select(self) -> PartSelection:
         budget = self.solver.time_budget
-        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields}
+        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields} | self._fixed_features()
 
         def is_time_up() -> bool:  # half of the time is for the fit
             is_late = budget is not None and time.perf_counter() - self.started > budget / 2
@@ -77,6 +85,14 @@ class GibbsFit:
             self.table, self.k, fixed, self.solver.seed, self.session.run,
             spread=self.spread, report=self.session.report, interrupted=is_time_up,
         )  # fmt: skip
+
+    def _fixed_features(self) -> dict[str, bool]:
+        """Return which parts are off because there is no table of attributes."""
+        tables = {"user_features": self.ratings.user_features, "item_features": self.ratings.item_features}
+        for name, table in tables.items():
+            if table is None and getattr(self.solver, name):
+                raise SettingsError(f"{name} is on, and there is no table of attributes: hand one over with {name}=")
+        return {name: False for name, table in tables.items() if table is None}
 
     def _sweep(self) -> None:
         started, chain = time.perf_counter(), self.chain

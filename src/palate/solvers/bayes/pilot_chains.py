@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from palate.parallel import Run
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.feature_rows import feature_rows
 from palate.solvers.session import Epoch, Progress
 from palate.splits import Split
 
@@ -91,6 +92,7 @@ class PilotChains:
     def __post_init__(self) -> None:
         table, self.held_out = self.split
         self.train = table.compact()
+        self.features = feature_rows(self.train, 1)
         self.user = _chain_rows(table.user_counts)[self.held_out.user]
         self.item = _chain_rows(table.item_counts)[self.held_out.item]
         self.limits = self.train.rating.min(), self.train.rating.max()
@@ -152,7 +154,7 @@ class PilotChains:
         return np.asarray((errors.sum(axis=0) ** 2 - np.square(errors).sum(axis=0)) / (count * (count - 1)))
 
     def _chain(self, parts: ModelParts) -> Chain:
-        return Chain(self.train.by_user, self.train.by_item, self.k, parts, self.seed, self.run)
+        return Chain(self.train.by_user, self.train.by_item, self.k, parts, self.seed, self.run, self.features)
 
     def _fork(self, parts: ModelParts) -> Chain:
         # Parts are only switched off. Factors adapt to that within a few sweeps, but set weights take a hundred sweeps
@@ -160,14 +162,16 @@ class PilotChains:
         chain = self._chain(parts)
         arrays, numbers = self.settled.state()
         chain.restore({name: array.copy() for name, array in arrays.items()}, numbers)
-        for side, has_noise, has_sets in (
-            (chain.users, parts.user_noise, parts.user_sets),
-            (chain.items, parts.item_noise, parts.item_sets),
+        for side, has_noise, has_sets, has_features in (
+            (chain.users, parts.user_noise, parts.user_sets, parts.user_features),
+            (chain.items, parts.item_noise, parts.item_sets, parts.item_features),
         ):
             if not has_noise:
                 side.noise[:] = 1
             if not has_sets:
                 side.weights[:], side.prior[:] = 0, 0
+            if not has_features:
+                side.forget_features()
         return chain
 
     def _sweep(self, chain: Chain, number: int, of: int, rmse: float | None) -> None:

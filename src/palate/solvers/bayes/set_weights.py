@@ -71,7 +71,7 @@ class _CoordinatePass:
     def start(cls, linked: LinkedSide, rng: np.random.Generator) -> _CoordinatePass:
         side, d = linked.side, linked.side.columns
         root = np.asarray(np.linalg.cholesky(linked.precision), np.float64)
-        target = ((side.factors[:, :d] - side.mean) @ root).astype(np.float32)
+        target = ((side.factors[:, :d] - side.feature_prior[:, :d] - side.mean) @ root).astype(np.float32)
         residual = target - (side.prior[:, :d] @ root).astype(np.float32)
         weights = (side.weights[:, :d] @ root).astype(np.float32)
         pieces = [(_piece(residual, first), _piece(weights, first)) for first in range(0, d, SET_COLUMNS)]
@@ -87,7 +87,8 @@ class _CoordinatePass:
         side, d = self.linked.side, self.linked.side.columns
         residual, weights = (np.hstack(columns)[:, :d] for columns in zip(*self.pieces, strict=True))
         prior = self.target - residual
-        drawn_precision = rng.gamma(_SHAPE + weights.size / 2) / (_RATE + _dot(weights, weights) / 2)
+        members = weights[self.linked.other.informative]
+        drawn_precision = rng.gamma(_SHAPE + members.size / 2) / (_RATE + _dot(members, members) / 2)
         # Interweaving: the scale of the weights and their precision move together. Without this move the chain mixes
         # very slowly.
         quadratic, cross = _dot(prior, prior), _dot(prior, self.target)

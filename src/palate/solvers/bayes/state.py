@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.ratings import Grouped
+from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import balanced_ranges, padded_width, partners_and_biases, row_cost, set_shares
 
 __all__ = ["ModelParts", "SideState"]
@@ -19,6 +20,7 @@ Doubles = NDArray[np.float64]
 _INITIAL_SPREAD = 0.1
 # Relative precisions below this count as this in `SideState.variance`.
 _LEAST_PRECISION = 0.05
+_FEATURE_ARRAYS = ("feature_weights", "feature_scales", "feature_prior")
 
 
 class ModelParts(NamedTuple):
@@ -28,6 +30,8 @@ class ModelParts(NamedTuple):
     item_noise: bool
     user_sets: bool
     item_sets: bool
+    user_features: bool = False
+    item_features: bool = False
 
     def describe(self) -> str:
         """Return the names of the parts that are on, "plain" if none is."""
@@ -58,10 +62,15 @@ class SideState:
         The precision of the set weights, relative to that of the rows.
     freedom
         The degrees of freedom of the noise of rows.
+    features
+        The attributes of the rows; None if that part is off.
+    feature_weights, feature_scales, feature_prior
+        float64 (columns, k + 1), the weights B of the attributes; float64 (attributes,), their precisions, relative to
+        that of the rows; and float32 (rows, d), F B. Of one row of zeros each without attributes.
     """
 
     #: What a checkpoint must hold.
-    ARRAYS: ClassVar = ("factors", "weights", "prior", "noise", "mean")
+    ARRAYS: ClassVar = ("factors", "weights", "prior", "noise", "mean", *_FEATURE_ARRAYS)
     NUMBERS: ClassVar = ("sets_precision", "freedom")
 
     table: Grouped
@@ -74,21 +83,41 @@ class SideState:
     is_noisy: bool
     sets_precision: float = 10.0
     freedom: float = 10.0
+    features: FeatureRows | None = None
 
     @classmethod
-    def start(cls, table: Grouped, others: int, k: int, is_noisy: bool, rng: np.random.Generator) -> SideState:
+    def start(
+        cls,
+        table: Grouped,
+        others: int,
+        k: int,
+        is_noisy: bool,
+        rng: np.random.Generator,
+        features: FeatureRows | None = None,
+    ) -> SideState:
         """Return a first state, with small random factors."""
         rows, width = len(table.indptr) - 1, padded_width(k + 1)
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
-        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy)
+        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy, features=features)
 
     def __post_init__(self) -> None:
         self.ones = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
         self.shares = set_shares(self.counts)
         self.ranges = balanced_ranges(self.table.indptr, row_cost(self.factors.shape[1]))
+        self.forget_features()
+        # What a chain draws for rows without ratings is drawn from the prior alone: it says nothing about the prior,
+        # and many such rows would hold the chain back.
+        has_unrated = self.features is not None and not self.counts[:-1].all()
+        self.informative = np.flatnonzero(self.counts) if has_unrated else slice(None)
+
+    def forget_features(self) -> None:
+        """Set the weights of attributes to 0."""
+        width, groups = (self.features.width, len(self.features.groups)) if self.features is not None else (1, 1)
+        self.feature_weights, self.feature_scales = np.zeros((width, self.columns)), np.ones(groups)
+        self.feature_prior = np.zeros((1, self.factors.shape[1]), np.float32)
 
     @property
     def columns(self) -> int:
@@ -109,8 +138,11 @@ class SideState:
         return (1 / np.maximum(self.noise, _LEAST_PRECISION)).astype(np.float32)
 
     def expected(self) -> Floats:
-        """Return the factors and biases, (rows, k + 1), with `mean` in the last row, which has no ratings."""
+        """Return the factors and biases, (rows, k + 1); of rows without ratings, their prior mean."""
         expected = self.factors[:, : self.columns].copy()
+        if self.features is not None:
+            unrated = self.counts == 0
+            expected[unrated] = self.mean + np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
         expected[-1] = self.mean
         return expected
 
