@@ -1,7 +1,7 @@
 r"""Attributes beside the rows of a fit: products with their matrix, and the ridge regression of rows on them.
 
-Row r of one side has the prior mean :math:`F_r B`: F holds the centred attributes, zero where a row has none, and B a row
-of weights for each column. In coordinates in which the rows have unit precision, the weights of one attribute g have
+Row r of one side has the prior mean :math:`F_r B`: F holds the centred attributes, zero where a row has none, and B a
+row of weights for each column. In coordinates in which the rows have unit precision, the weights of one attribute g have
 independent elements of variance :math:`1 / \lambda_g`. With :math:`F_g^T F_g = V S V^T` the weights given
 the rows R without the other attributes' part are
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 
 from palate.attributes import Attributes
 from palate.errors import DataError
+from palate.model import AttributeWeights
 from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["SCALES", "FeatureGroup", "FeatureRows", "feature_rows", "with_unrated"]
+__all__ = ["SCALES", "FeatureGroup", "FeatureRows", "attribute_weights", "feature_rows", "with_unrated"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -151,14 +153,23 @@ def feature_rows(ratings: Ratings, more: int = 0) -> tuple[FeatureRows | None, F
     return tuple(map(partial(_rows_of, more=more), sides))  # type: ignore[return-value]
 
 
-def _rows_of(
-    side: tuple[Attributes | None, Vocabulary, NDArray[np.int64]], more: int
-) -> FeatureRows | None:
+def _rows_of(side: tuple[Attributes | None, Vocabulary, NDArray[np.int64]], more: int) -> FeatureRows | None:
     attributes, vocabulary, counts = side
     if attributes is None:
         return None
     places = Vocabulary(attributes.ids, vocabulary.kind).index(vocabulary.ids)
     return FeatureRows(attributes, np.append(places, np.full(more, -1, np.int32)), np.append(counts, [0] * more))
+
+
+def attribute_weights(
+    features: FeatureRows | None, weights: Doubles | None, spread: float = 1.0
+) -> AttributeWeights | None:
+    """Return what a model keeps of attributes, for ratings that were divided by `spread` before the fit."""
+    if features is None or weights is None:
+        return None
+    unit = np.full(weights.shape[1], sqrt(spread))
+    unit[-1] = spread
+    return AttributeWeights(features.attributes, (weights * unit).astype(np.float32))
 
 
 def with_unrated(ratings: Ratings) -> Ratings:
@@ -197,7 +208,9 @@ def _extended(
     if len(fresh):
         notes.append(f"{len(fresh):,} {kind}s have attributes and no rating: they are predicted from their attributes")
     if odd:
-        notes.append(f"left out {odd:,} {kind}s of the table of attributes whose ids are no integers, as all others are")
+        notes.append(
+            f"left out {odd:,} {kind}s of the table of attributes whose ids are no integers, as all others are"
+        )
     ids = np.concatenate([vocabulary.ids, fresh])
     order = np.argsort(ids, kind="stable")
     moves = np.empty(len(ids), np.int32)
@@ -213,4 +226,3 @@ def _spelled(ids: NDArray[Any], vocabulary: Vocabulary) -> tuple[NDArray[Any], i
         return ids.astype(np.int64), 0
     numbers = [int(id) for id in ids.tolist() if id.lstrip("-").isdecimal() and -(2**63) <= int(id) < 2**63]
     return np.unique(np.array(numbers, np.int64)), len(ids) - len(set(numbers))
-

@@ -161,8 +161,11 @@ class Solver:
 
         Attributes that came with the ratings are for the solvers that learn from them; the others leave them out.
         """
-        told = {"item_features": item_features, "user_features": user_features}
-        told = {name: attributes_of(table, name[:4]) for name, table in told.items() if table is not None}
+        told = {
+            "item_features": attributes_of(item_features, "item"),
+            "user_features": attributes_of(user_features, "user"),
+        }
+        told = {name: table for name, table in told.items() if table is not None}
         if self.learns_from_features:
             return replace(ratings, **told)
         if told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,7 +96,13 @@ class PosteriorAccumulator:
         user_factors, item_factors, user_bias, item_bias = self.mean.mean()
         return PosteriorMeans((user_factors, user_bias), (item_factors, item_bias))
 
-    def posterior(self, means: PosteriorMeans, has_sets: tuple[bool, bool], calibration: Floats) -> Posterior:
+    def posterior(
+        self,
+        means: PosteriorMeans,
+        has_sets: tuple[bool, bool],
+        calibration: Floats,
+        by_features: Sequence[Doubles] | None = None,
+    ) -> Posterior:
         """Return how sure the means are, in standardized units.
 
         Parameters
@@ -106,6 +113,9 @@ class PosteriorAccumulator:
             Whether the users, and the items, have rated sets.
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
+        by_features
+            What attributes say of the rows of users and of items, (rows + 1, k + 1) each; the priors are of what is
+            left. None without attributes.
         """
         total = self.mean.total_weight
         noise = float(self.scales[0] / total)
@@ -115,6 +125,8 @@ class PosteriorAccumulator:
 
         def prior(side: int, partner_variance: Doubles) -> FactorPrior:
             rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
+            if by_features is not None:
+                rows -= by_features[side]
             return learn_prior(
                 tables[side],
                 tables[1 - side],

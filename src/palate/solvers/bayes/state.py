@@ -100,7 +100,9 @@ class SideState:
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
-        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy, features=features)
+        return cls(
+            table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy, features=features
+        )
 
     def __post_init__(self) -> None:
         self.ones = np.ones(len(self.factors), np.float32)
@@ -142,7 +144,9 @@ class SideState:
         expected = self.factors[:, : self.columns].copy()
         if self.features is not None:
             unrated = self.counts == 0
-            expected[unrated] = self.mean + np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
+            expected[unrated] = (
+                self.mean + np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
+            )
         expected[-1] = self.mean
         return expected
 
