@@ -148,7 +148,7 @@ class AttributeColumn:
         """Return a line that says how the attribute was understood."""
         missing = "; some are missing" if self.has_missing else ""
         if self.kind == "flag":
-            return f"{self.name}: yes or no{missing}"
+            return f"{self.name}: yes or no"
         if self.kind == "number":
             spans = f", in {len(self.edges) + 1} spans" if self.edges else ""
             return f"{self.name}: a number, {self.center:.4g} ± {self.spread:.2g}{spans}{missing}"
@@ -286,4 +286,6 @@ class Attributes:
 
     def describe(self) -> list[str]:
         """Return what was understood, a line for each attribute, then the notes."""
-        return [*(column.describe() for column in self.columns), *self.notes]
+        flags = [column.name for column in self.columns if column.kind == "flag"]
+        lines = [column.describe() for column in self.columns if column.kind != "flag"]
+        return [*lines, *[f"{', '.join(flags)}: yes or no"] * bool(flags), *self.notes]

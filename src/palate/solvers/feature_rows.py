@@ -1,9 +1,9 @@
 r"""Attributes beside the rows of a fit: products with their matrix, and the ridge regression of rows on them.
 
 Row r of one side has the prior mean :math:`F_r B`: F holds the centred attributes, zero where a row has none, and B a
-row of weights for each column. In coordinates in which the rows have unit precision, the weights of one attribute g have
-independent elements of variance :math:`1 / \lambda_g`. With :math:`F_g^T F_g = V S V^T` the weights given
-the rows R without the other attributes' part are
+row of weights for each column. In coordinates in which the rows have unit precision, the weights of one attribute g
+have independent elements of variance :math:`1 / \lambda_g`. With :math:`F_g^T F_g = V S V^T` the weights given the rows
+R without the other attributes' part are
 
 .. math:: B_g \sim N\left(V (S + \lambda_g)^{-1} V^T F_g^T R,\; V (S + \lambda_g)^{-1} V^T\right),
 

@@ -161,11 +161,11 @@ class Solver:
 
         Attributes that came with the ratings are for the solvers that learn from them; the others leave them out.
         """
-        told = {
+        tables = {
             "item_features": attributes_of(item_features, "item"),
             "user_features": attributes_of(user_features, "user"),
         }
-        told = {name: table for name, table in told.items() if table is not None}
+        told: dict[str, Any] = {name: table for name, table in tables.items() if table is not None}
         if self.learns_from_features:
             return replace(ratings, **told)
         if told:
