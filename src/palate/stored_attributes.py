@@ -20,7 +20,8 @@ _KINDS = ("number", "flag", "category", "list", "text")
 
 def attribute_arrays(known: AttributeWeights) -> dict[str, NDArray[Any]]:
     """Return the arrays to be written, without the ids."""
-    return {name: getattr(known.attributes, name) for name in _NAMES} | {"weights": known.weights}
+    arrays = {name: getattr(known.attributes, name) for name in _NAMES} | {"weights": known.weights}
+    return arrays if known.base is None else arrays | {"base": known.base}
 
 
 def attribute_header(known: AttributeWeights) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def restored_attributes(
     columns = tuple(map(_column, header["columns"]))
     indptr, indices, values = (arrays[name] for name in _NAMES)
     attributes = Attributes(ids, columns, indptr, indices, values, tuple(header["notes"]))
-    known = AttributeWeights(attributes, arrays["weights"])
+    known = AttributeWeights(attributes, arrays["weights"], arrays.get("base"))
     if not _fits(known, k):
         raise ValueError("attributes do not fit together")
     return known
@@ -70,5 +71,11 @@ def _fits(known: AttributeWeights, k: int) -> bool:
         return False
     if indices.min(initial=0) < 0 or indices.max(initial=0) >= one.width or known.weights.shape != (one.width, k + 1):
         return False
+    if known.base is not None and (known.base.dtype != np.float32 or known.base.shape != (k + 1,)):
+        return False
     is_sorted = one.ids.ndim == 1 and bool((one.ids[1:] > one.ids[:-1]).all())
-    return is_sorted and bool(np.isfinite(values).all() and np.isfinite(known.weights).all())
+    return (
+        is_sorted
+        and bool(np.isfinite(values).all() and np.isfinite(known.weights).all())
+        and (known.base is None or bool(np.isfinite(known.base).all()))
+    )

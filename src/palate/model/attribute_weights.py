@@ -46,10 +46,13 @@ class AttributeWeights:
         The table.
     weights
         float32 (columns, k + 1): B, the last column for the bias.
+    base
+        float32 (k + 1,): what every row with attributes has beyond the common mean. None for nothing.
     """
 
     attributes: Attributes
     weights: NDArray[np.float32]
+    base: NDArray[np.float32] | None = None
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -68,11 +71,15 @@ class AttributeWeights:
     def shift(self, id: int | str) -> Doubles:
         """Return what the attributes of an id add to its prior mean: float64 (k + 1,)."""
         row = self.row(id)
-        return np.zeros(self.weights.shape[1]) if row is None else row @ self.weights
+        return np.zeros(self.weights.shape[1]) if row is None else self._shift(row)
 
     def shift_of(self, cells: Mapping[str, Cell]) -> Doubles:
         """Return what attributes that are not in the table add to a prior mean: see `Attributes.encode`."""
-        return np.asarray(self.attributes.encode(cells) @ self.weights)
+        return self._shift(self.attributes.encode(cells))
+
+    def _shift(self, row: Doubles) -> Doubles:
+        shift = row @ self.weights
+        return np.asarray(shift if self.base is None else shift + self.base)
 
     def contributions(self, id: int | str, partner: Doubles, of: str) -> list[AttributeContribution]:
         """Return what each attribute adds to predictions with a partner, float64 (k + 1,); the largest first.

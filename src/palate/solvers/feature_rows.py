@@ -25,7 +25,16 @@ from palate.errors import DataError
 from palate.model import AttributeWeights
 from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["SCALES", "FeatureGroup", "FeatureRows", "attribute_weights", "feature_rows", "with_unrated"]
+__all__ = [
+    "SCALES",
+    "FeatureGroup",
+    "FeatureRows",
+    "RowTarget",
+    "attribute_weights",
+    "feature_rows",
+    "row_target",
+    "with_unrated",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -162,14 +171,40 @@ def _rows_of(side: tuple[Attributes | None, Vocabulary, NDArray[np.int64]], more
 
 
 def attribute_weights(
-    features: FeatureRows | None, weights: Doubles | None, spread: float = 1.0
+    features: FeatureRows | None, weights: Doubles | None, spread: float = 1.0, base: Doubles | None = None
 ) -> AttributeWeights | None:
     """Return what a model keeps of attributes, for ratings that were divided by `spread` before the fit."""
     if features is None or weights is None:
         return None
     unit = np.full(weights.shape[1], sqrt(spread))
     unit[-1] = spread
-    return AttributeWeights(features.attributes, (weights * unit).astype(np.float32))
+    told = None if base is None else (base * unit).astype(np.float32)
+    return AttributeWeights(features.attributes, (weights * unit).astype(np.float32), told)
+
+
+class RowTarget(NamedTuple):
+    """What attributes say of the rows of one side, toward which a penalty draws them.
+
+    Attributes
+    ----------
+    rows
+        float32 (rows, d), padded with zeros: the mean row and F B where a row has attributes, else 0.
+    weights, base
+        float64 (columns, k + 1) and (k + 1,): B and the mean row.
+    """
+
+    rows: Floats
+    weights: Doubles
+    base: Doubles
+
+
+def row_target(features: FeatureRows, rows: Floats, columns: int) -> RowTarget:
+    """Regress the first columns of rows on their attributes."""
+    told = rows[:, :columns].astype(np.float64)
+    weights, base = features.regress(told), told[features.is_rated].mean(axis=0)
+    target = np.zeros_like(rows)
+    target[:, :columns] = features.means(weights) + np.outer(features.there, base)
+    return RowTarget(target, weights, base)
 
 
 def with_unrated(ratings: Ratings) -> Ratings:

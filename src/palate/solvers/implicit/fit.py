@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.kernels.rows import solve_confident_rows
-from palate.model import Model
+from palate.model import AttributeWeights, Model
 from palate.model.row_solve import RidgePenalty
 from palate.ratings import Ratings, RatingScale
+from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows, row_target
 from palate.solvers.half_step import HalfStep, padded_width
 from palate.solvers.implicit.settings import ImplicitALS
 from palate.solvers.session import Epoch, Session
@@ -42,6 +43,7 @@ class ImplicitFit:
             rows = len(side.counts)
             self.parameters[name] = np.zeros((rows, width), np.float32)
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
+        self.features = feature_rows(self.ratings)
         self.done = 0
 
     def go(self, resume: bool) -> Model:
@@ -77,11 +79,11 @@ class ImplicitFit:
         The users come last, so that folding in a training user gives the same factors.
         """
         users, items = self.parameters["users"], self.parameters["items"]
-        self.half(self.items, items, users)
+        self.half(self.items, items, users, self.features[1])
         self.done += 1
-        return self.half(self.users, users, items)
+        return self.half(self.users, users, items, self.features[0])
 
-    def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
+    def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, (indptr, indices, values) = self.solver, side.table
         doubles = other.astype(np.float64)
@@ -89,9 +91,22 @@ class ImplicitFit:
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
         confidence = values * np.float32(self.confidence_scale) if self.confidence_scale else np.ones_like(values)
-        equations, errors = (indptr, indices, confidence, other, all_pairs, ridge), np.empty(len(rows))
+        target = None if features is None else row_target(features, rows, solver.factors).rows
+        linear = np.zeros_like(rows) if target is None else ridge[:, None] * target
+        equations, errors = (indptr, indices, confidence, other, all_pairs, ridge, linear), np.empty(len(rows))
         side.solve(self.session.run, lambda bounds: int(solve_confident_rows(*equations, *bounds, rows, errors)))
+        if target is not None:  # that nobody chose what nobody knew tells nothing
+            rows[side.counts == 0] = target[side.counts == 0]
         return float(errors.sum() / confidence.sum(dtype=np.float64))
+
+    def _attribute_weights(self, side: int, name: str) -> AttributeWeights | None:
+        features, k = self.features[side], self.solver.factors
+        if features is None:
+            return None
+        target = row_target(features, self.parameters[name], k)
+        # A model has a bias beside the factors; here it is 0.
+        weights, base = np.pad(target.weights, ((0, 0), (0, 1))), np.append(target.base, 0.0)
+        return attribute_weights(features, weights, base=base)
 
     def _model(self) -> Model:
         solver, ratings = self.solver, self.ratings
@@ -107,6 +122,8 @@ class ImplicitFit:
             scale=RatingScale(0, 1),
             predicts="choice",
             seen=ratings.by_user,
+            user_features=self._attribute_weights(0, "users"),
+            item_features=self._attribute_weights(1, "items"),
             penalty=RidgePenalty(
                 solver.regularization,
                 None,
