@@ -12,6 +12,7 @@ from palate.model.row_solve import FactorPrior
 from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
+from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
@@ -101,7 +102,7 @@ class PosteriorAccumulator:
         means: PosteriorMeans,
         has_sets: tuple[bool, bool],
         calibration: Floats,
-        by_features: Sequence[Doubles] | None = None,
+        effects: Sequence[AttributeEffects | None] = (None, None),
     ) -> Posterior:
         """Return how sure the means are, in standardized units.
 
@@ -113,20 +114,24 @@ class PosteriorAccumulator:
             Whether the users, and the items, have rated sets.
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
-        by_features
-            What attributes say of the rows of users and of items, (rows + 1, k + 1) each; the priors are of what is
-            left. None without attributes.
+        effects
+            What attributes say of the rows of users and of items; the priors are of what is left. None without
+            attributes.
         """
         total = self.mean.total_weight
         noise = float(self.scales[0] / total)
         user_noise, item_noise = self.user_noise / total, self.item_noise / total
-        user_spread, item_spread = self.spread.spread()
+        user_spread, item_spread = (
+            spread if effect is None else effect.unrated_spread(spread, partners)
+            for spread, effect, (partners, _) in zip(self.spread.spread(), effects, means[::-1], strict=True)
+        )
         tables = self.ratings.by_user, self.ratings.by_item
 
         def prior(side: int, partner_variance: Doubles) -> FactorPrior:
             rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
-            if by_features is not None:
-                rows -= by_features[side]
+            effect = effects[side]
+            if effect is not None:
+                rows -= effect.rows
             return learn_prior(
                 tables[side],
                 tables[1 - side],

@@ -7,26 +7,23 @@ from math import ceil, inf, isfinite, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
-from palate.solvers.bayes.accumulator import PosteriorAccumulator
+from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
+from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.diagnostics import ChainTrace
 from palate.solvers.bayes.part_selection import PartSelection, select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
-from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows
+from palate.solvers.feature_rows import feature_rows
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
 __all__ = ["GibbsFit"]
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 # The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
 # end of the chain.
@@ -157,9 +154,15 @@ class GibbsFit:
     def _model(self, stage: str) -> Model:
         means, parts = self.accumulator.means(), self.chain.parts
         has_sets = parts.user_sets, parts.item_sets
-        features = self.chain.users.features, self.chain.items.features
-        weights, by_features = zip(*map(_regress, features, means), strict=True)
-        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration, by_features)
+        sides = self.chain.users, self.chain.items
+        told = tuple(
+            None if side.features is None else AttributeEffects.of(side.features, rows)
+            for side, rows in zip(sides, means, strict=True)
+        )
+        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration, told)
+        means = PosteriorMeans(
+            *(rows if one is None else one.fill_unrated(rows) for one, rows in zip(told, means, strict=True))
+        )
         (user_factors, user_bias), (item_factors, item_bias) = means
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -174,8 +177,8 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
-            user_features=attribute_weights(features[0], weights[0], self.spread),
-            item_features=attribute_weights(features[1], weights[1], self.spread),
+            user_features=None if told[0] is None else told[0].kept(self.spread),
+            item_features=None if told[1] is None else told[1].kept(self.spread),
             training={
                 "sweeps": self.chain.sweeps,
                 "pilot_sweeps": self.selection.sweeps,
@@ -213,12 +216,3 @@ class GibbsFit:
             "traces": [trace._asdict() for trace in traces],
             "warnings": warnings,
         }
-
-
-def _regress(features: FeatureRows | None, means: tuple[Floats, Floats]) -> tuple[Doubles | None, Doubles]:
-    """Return the weights of attributes that explain mean rows, and what they say of each row."""
-    rows = np.column_stack(means).astype(np.float64)
-    if features is None:
-        return None, np.zeros((1, rows.shape[1]))
-    weights = features.regress(rows)
-    return weights, features.means(weights)
