@@ -54,32 +54,40 @@ class FeatureGroup(NamedTuple):
     ----------
     columns
         Their places.
-    matrix, rated
-        Sparse (rows, columns), and (columns, rows) of the rows that have ratings; not centred.
+    matrix, weighted
+        Sparse (rows, columns), and (columns, rows) with the rows times their weights; not centred.
     present
-        float64 (rows,): 1 for rows with ratings and attributes, else 0.
+        float64 (rows,): the weights of rows that have attributes, else 0.
     center
         float64 (columns,).
     values, vectors
-        The eigenvalues and eigenvectors of the centred Gram matrix of rows with ratings.
+        The eigenvalues and eigenvectors of the centred and weighted Gram matrix.
     """
 
     columns: slice
     matrix: Any
-    rated: Any
+    weighted: Any
     present: Doubles
     center: Doubles
     values: Doubles
     vectors: Doubles
 
     def project(self, rows: Doubles) -> Doubles:
-        """Return :math:`V^T F^T R`, of the rows with ratings: float64 (columns, d)."""
-        return np.asarray(self.vectors.T @ (self.rated @ rows - np.outer(self.center, self.present @ rows)))
+        """Return :math:`V^T F^T R` with weighted rows: float64 (columns, d)."""
+        return np.asarray(self.vectors.T @ (self.weighted @ rows - np.outer(self.center, self.present @ rows)))
 
-    def log_density(self, projected: Doubles) -> Doubles:
-        """Return the logarithm of the density of each of `SCALES`, given the projected rows, up to a constant."""
-        scales, lengths = SCALES[:, None], np.square(projected).sum(axis=1)
-        fit = (projected.shape[1] * np.log(scales / (scales + self.values)) + lengths / (scales + self.values)).sum(1)
+    def log_density(self, squares: Doubles, columns: int) -> Doubles:
+        """Return the logarithm of the density of each of `SCALES`, up to a constant.
+
+        Parameters
+        ----------
+        squares
+            float64 (columns of the group,): the projected rows, squared and summed over the columns of the rows.
+        columns
+            How many columns were summed.
+        """
+        scales = SCALES[:, None]
+        fit = (columns * np.log(scales / (scales + self.values)) + squares / (scales + self.values)).sum(1)
         # The grid is even in the logarithm of the precision, hence the factor 1 / sqrt(precision).
         prior = -np.log(SCALES) / 2 - np.log1p(1 / (SCALES * _USUAL_DEVIATION**2))
         return np.asarray(fit / 2 + prior)
@@ -96,9 +104,13 @@ class FeatureRows:
         int32 (rows,): the row of the table for each row of the fit, -1 for none.
     counts
         int64 (rows,): how many ratings each row has. Only rows with ratings tell what attributes mean.
+    by_count
+        Whether a row counts as much as it has ratings, compared with the mean row; else all rows with ratings count 1.
     """
 
-    def __init__(self, attributes: Attributes, places: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+    def __init__(
+        self, attributes: Attributes, places: NDArray[np.int32], counts: NDArray[np.int64], by_count: bool = False
+    ) -> None:
         from scipy.sparse import csr_matrix  # takes long to import
 
         there = places >= 0
@@ -106,17 +118,20 @@ class FeatureRows:
         whole = csr_matrix((table.values, table.indices, table.indptr), (len(places), attributes.width))
         self.attributes, self.there = attributes, there.astype(np.float64)
         self.is_rated = counts > 0
+        self.table = attributes, places, counts
+        weight = counts.astype(np.float64) if by_count else self.is_rated.astype(np.float64)
+        self.weight = weight * (self.is_rated.sum() / weight.sum())
         whole = csr_matrix(whole.multiply(self.there[:, None]))
         self.groups = [self._group(whole.tocsc()[:, columns].tocsr(), columns) for columns in attributes.groups]
 
     def _group(self, matrix: Any, columns: slice) -> FeatureGroup:
-        present, center = self.there * self.is_rated, self.attributes.center[columns]
-        rated = matrix.multiply(present[:, None]).T.tocsr()
-        sums = np.asarray(rated.sum(axis=1), np.float64).ravel()
-        gram = np.asarray((rated @ rated.T).todense(), np.float64)
+        present, center = self.there * self.weight, self.attributes.center[columns]
+        weighted = matrix.multiply(present[:, None]).T.tocsr()
+        sums = np.asarray(weighted.sum(axis=1), np.float64).ravel()
+        gram = np.asarray((weighted @ matrix).todense(), np.float64)
         gram += present.sum() * np.outer(center, center) - np.outer(center, sums) - np.outer(sums, center)
         values, vectors = np.linalg.eigh(gram)
-        return FeatureGroup(columns, matrix, rated, present, center, np.maximum(values, 0), vectors)
+        return FeatureGroup(columns, matrix, weighted, present, center, np.maximum(values, 0), vectors)
 
     @property
     def width(self) -> int:
@@ -132,25 +147,36 @@ class FeatureRows:
         parts = (self.product(group, weights[group.columns]) for group in self.groups)
         return np.asarray(sum(parts, np.zeros((len(self.there), weights.shape[1]))))
 
+    def by_count(self) -> FeatureRows:
+        """Return the same attributes, with rows that count as much as they have ratings."""
+        return FeatureRows(*self.table, by_count=True)
+
+    def mean(self, rows: Doubles) -> Doubles:
+        """Return the weighted mean of rows: float64 (d,)."""
+        return np.asarray(self.weight @ rows / self.weight.sum())
+
     def regress(self, rows: Doubles) -> Doubles:
         """Return the weights with which the attributes explain rows best: float64 (columns, d).
 
-        This is a ridge regression whose penalties have the greatest density, one attribute after another.
+        This is a ridge regression, one attribute after another. Each principal direction of the rows has a penalty of
+        its own, the one of greatest density: what attributes say best are the directions in which rows differ most.
         """
-        rated = rows[self.is_rated]
-        residual = rows - rated.mean(axis=0)
-        covariance = np.cov(rated, rowvar=False, bias=True).reshape(rows.shape[1], -1)
-        size = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        root = np.linalg.cholesky(np.linalg.inv(covariance + 1e-6 * size * np.eye(len(covariance))))
-        residual, weights = residual @ root, np.zeros((self.width, rows.shape[1]))
+        residual = rows - self.mean(rows)
+        covariance = (residual.T * self.weight) @ residual / self.weight.sum()
+        lengths, directions = np.linalg.eigh(covariance)
+        used = lengths > 1e-9 * max(lengths[-1], 1e-30)
+        directions, units = directions[:, used], np.sqrt(lengths[used])
+        residual, weights = residual @ directions / units, np.zeros((self.width, int(used.sum())))
         for _ in range(_PASSES):
             for group in self.groups:
                 residual += self.product(group, weights[group.columns])
                 projected = group.project(residual)
-                scale = SCALES[group.log_density(projected).argmax()]
-                weights[group.columns] = group.vectors @ (projected / (group.values + scale)[:, None])
+                densities = [group.log_density(np.square(column), 1) for column in projected.T]
+                scales = SCALES[np.argmax(densities, axis=1)]
+                fitted = projected / (group.values[:, None] + scales)
+                weights[group.columns] = group.vectors @ fitted
                 residual -= self.product(group, weights[group.columns])
-        return np.asarray(weights @ np.linalg.inv(root))
+        return np.asarray((weights * units) @ directions.T)
 
 
 def feature_rows(ratings: Ratings, more: int = 0) -> tuple[FeatureRows | None, FeatureRows | None]:
@@ -201,7 +227,7 @@ class RowTarget(NamedTuple):
 def row_target(features: FeatureRows, rows: Floats, columns: int) -> RowTarget:
     """Regress the first columns of rows on their attributes."""
     told = rows[:, :columns].astype(np.float64)
-    weights, base = features.regress(told), told[features.is_rated].mean(axis=0)
+    weights, base = features.regress(told), features.mean(told)
     target = np.zeros_like(rows)
     target[:, :columns] = features.means(weights) + np.outer(features.there, base)
     return RowTarget(target, weights, base)

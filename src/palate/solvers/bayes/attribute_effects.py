@@ -20,7 +20,8 @@ class AttributeEffects(NamedTuple):
     """The regression of the mean rows of one side on their attributes.
 
     The chain draws the weights beside those of rated sets. Of a row without ratings it is not known who would rate it:
-    what is expected of it are the attributes' effects alone, which this regression leaves nothing out of.
+    what is expected of it are the attributes' effects alone, which this regression leaves nothing out of. Rows count as
+    much as they have ratings: predictions are wanted of rows that will be rated, and these are not the average row.
 
     Attributes
     ----------
@@ -44,13 +45,13 @@ class AttributeEffects(NamedTuple):
     @classmethod
     def of(cls, features: FeatureRows, means: tuple[Floats, Floats]) -> Self:
         """Regress mean factors and biases, the last row of which has no ratings."""
-        rows = np.column_stack(means).astype(np.float64)
+        rows, features = np.column_stack(means).astype(np.float64), features.by_count()
         weights = features.regress(rows)
-        told, there = features.means(weights), features.is_rated & (features.there > 0)
-        base = (rows - told)[there].mean(axis=0) - rows[-1]
+        told, weight = features.means(weights), features.weight * features.there
+        base = weight @ (rows - told) / weight.sum() - rows[-1]
         told += np.outer(features.there, base)
-        left = (rows - rows[-1] - told)[there]
-        return cls(features, weights, base, told, left.T @ left / len(left))
+        left = rows - rows[-1] - told
+        return cls(features, weights, base, told, (left.T * weight) @ left / weight.sum())
 
     @property
     def unrated(self) -> NDArray[np.bool_]:
@@ -77,7 +78,7 @@ class AttributeEffects(NamedTuple):
         moments = design.T @ design / len(design)
         filled = spread.copy()
         # The residuals of mean rows are shrunk; what they lack is the uncertainty of these rows.
-        filled[self.unrated] = np.vdot(self.residual, moments) + spread[self.features.is_rated].mean()
+        filled[self.unrated] = np.vdot(self.residual, moments) + self.features.mean(spread)
         return filled
 
     def kept(self, spread: float) -> AttributeWeights | None:

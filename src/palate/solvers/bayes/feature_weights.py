@@ -39,7 +39,7 @@ def draw_feature_weights(side: SideState, features: FeatureRows, precision: Doub
     for place, group in enumerate(features.groups):
         part = features.product(group, weights[group.columns])
         projected = group.project(residual + part)
-        scales[place] = scale = draw_from_grid(SCALES, group.log_density(projected), rng)
+        scales[place] = scale = draw_from_grid(SCALES, group.log_density(np.square(projected).sum(1), d), rng)
         spread = group.values + scale
         noise = rng.normal(size=projected.shape) / np.sqrt(spread)[:, None]
         weights[group.columns] = group.vectors @ (projected / spread[:, None] + noise)
