@@ -153,7 +153,9 @@ def choose_head(
     ChosenHead
         The head is fitted anew on the whole table.
     """
-    lists = HeldOutLists.of(ratings, liked, seed=seed)
+    # Attributes matter to items without ratings, which are in no list that is judged here.
+    plain = replace(ratings, user_features=None, item_features=None)
+    lists = HeldOutLists.of(plain, liked, seed=seed)
     if not len(lists.users):
         return ChosenHead(None, None, (), 0)
     boundary = 0.0 if liked is None else like_boundary(ratings.rating, liked)
@@ -198,7 +200,7 @@ def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, 
         return fit_ease(ratings, EASE(**settings), run)  # type: ignore[arg-type]
     if name == "implicit":
         model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings)  # type: ignore[arg-type]
-        return FactorsHead(model.user_factors, model.item_factors, model.penalty)
+        return _aligned(FactorsHead(model.user_factors, model.item_factors, model.penalty), model, ratings)
     return _popularity(ratings)
 
 
@@ -238,23 +240,22 @@ def _implicit(
         settings = {"regularization": regularization, "unobserved": unobserved}
         head = fit_head("implicit", settings, train, run, _PILOT_SWEEPS)
         assert isinstance(head, FactorsHead)
-        head = _expanded(head, lists.train, train)
+        head = _aligned(head, train, lists.train)
         contenders.append(_judged("implicit", settings, head, lists, likes, powers, run))
         if contenders[0].best_ndcg < (1 - _NEAR) * best:
             break
     return contenders
 
 
-def _expanded(head: FactorsHead, table: Ratings, compact: Ratings) -> FactorsHead:
-    """Return the head with rows of zeros for ids of the table that are not in the compact one."""
+def _aligned(head: FactorsHead, fitted: Model | Ratings, table: Ratings) -> FactorsHead:
+    """Return the head of a fit with a row for each id of a table: zeros where the fit does not know it."""
     sides = []
-    for factors, vocabulary, part in (
-        (head.user_factors, table.users, compact.users),
-        (head.item_factors, table.items, compact.items),
+    for factors, vocabulary, wanted in (
+        (head.user_factors, fitted.users, table.users),
+        (head.item_factors, fitted.items, table.items),
     ):
-        rows = np.zeros((len(vocabulary), factors.shape[1]), np.float32)
-        rows[vocabulary.index(part.ids)] = factors
-        sides.append(rows)
+        places = vocabulary.index(wanted.ids)
+        sides.append(np.where(places[:, None] >= 0, factors[places], np.float32(0)))
     return replace(head, user_factors=sides[0], item_factors=sides[1])
 
 
