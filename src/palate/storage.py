@@ -187,7 +187,9 @@ def _fits(model: Model) -> bool:
         return False
     if model.interest is not None:
         calibration, *rule = model.interest
-        if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
+        if not (model.choice and np.isfinite([*calibration, *rule]).all()):
+            return False
+        if model.interest.deviation <= 0 or model.interest.half_life <= 0:
             return False
     return model.seen is None or _fits_seen(model.seen, users, items)
 

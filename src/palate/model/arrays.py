@@ -16,6 +16,7 @@ from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import ChoiceHead, FactorsHead
 from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
+from palate.model.trend import Trends
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 from palate.tabular import Tabular
@@ -136,6 +137,15 @@ class ModelArrays(Tabular):
             return indices
         user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         return indices[np.lexsort((indices, user))]
+
+    @cached_property
+    def trends(self) -> Trends | None:
+        """What the latest choices favour; None where this does not count, or the times are not known."""
+        if self.interest is None or not self.interest.trend or self.seen is None or self.seen_time is None:
+            return None
+        user = np.repeat(np.arange(len(self.users)), np.diff(self.seen.indptr))
+        sizes = len(self.users), len(self.items)
+        return Trends.of(user, self.seen.indices, self.seen_time, sizes, self.interest.half_life)
 
     @cached_property
     def unobserved_term(self) -> UnobservedTerm | None:

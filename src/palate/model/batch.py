@@ -154,7 +154,7 @@ def _opened(
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 
             # Kernels are loaded before the threads start: see BatchRanker.
-            from palate.kernels import ranking  # noqa: F401  `scores` and `best` use them once they are loaded
+            from palate.kernels import interest, ranking  # noqa: F401  NumPy's work is theirs once they are loaded
 
             step = max(1, min(_TASK, _CELLS // max(1, len(model.items))))
             rank_users(slice(0, min(1, len(user))))

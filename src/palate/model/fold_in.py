@@ -11,12 +11,14 @@ from palate.attributes import Cell
 from palate.errors import DataError, SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.attribute_weights import AttributeWeights
+from palate.model.choice import WeightsHead
 from palate.model.lookup import find_ids
 from palate.model.profile import Profile
 from palate.model.row_solve import RowPrior, solve_row
+from palate.model.update_weights import fold_in_weights, weight_settings
 from palate.ratings import Vocabulary
 
-__all__ = ["fold_in", "fold_in_item", "user_equations"]
+__all__ = ["fold_in", "fold_in_item", "item_equations", "user_equations"]
 
 
 def fold_in(model: ModelArrays, ratings: Mapping[Id, float], features: Mapping[str, Cell] | None = None) -> Profile:
@@ -33,7 +35,9 @@ def fold_in_item(
 ) -> Profile:
     """Find the factors of a new item from ratings: see `palate.Model.fold_in_item`."""
     users, values = _checked(model, model.users, ratings)
-    factors, residuals, prior = _item_equations(model, users, values)
+    if isinstance(model.choice, WeightsHead) and model.predicts == "choice":
+        return Profile(0.0, _item_weights(model, model.choice, users, values), users, values, None, kind="item")
+    factors, residuals, prior = item_equations(model, users, values)
     if features is not None:
         prior = prior.shifted(_shift(model.item_features, "item", features))
     bias, factors, covariance = solve_row(factors, residuals, prior)
@@ -47,11 +51,21 @@ def _shift(known: AttributeWeights | None, side: str, features: Mapping[str, Cel
     return known.shift_of(features)
 
 
-def _item_equations(
+def _item_weights(model: ModelArrays, head: WeightsHead, users: NDArray[np.int32], ratings: Floats) -> Floats:
+    """Return the weights from each item to a new item; a user's score is their sum over what the user chose."""
+    choices = model.ratings()
+    if choices is None:
+        raise DataError("this model keeps no ratings, so nothing is known of who else chose what: fit it again")
+    if head.liked is not None:
+        choices, users = choices.take(choices.rating >= np.float32(head.liked)), users[ratings >= head.liked]
+    settings = weight_settings(model.solver, model.training)
+    return fold_in_weights(head, choices, users, settings).astype(np.float32)
+
+
+def item_equations(
     model: ModelArrays, users: NDArray[np.int32], ratings: Floats
 ) -> tuple[Floats, NDArray[np.float64], RowPrior]:
-    if model.choice is not None and model.predicts == "choice":
-        raise SettingsError("the scores of this model are sums of weights between items: fit again to add an item")
+    """Return what `solve_row` needs to find an item with these ratings: user factors, residuals and the prior."""
     if model.posterior is not None:
         prior = model.posterior.items.row_prior(users, model.factors)
     else:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.choice import ChoiceHead
+from palate.model.choice import ChoiceHead, WeightsHead
 from palate.model.lookup import check_profile, find_ids
 from palate.model.profile import Profile
 from palate.model.uncertainty import Posterior, Prediction
@@ -95,9 +95,22 @@ def _predict_for_new_user(model: ModelArrays, user: Profile, item: Any, unknown:
 def _predict_for_new_item(model: ModelArrays, user: Any, item: Profile, unknown: Unknown) -> tuple[Any, Variance]:
     check_profile(model, item, "item")
     u = find_ids(model, model.users, user, unknown)
+    if isinstance(model.choice, WeightsHead) and model.predicts == "choice":
+        return _weigh_for_new_item(model, model.choice, item, u), lambda posterior: posterior
     unrated = None if model.posterior is None else model.posterior.users.mean
     prediction = _predict_for_profile(model, item, model.user_factors, model.user_bias, unrated, u)
     return prediction, lambda posterior: posterior.folded_item_variance(item, model.user_factors, u)
+
+
+def _weigh_for_new_item(model: ModelArrays, head: WeightsHead, item: Profile, user: NDArray[np.int32]) -> Any:
+    """Return the sum of the new item's weights over what each user chose; an unknown user has the mean."""
+    values = np.full(user.size, model.mean, np.float32)
+    for place, index in enumerate(user.ravel().tolist()):
+        if index >= 0 and model.seen is not None:
+            items, ratings = model.seen[index]
+            chosen = items if head.liked is None else items[ratings >= head.liked]
+            values[place] = item.factors[chosen].sum()
+    return values.reshape(user.shape)
 
 
 def _predict_for_profile(

@@ -94,6 +94,8 @@ def read_attributes(
     """
     if isinstance(source, Catalogue):
         return catalogue_attributes(source)
+    if isinstance(id, str) and not id.isdecimal():
+        header = True if header is None else header
     raw = _open(source, separator, header)
     if raw.width < 2:
         raise ReadError(f"{raw.source} has one column: an id and at least one attribute are needed")

@@ -13,7 +13,6 @@ and the density of :math:`\lambda_g` without the weights is known in closed form
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -179,21 +178,24 @@ class FeatureRows:
         return np.asarray((weights * units) @ directions.T)
 
 
-def feature_rows(ratings: Ratings, more: int = 0) -> tuple[FeatureRows | None, FeatureRows | None]:
+def feature_rows(
+    ratings: Ratings, more: int = 0, *, by_count: bool = False
+) -> tuple[FeatureRows | None, FeatureRows | None]:
     """Return the attributes of users and of items in the order of a table, with `more` rows without any behind them."""
-    sides = (
-        (ratings.user_features, ratings.users, ratings.user_counts),
-        (ratings.item_features, ratings.items, ratings.item_counts),
+
+    def rows_of(attributes: Attributes | None, vocabulary: Vocabulary, counts: NDArray[np.int64]) -> FeatureRows | None:
+        if attributes is None:
+            return None
+        places = Vocabulary(attributes.ids, vocabulary.kind).index(vocabulary.ids)
+        none = np.full(more, -1, np.int32)
+        return FeatureRows(
+            attributes, np.append(places, none), np.append(counts, [0] * more).astype(np.int64), by_count
+        )
+
+    return (
+        rows_of(ratings.user_features, ratings.users, ratings.user_counts),
+        rows_of(ratings.item_features, ratings.items, ratings.item_counts),
     )
-    return tuple(map(partial(_rows_of, more=more), sides))  # type: ignore[return-value]
-
-
-def _rows_of(side: tuple[Attributes | None, Vocabulary, NDArray[np.int64]], more: int) -> FeatureRows | None:
-    attributes, vocabulary, counts = side
-    if attributes is None:
-        return None
-    places = Vocabulary(attributes.ids, vocabulary.kind).index(vocabulary.ids)
-    return FeatureRows(attributes, np.append(places, np.full(more, -1, np.int32)), np.append(counts, [0] * more))
 
 
 def attribute_weights(

@@ -52,7 +52,7 @@ class ALSProblem(TrainingProblem):
         table = standardize_table(ratings, self.center, self.spread)
         width = padded_width(solver.factors + 1)
         self.users, self.items = HalfStep.prepare(table.by_user, width), HalfStep.prepare(table.by_item, width)
-        self.features = feature_rows(ratings)
+        self.features = feature_rows(ratings, by_count=True)
         if solver.nonnegative and any(self.features):
             raise SettingsError("nonnegative factors do not go with attributes: leave one of them out")
         if validation is not None:
@@ -143,8 +143,11 @@ class ALSFit(RegularizedFit):
         root = np.float32(sqrt(spread))
         known = [
             None if features is None else (features, row_target(features, rows, k + 1))
-            for features, rows in zip(feature_rows(self.ratings), (users, items), strict=True)
+            for features, rows in zip(feature_rows(self.ratings, by_count=True), (users, items), strict=True)
         ]
+        for one, rows in zip(known, (users, items), strict=True):
+            if one is not None:
+                rows[~one[0].is_rated] = one[1].rows[~one[0].is_rated]
         user_features, item_features = (
             None if one is None else attribute_weights(one[0], one[1].weights, spread, one[1].base) for one in known
         )

@@ -67,6 +67,12 @@ class Chain:
         A pool.
     features
         The attributes of users and of items (one more row each, without any), None where there are none.
+
+    Attributes
+    ----------
+    least_noise
+        The common variance of the noise is drawn as if the ratings said at least this. On a table of a few ratings a
+        row the chain would otherwise explain ever more of the noise by factors. 0 for no bound.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Chain:
         self.items = SideState.start(by_item, users, k, parts.item_noise, rng, item_features)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
+        self.least_noise = 0.0
         self.lengths = set_lengths(self.users.shares, by_item, run), set_lengths(self.items.shares, by_user, run)
 
     def sweep(self) -> None:
@@ -104,7 +111,7 @@ class Chain:
         precisions: list[Doubles] = []
         linked_sides: list[LinkedSide] = []
         for side, other, has_sets, lengths in sides:
-            side.mean, precision = self._draw_prior(side, other, has_sets, rng)
+            side.mean, precision = self._draw_prior(side, has_sets, rng)
             if side.features is not None:
                 draw_feature_weights(side, side.features, precision, rng)
             precisions.append(precision)
@@ -116,11 +123,9 @@ class Chain:
         self._draw_noise(item_errors, rng)
         self.sweeps += 1
 
-    def _draw_prior(
-        self, side: SideState, other: SideState, has_sets: bool, rng: np.random.Generator
-    ) -> tuple[Doubles, Doubles]:
+    def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
-        d = side.columns
+        d, other = side.columns, self.items if side is self.users else self.users
         rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d] - side.feature_prior[:, :d]
         rows = rows[side.informative]
         n = len(rows)
@@ -177,7 +182,8 @@ class Chain:
         else:
             self.squares = weighted = float(item_errors.sum())
         shape = _NOISE_SHAPE + users.counts.sum() / 2
-        self.precision = rng.gamma(shape) / (_NOISE_RATE + weighted / 2)
+        rate = max(_NOISE_RATE + weighted / 2, shape * self.least_noise)
+        self.precision = rng.gamma(shape) / rate
 
     def _draw_row_noise(self, side: SideState, weighted_errors: Doubles, rng: np.random.Generator) -> None:
         """Draw the relative precision of each row's noise, then the degrees of freedom that all rows share."""

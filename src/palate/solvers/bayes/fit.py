@@ -13,13 +13,13 @@ from palate.model import Model
 from palate.parallel import single_blas
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
 from palate.solvers.bayes.attribute_effects import AttributeEffects
-from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.diagnostics import ChainTrace
-from palate.solvers.bayes.part_selection import PartSelection, select_parts
+from palate.solvers.bayes.combinations import PartSelection
+from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
+from palate.solvers.bayes.mixture import ChainMixture
+from palate.solvers.bayes.part_selection import select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
-from palate.solvers.feature_rows import feature_rows
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -44,7 +44,7 @@ class GibbsFit:
         # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
-        # The scales of the chain after each sweep: precision of the noise, and of both sides' set weights.
+        # The scales of the chains after each sweep: see `ChainMixture.scales`.
         self.traces: list[list[float]] = []
         self.error_left = inf
         self.started = time.perf_counter()
@@ -57,20 +57,15 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
-        self.chain = chain = Chain(
-            self.table.by_user,
-            self.table.by_item,
-            self.k,
-            self.selection.parts,
-            self.solver.seed,
-            self.session.run,
-            feature_rows(self.table, 1),
-        )
-        if loaded is not None:
+        members, run = self.selection.members, self.session.run
+        self.mixture = mixture = ChainMixture(self.table, self.k, members, self.solver.seed, run)
+        if loaded is None:
+            mixture.start()
+        else:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
-        self.in_pilot = self.session.interrupted() and not chain.sweeps
-        while not chain.sweeps or (self._sweeps_wanted() > chain.sweeps and not self.session.interrupted()):
+        self.in_pilot = self.session.interrupted() and not mixture.sweeps
+        while not mixture.sweeps or (self._sweeps_wanted() > mixture.sweeps and not self.session.interrupted()):
             self._sweep()
         return self._model("pilot" if self.in_pilot else "fit")
 
@@ -96,20 +91,20 @@ class GibbsFit:
         return {name: False for name, table in tables.items() if table is None}
 
     def _sweep(self) -> None:
-        started, chain = time.perf_counter(), self.chain
-        chain.sweep()
-        self.accumulator.add(chain)
-        if chain.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
+        started, mixture = time.perf_counter(), self.mixture
+        mixture.sweep()
+        self.accumulator.add(mixture.chains, mixture.shares)
+        if mixture.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
             self.error_left = self.accumulator.error_left()
-        self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
+        self.traces.append(mixture.scales())
         self.session.report(
             Epoch(
                 stage="fit",
-                setting=chain.parts.describe(),
-                number=chain.sweeps,
-                of=max(self._sweeps_wanted(), chain.sweeps),
+                setting=mixture.describe(),
+                number=mixture.sweeps,
+                of=max(self._sweeps_wanted(), mixture.sweeps),
                 rows=len(self.ratings),
-                training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
+                training_rmse=self.spread * mixture.training_rmse(),
                 validation_rmse=None,
                 seconds=time.perf_counter() - started,
             )
@@ -119,21 +114,24 @@ class GibbsFit:
 
     def _sweeps_wanted(self) -> int:
         """Return the number of sweeps after which the chain should end, as far as that is known now."""
-        budget, done = self.solver.time_budget, self.chain.sweeps
+        budget, done = self.solver.time_budget, self.mixture.sweeps
         if budget is not None and time.perf_counter() - self.started > budget:
             return done
         if self.solver.sweeps is not None:
             return self.solver.sweeps
-        if done < _LEAST_SWEEPS:
-            return _LEAST_SWEEPS
+        # Several chains together take at most as many sweeps as two would alone.
+        chains = max(1.0, len(self.mixture.chains) / 2)
+        least, most = ceil(_LEAST_SWEEPS / chains), ceil(_MOST_SWEEPS / chains)
+        if done < least:
+            return least
         if self.error_left <= _TOLERANCE:
-            return min(_MOST_SWEEPS, done)
+            return min(most, done)
         # The error that is left is inversely proportional to the number of sweeps.
         batches = ceil(done * self.error_left / _TOLERANCE / BATCH_SWEEPS)
-        return min(_MOST_SWEEPS, max(done, batches * BATCH_SWEEPS))
+        return min(most, max(done, batches * BATCH_SWEEPS))
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        chain_arrays, numbers = self.chain.state()
+        chain_arrays, numbers = self.mixture.state()
         sums, counts = self.accumulator.state()
         state = {
             "choice": self.selection.plain(),
@@ -149,17 +147,15 @@ class GibbsFit:
         self.accumulator.restore(arrays, state["counts"])
         self.traces, self.error_left = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.chain.restore(arrays, state["numbers"])
+        self.mixture.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        means, parts = self.accumulator.means(), self.chain.parts
-        has_sets = parts.user_sets, parts.item_sets
-        sides = self.chain.users, self.chain.items
+        means = self.accumulator.means()
         told = tuple(
-            None if side.features is None else AttributeEffects.of(side.features, rows)
-            for side, rows in zip(sides, means, strict=True)
+            None if features is None else AttributeEffects.of(features, rows)
+            for features, rows in zip(self.mixture.features, means, strict=True)
         )
-        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration, told)
+        posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration, told)
         means = PosteriorMeans(
             *(rows if one is None else one.fill_unrated(rows) for one, rows in zip(told, means, strict=True))
         )
@@ -180,10 +176,13 @@ class GibbsFit:
             user_features=None if told[0] is None else told[0].kept(self.spread),
             item_features=None if told[1] is None else told[1].kept(self.spread),
             training={
-                "sweeps": self.chain.sweeps,
+                "sweeps": self.mixture.sweeps,
                 "pilot_sweeps": self.selection.sweeps,
                 "rank": user_factors.shape[1],
-                "parts": parts.describe(),
+                "parts": self.mixture.describe(),
+                "combinations": [
+                    {"parts": member.combination.describe(), "share": member.share} for member in self.mixture.members
+                ],
                 "choices": list(self.selection.records),
                 **self._diagnostics(),
                 "stage": stage,
@@ -195,20 +194,28 @@ class GibbsFit:
 
     def _diagnostics(self) -> dict[str, Any]:
         """Return the part of the record that says whether the chain has run long enough."""
-        error_left, parts = self.accumulator.error_left(), self.chain.parts
-        draws = np.array(self.traces)
-        scales = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
-        is_long = len(draws) >= _LEAST_TRACED
-        traces = [
-            ChainTrace.of(name, draws[:, column])
-            for column, (name, is_drawn) in enumerate(scales)
-            if is_drawn and is_long
-        ]
-        warnings = []
+        error_left, mixture = self.accumulator.error_left(), self.mixture
+        traces, warnings = [], []
+        if len(self.traces) >= _LEAST_TRACED:
+            draws, is_alone = np.array(self.traces), len(mixture.chains) == 1
+            for place, (member, chain) in enumerate(zip(mixture.members, mixture.chains, strict=True)):
+                scales = ("noise", True), ("user sets", chain.parts.user_sets), ("item sets", chain.parts.item_sets)
+                suffix = "" if is_alone else f" ({member.combination.describe()})"
+                columns = draws[:, 3 * place : 3 * place + 3].T
+                traces += [
+                    ChainTrace.of(name + suffix, column)
+                    for column, (name, is_drawn) in zip(columns, scales, strict=True)
+                    if is_drawn
+                ]
+                if is_drifting(columns[0]):
+                    warnings.append(
+                        f"the noise{suffix} still falls after {mixture.sweeps:,} sweeps: factors explain ever more of "
+                        "it, and more sweeps may make predictions worse; try fewer factors (--factors)"
+                    )
         if not error_left <= 2 * _TOLERANCE:
             share = f"about {100 * error_left:.1f}%" if isfinite(error_left) else "an unknown part"
             warnings.append(
-                f"the chain is short: {share} of the error comes from stopping after {self.chain.sweeps:,} sweeps; "
+                f"the chain is short: {share} of the error comes from stopping after {self.mixture.sweeps:,} sweeps; "
                 "give it more (--sweeps, --time-budget)"
             )
         return {

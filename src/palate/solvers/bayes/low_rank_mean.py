@@ -52,19 +52,20 @@ class LowRankMean:
         Parameters
         ----------
         users, items
-            float32 (rows, k + 1): k factors and the bias.
+            float32 (rows, c + 1): c factors, k at most, and the bias.
         weight
             Of the sample in the mean.
         """
-        if self.filled == self.left.shape[1]:
+        size = users.shape[1] - 1
+        if self.filled + size > self.left.shape[1]:
             self._reduce(_KEPT * self.k)
-        columns = slice(self.filled, self.filled + self.k)
+        columns = slice(self.filled, self.filled + size)
         root = np.float32(sqrt(weight))
-        self.left[:, columns], self.right[:, columns] = users[:, : self.k] * root, items[:, : self.k] * root
-        self.user_bias += weight * users[:, self.k]
-        self.item_bias += weight * items[:, self.k]
+        self.left[:, columns], self.right[:, columns] = users[:, :size] * root, items[:, :size] * root
+        self.user_bias += weight * users[:, size]
+        self.item_bias += weight * items[:, size]
         self.total_weight += weight
-        self.filled += self.k
+        self.filled += size
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
         """Reduce the columns to this many, the largest singular value first; return all singular values."""

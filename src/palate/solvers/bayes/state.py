@@ -112,7 +112,7 @@ class SideState:
         self.forget_features()
         # What a chain draws for rows without ratings is drawn from the prior alone: it says nothing about the prior,
         # and many such rows would hold the chain back.
-        has_unrated = self.features is not None and not self.counts[:-1].all()
+        has_unrated = not self.counts[:-1].all()
         self.informative = np.flatnonzero(self.counts) if has_unrated else slice(None)
 
     def forget_features(self) -> None:
@@ -142,13 +142,21 @@ class SideState:
     def expected(self) -> Floats:
         """Return the factors and biases, (rows, k + 1); of rows without ratings, their prior mean."""
         expected = self.factors[:, : self.columns].copy()
-        if self.features is not None:
-            unrated = self.counts == 0
-            expected[unrated] = (
-                self.mean + np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
-            )
+        unrated = np.flatnonzero(self.counts == 0)
+        by_features = np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
+        expected[unrated] = self.mean + by_features
         expected[-1] = self.mean
         return expected
+
+    def population_draw(self, number: int) -> Floats:
+        """Return what the factors and bias of a row without ratings may be, by the number of the draw: (k + 1,).
+
+        Without a set nothing tells such a row from the others. So its deviation from `mean` is that of a random row,
+        with a random sign, which keeps `mean` its expected value. The precision given the sets would be too high.
+        """
+        rng = np.random.default_rng([number, len(self.factors)])
+        row, sign = rng.integers(max(1, len(self.factors) - 1)), rng.choice([-1, 1])
+        return np.asarray(self.mean + sign * (self.factors[row, : self.columns] - self.mean), np.float32)
 
     def partners_and_biases(self) -> tuple[Floats, Floats]:
         """Return the factors with 1 in place of the bias, and the biases: see `half_step.partners_and_biases`."""

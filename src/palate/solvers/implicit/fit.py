@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -16,8 +17,10 @@ from palate.model.row_solve import RidgePenalty
 from palate.ratings import Ratings, RatingScale
 from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows, row_target
 from palate.solvers.half_step import HalfStep, padded_width
+from palate.solvers.held_out_lists import HeldOutLists
+from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
 from palate.solvers.implicit.settings import ImplicitALS
-from palate.solvers.session import Epoch, Session
+from palate.solvers.session import Checkpoint, Epoch, Session
 
 __all__ = ["ImplicitFit"]
 
@@ -43,15 +46,20 @@ class ImplicitFit:
             rows = len(side.counts)
             self.parameters[name] = np.zeros((rows, width), np.float32)
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
-        self.features = feature_rows(self.ratings)
+        self.features = feature_rows(self.ratings, by_count=True)
         self.done = 0
+        self.tried: dict[str, float] = {}
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
         loaded = self.session.checkpoint.load() if resume else None
         if loaded:
             self.parameters, state = loaded
+            self.solver = replace(self.solver, **state["chosen"])
+            self.tried = state["tried"]
             self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
+        else:
+            self.choose()
         while self.done < self.solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
             squares = self.sweep()
@@ -71,7 +79,30 @@ class ImplicitFit:
         return self._model()
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
-        return self.parameters, {"done": self.done, "history": self.session.plain_history()}
+        solver = self.solver
+        chosen = {"regularization": solver.regularization, "unobserved": solver.unobserved}
+        history = self.session.plain_history()
+        return self.parameters, {"done": self.done, "chosen": chosen, "tried": self.tried, "history": history}
+
+    def choose(self) -> None:
+        """Choose the settings that are left open."""
+        if self.solver.regularization is not None and self.solver.unobserved is not None:
+            return
+        # Attributes matter to rows without ratings, which no held-out list judges.
+        plain = replace(self.ratings, user_features=None, item_features=None)
+        lists = HeldOutLists.of(plain, None, seed=self.solver.seed) if len(plain) > 1 else None
+        if lists is None or not len(lists.users):
+            open_settings = {name: value for name, value in FEW_RATINGS.items() if getattr(self.solver, name) is None}
+            self.solver = replace(self.solver, **open_settings)  # type: ignore[arg-type]
+            return
+        self.solver, self.tried = choose_settings(lists, self.solver, self.fit_pilot, self.session.run)
+
+    def fit_pilot(self, solver: ImplicitALS, ratings: Ratings) -> Model:
+        """Fit other settings to a part of the table, in the threads of this fit."""
+        checkpoint = Checkpoint(None, solver, ratings)
+        return ImplicitFit(solver, Session(ratings, self.session.run, None, checkpoint, self.session.interrupted)).go(
+            False
+        )
 
     def sweep(self) -> float:
         """Solve for the items, then for the users; return the mean squared error.
@@ -86,6 +117,8 @@ class ImplicitFit:
     def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, (indptr, indices, values) = self.solver, side.table
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
         doubles = other.astype(np.float64)
         all_pairs = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
@@ -110,6 +143,8 @@ class ImplicitFit:
 
     def _model(self) -> Model:
         solver, ratings = self.solver, self.ratings
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
         return Model(
             users=ratings.users,
             items=ratings.items,
@@ -134,6 +169,9 @@ class ImplicitFit:
             ),
             training={
                 "sweeps": self.done,
+                "regularization": solver.regularization,
+                "unobserved": solver.unobserved,
+                "ndcg_of_settings": self.tried,
                 "interrupted": self.session.interrupted(),
                 "notes": [*ratings.notes, "scores say how likely an item is to be chosen: they are not ratings"],
                 "history": self.session.plain_history(),
