@@ -114,7 +114,7 @@ class ImplicitFit:
         self.done += 1
         return self.half(self.users, users, items, self.features[0])
 
-    def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None) -> float:
+    def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None = None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, (indptr, indices, values) = self.solver, side.table
         assert solver.regularization is not None
