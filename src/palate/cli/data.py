@@ -31,7 +31,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 @feature_options
 @reading_options
 def check(source: str, items: str | None, as_json: bool, reading: ReadingOptions, features: FeatureOptions) -> None:
-    """Check RATINGS before anyone fits, and tables of attributes beside it.
+    """Check RATINGS, and tables of attributes, before anyone fits.
 
     Exits 0 if the table can be fitted as it is, 1 if `palate fit` would refuse it without further options.
     """
