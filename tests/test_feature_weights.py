@@ -85,8 +85,8 @@ def test_weights_are_drawn_around_the_ridge_regression(monkeypatch):
     ratings = with_unrated(replace(make(), item_features=read_attributes(TABLE)))
     with pool(1) as run:
         chain = Chain(
-            ratings.by_user, ratings.by_item, 2, ModelParts(False, False, False, False, False, True), 0, run,
-            feature_rows(ratings, 1),
+            ratings.by_user, ratings.by_item, 2, ModelParts(False, False, False, False, item_features=True), 0, run,
+            features=feature_rows(ratings, 1),
         )  # fmt: skip
         side, rng = chain.items, np.random.default_rng(2)
         precision = np.array([[2.0, 0.3, 0], [0.3, 1.0, 0.2], [0, 0.2, 3.0]])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.model_options import (
+    at_option,
     count_option,
     find_user,
     interval_level,
@@ -48,6 +49,7 @@ __all__ = ["recommend"]
     "the predicted rating, by the low end of its interval, or by a draw from its distribution. "
     "[interest; prediction if the model knows no choices]",
 )
+@at_option
 @level_option
 @click.option(
     "--explore",
@@ -85,6 +87,7 @@ def recommend(
     exclude: tuple[str, ...],
     least: int,
     by: str | None,
+    at: str | None,
     level: float | None,
     explore: float,
     seed: int | None,
@@ -116,7 +119,7 @@ def recommend(
             "texts": texts,
         }
         path = check_all_options(model, users, output, one_user)
-        fitted = load_model(model)
+        fitted = load_model(model) if at is None else load_model(model).at(at)
         options |= {"titles": titles, "threads": threads, "intervals": level is not None}
         options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
@@ -125,7 +128,7 @@ def recommend(
         raise click.UsageError("-o and --titles go with --all or --users")
     if user is None and not rated:
         raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
-    fitted = load_model(model)
+    fitted = load_model(model) if at is None else load_model(model).at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
     ranking = check_rank_by(fitted, by.replace("-", " ") if by else None, lowest, level, seed)

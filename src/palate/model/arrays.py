@@ -16,6 +16,7 @@ from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import ChoiceHead, FactorsHead
 from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
+from palate.model.time_effects import TimeEffects
 from palate.model.trend import Trends
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
@@ -57,6 +58,7 @@ class ModelArrays(Tabular):
     seen_time: NDArray[np.int64] | None = None
     user_features: AttributeWeights | None = None
     item_features: AttributeWeights | None = None
+    times: TimeEffects | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")

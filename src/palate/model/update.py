@@ -12,7 +12,9 @@ from palate.errors import DataError
 from palate.model.arrays import Floats, ModelArrays
 from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead, WeightsHead
 from palate.model.fold_in import item_equations, user_equations
+from palate.model.moment import pair_shift, timed_model
 from palate.model.row_solve import FactorPrior, RowPrior, design_matrix, solve_row
+from palate.model.time_effects import TimeEffects
 from palate.model.update_weights import add_items, weight_settings
 from palate.ratings import Grouped, Ratings
 from palate.reading import ratings_of
@@ -51,10 +53,11 @@ def with_ratings(model: ModelArrays, new: Ratings | Any) -> ModelArrays:
     growth = _grow(base, new)
     grown = _extend(model, growth)
     if not len(new):
-        return grown
+        return replace(grown, times=model.times)
     if model.factors or model.predicts == "rating":
         grown = _fold(grown, growth.table, growth.users, growth.items, model.posterior is not None)
     choice = None if model.choice is None else _extend_head(model.choice, grown, growth)
+    grown = replace(grown, times=_extend_times(model, growth))
     return replace(grown, choice=choice, training={**model.training, "updates": _record(model, base, new, growth)})
 
 
@@ -113,6 +116,29 @@ def _extend(model: ModelArrays, growth: _Growth) -> ModelArrays:
         seen=table.by_user,
         seen_time=table.time_by_user,
         posterior=None if posterior is None else _extend_posterior(model, growth),
+        times=None,
+    )
+
+
+def _extend_times(model: ModelArrays, growth: _Growth) -> TimeEffects | None:
+    """Return the effects of time with new rows. The touched rows are folded in from their ratings less the effects."""
+    times, table = model.times, growth.table
+    if times is None or table.time is None:
+        return None
+    effects = times.moved_effects(growth.user_move, growth.item_move)
+    extended = _extend(timed_model(model), growth)
+    with_effects = replace(extended, times=replace(times, effects=effects))
+    shift = pair_shift(with_effects, table.user, table.item, table.time).mean
+    less_effects = replace(table, rating=(table.rating - shift).astype(np.float32), declared_scale=model.scale)
+    folded = _fold(extended, less_effects, growth.users, growth.items, True)
+    return replace(
+        times,
+        effects=effects,
+        user_bias=folded.user_bias,
+        item_bias=folded.item_bias,
+        user_factors=folded.user_factors,
+        item_factors=folded.item_factors,
+        posterior=folded.require_posterior(),
     )
 
 

@@ -190,7 +190,8 @@ class Checkpoint:
     @cached_property
     def fingerprint(self) -> str:
         """A text that differs between fits with different settings or tables."""
-        columns = self.ratings.user, self.ratings.item, self.ratings.rating
+        columns: list[NDArray[Any]] = [self.ratings.user, self.ratings.item, self.ratings.rating]
+        columns += [] if self.ratings.time is None else [self.ratings.time]
         with pool() as run:
             digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
         tables = self.ratings.user_features, self.ratings.item_features

@@ -9,6 +9,7 @@ the model is:
   ratings, and :math:`W_j \sim N(0, (\lambda \Lambda)^{-1})` (the link of Simm et al. 2017, "Macau"; the idea of Koren's
   SVD++); the same for items and their raters;
 - attributes: what is known of u besides moves the mean too, see `palate.solvers.feature_rows`;
+- effects of time: see `palate.solvers.bayes.time_effects`;
 - noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
 
 A sweep draws each unknown once, given all others.
@@ -27,8 +28,10 @@ from palate.kernels.rows import row_errors, solve_rows
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.bayes.feature_weights import add_feature_scatter, draw_feature_weights
+from palate.solvers.bayes.row_blocks import sum_row_blocks
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
+from palate.solvers.bayes.time_effects import TimeDraws
 from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import set_lengths
 
@@ -65,6 +68,8 @@ class Chain:
         Random draws depend on the seed, the sweep and the row, never on the thread.
     run
         A pool.
+    time
+        int64: when each rating of `by_user` was given; wanted for the part "times".
     features
         The attributes of users and of items (one more row each, without any), None where there are none.
 
@@ -83,11 +88,15 @@ class Chain:
         parts: ModelParts,
         seed: int,
         run: Run,
+        time: NDArray[np.int64] | None = None,
         features: tuple[FeatureRows | None, FeatureRows | None] = (None, None),
     ) -> None:
         by_user, by_item = (
             table._replace(indptr=np.append(table.indptr, table.indptr[-1])) for table in (by_user, by_item)
         )
+        self.times = TimeDraws(by_user, by_item, time, run) if parts.times and time is not None else None
+        if self.times:
+            by_user, by_item = self.times.tables
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
         user_features, item_features = (
@@ -103,6 +112,8 @@ class Chain:
 
     def sweep(self) -> None:
         """Draw each unknown once, given all others."""
+        if self.times:
+            self.times.draw(self.users, self.items, self.precision, self.sweeps, self.seed)
         rng = np.random.default_rng([self.seed, 2, self.sweeps])
         sides = (
             (self.users, self.items, self.parts.user_sets, self.lengths[0]),
@@ -125,21 +136,31 @@ class Chain:
 
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
-        d, other = side.columns, self.items if side is self.users else self.users
-        rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d] - side.feature_prior[:, :d]
-        rows = rows[side.informative]
-        n = len(rows)
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        scatter = np.eye(d) + centred.T @ centred + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+        d, n, other = side.columns, side.informative_rows, self.items if side is self.users else self.users
+
+        def rows_of(block: slice) -> Doubles:
+            rows = side.factors[block, :d].astype(np.float64) - side.prior[block, :d] - side.by_features(block)[:, :d]
+            return rows[side.informative(block)]
+
+        def scatter_of(block: slice) -> Doubles:
+            centred = rows_of(block) - mean
+            return np.asarray(centred.T @ centred)
+
+        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), len(side.factors), self.run) / n
+        scatter = sum_row_blocks(scatter_of, len(side.factors), self.run)
+        scatter += np.eye(d) + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
-            weights = side.weights[other.informative, :d].astype(np.float64)
-            scatter += side.sets_precision * weights.T @ weights
-            freedom += len(weights)
+
+            def weights_of(block: slice) -> Doubles:
+                weights = side.weights[block, :d].astype(np.float64)[other.informative(block)]
+                return np.asarray(side.sets_precision * weights.T @ weights)
+
+            scatter += sum_row_blocks(weights_of, len(side.weights), self.run)
+            freedom += other.informative_rows
         if side.features is not None:
             freedom += add_feature_scatter(side, side.features, scatter)
-        precision = _wishart(np.linalg.inv(scatter), freedom, rng)
+        precision = _wishart(np.asarray(np.linalg.inv(scatter)), freedom, rng)
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
@@ -190,7 +211,7 @@ class Chain:
         rate = (side.freedom + self.precision * weighted_errors) / 2
         noise = rng.gamma((side.freedom + side.counts) / 2) / rate
         side.noise = noise.astype(np.float32)
-        noise = noise[side.informative]
+        noise = noise[side.informative(slice(None))]
         halves = _FREEDOMS / 2
         log_density = len(noise) * _FREEDOM_TERMS + (halves - 1) * np.log(noise).sum() - halves * noise.sum()
         side.freedom = draw_from_grid(_FREEDOMS, log_density, rng)
@@ -211,13 +232,17 @@ class Chain:
         for name, side in (("users", self.users), ("items", self.items)):
             arrays |= {f"{name}.{field}": getattr(side, field) for field in SideState.ARRAYS}
             numbers |= {f"{name}.{field}": getattr(side, field) for field in SideState.NUMBERS}
+        if self.times:
+            arrays |= {f"times.{field}": getattr(self.times, field) for field in TimeDraws.ARRAYS}
         return arrays, numbers
 
     def restore(self, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
-        """Set what `state` returned."""
+        """Set what `state` returned; effects of time are left out if this chain has none."""
         for name, value in (arrays | numbers).items():
             owner, _, field = name.rpartition(".")
-            setattr(getattr(self, owner) if owner else self, field, value)
+            target = getattr(self, owner) if owner else self
+            if target is not None:
+                setattr(target, field, value)
 
 
 def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Doubles:

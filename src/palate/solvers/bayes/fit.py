@@ -20,6 +20,8 @@ from palate.solvers.bayes.part_selection import select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_selection import TimeSelection, select_times
+from palate.solvers.bayes.timed_chain import TimedChain
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -57,10 +59,15 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
+        self.times = self._select_times() if loaded is None else TimeSelection.restored(loaded[1]["times"])
         members, run = self.selection.members, self.session.run
         self.mixture = mixture = ChainMixture(self.table, self.k, members, self.solver.seed, run)
+        parts = self.selection.parts._replace(times=True)
+        self.timed = TimedChain(self.table, self.k, parts, self.solver.seed, run) if self.times.is_on else None
         if loaded is None:
             mixture.start()
+            if self.timed:
+                self.timed.start()
         else:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
@@ -70,16 +77,11 @@ class GibbsFit:
         return self._model("pilot" if self.in_pilot else "fit")
 
     def _select(self) -> PartSelection:
-        budget = self.solver.time_budget
-        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields} | self._fixed_features()
-
-        def is_time_up() -> bool:  # half of the time is for the fit
-            is_late = budget is not None and time.perf_counter() - self.started > budget / 2
-            return is_late or self.session.interrupted()
-
+        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
+        fixed |= self._fixed_features()
         return select_parts(
             self.table, self.k, fixed, self.solver.seed, self.session.run,
-            spread=self.spread, report=self.session.report, interrupted=is_time_up,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
         )  # fmt: skip
 
     def _fixed_features(self) -> dict[str, bool]:
@@ -90,17 +92,44 @@ class GibbsFit:
                 raise SettingsError(f"{name} is on, and there is no table of attributes: hand one over with {name}=")
         return {name: False for name, table in tables.items() if table is None}
 
+    def _is_time_up(self) -> bool:
+        """Whether pilots must end: half of the time is for the fit."""
+        budget = self.solver.time_budget
+        is_late = budget is not None and time.perf_counter() - self.started > budget / 2
+        return is_late or self.session.interrupted()
+
+    def _select_times(self) -> TimeSelection:
+        fixed, moments = self.solver.times, self.table.time
+        has_times = moments is not None and bool((moments != moments[0]).any())
+        if fixed and not has_times:
+            fault = "no times" if moments is None else "all the same time"
+            raise SettingsError(
+                f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
+                "(--time), or leave the setting times out"
+            )
+        if fixed is False or not has_times or (fixed and not self.selection.sweeps):
+            return TimeSelection(bool(fixed))  # without pilots there is no calibration of the other parts either
+        return select_times(
+            self.table, self.k, self.selection.parts, fixed, self.solver.seed, self.session.run,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
+        )  # fmt: skip
+
+    def _describe(self) -> str:
+        return self.mixture.describe() + (", times" if self.timed else "")
+
     def _sweep(self) -> None:
         started, mixture = time.perf_counter(), self.mixture
         mixture.sweep()
         self.accumulator.add(mixture.chains, mixture.shares)
+        if self.timed:
+            self.timed.sweep()
         if mixture.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
             self.error_left = self.accumulator.error_left()
         self.traces.append(mixture.scales())
         self.session.report(
             Epoch(
                 stage="fit",
-                setting=mixture.describe(),
+                setting=self._describe(),
                 number=mixture.sweeps,
                 of=max(self._sweeps_wanted(), mixture.sweeps),
                 rows=len(self.ratings),
@@ -135,15 +164,21 @@ class GibbsFit:
         sums, counts = self.accumulator.state()
         state = {
             "choice": self.selection.plain(),
+            "times": self.times.plain(),
             "numbers": numbers,
             "counts": counts,
             "traces": self.traces,
             "lost": self.error_left if isfinite(self.error_left) else None,
             "history": self.session.plain_history(),
         }
+        if self.timed:
+            timed_arrays, state["timed"] = self.timed.state()
+            sums |= timed_arrays
         return chain_arrays | sums, state
 
     def _restore(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
+        if self.timed:
+            self.timed.restore(arrays, state["timed"])
         self.accumulator.restore(arrays, state["counts"])
         self.traces, self.error_left = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
@@ -175,15 +210,16 @@ class GibbsFit:
             posterior=posterior.rescaled(self.spread),
             user_features=None if told[0] is None else told[0].kept(self.spread),
             item_features=None if told[1] is None else told[1].kept(self.spread),
+            times=self.timed.effects(self.spread, self.times.calibration) if self.timed else None,
             training={
                 "sweeps": self.mixture.sweeps,
-                "pilot_sweeps": self.selection.sweeps,
+                "pilot_sweeps": self.selection.sweeps + self.times.sweeps,
                 "rank": user_factors.shape[1],
-                "parts": self.mixture.describe(),
+                "parts": self._describe(),
                 "combinations": [
                     {"parts": member.combination.describe(), "share": member.share} for member in self.mixture.members
                 ],
-                "choices": list(self.selection.records),
+                "choices": [*self.selection.records, *self.times.records],
                 **self._diagnostics(),
                 "stage": stage,
                 "interrupted": self.session.interrupted(),

@@ -40,7 +40,7 @@ class ChainMixture:
         tables = feature_rows(table, 1)
         for member in members:
             parts, has_factors = member.combination
-            chain = Chain(table.by_user, table.by_item, k if has_factors else 0, parts, seed, run, tables)
+            chain = Chain(table.by_user, table.by_item, k if has_factors else 0, parts, seed, run, features=tables)
             chain.least_noise = member.least_noise
             self.chains.append(chain)
 

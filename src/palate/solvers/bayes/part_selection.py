@@ -34,7 +34,7 @@ from palate.solvers.bayes.state import ModelParts
 from palate.solvers.session import Progress
 from palate.splits import k_fold
 
-__all__ = ["select_parts"]
+__all__ = ["sample_users", "select_parts"]
 
 # The table is cut into this many folds, and one of them is held out.
 _FOLDS = 5
@@ -79,7 +79,7 @@ def select_parts(
     k
         The number of factors of the fit; pilots have at most 15.
     fixed
-        For each field of `ModelParts` True or False, which then stays, or None to let pilots decide.
+        For each field of `ModelParts` but "times" True or False, which then stays, or None to let pilots decide.
     seed
         Of the held-out ratings and of all draws.
     run
@@ -106,7 +106,7 @@ def select_parts(
     free = [name for name, is_on in fixed.items() if is_on is None]
     plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
     is_sparse = len(ratings) < _SPARSE
-    ratings = _sample_users(ratings, seed)
+    ratings = sample_users(ratings, seed)
     if len(ratings) < _FOLDS * _LEAST_VALIDATION:
         too_few = f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge"
         return PartSelection((Member(Combination(plain)),), (too_few,) if free else ())
@@ -251,7 +251,7 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _sample_users(ratings: Ratings, seed: int) -> Ratings:
+def sample_users(ratings: Ratings, seed: int) -> Ratings:
     """Return all ratings of random users, about a quarter of a million; a smaller table is returned whole."""
     if len(ratings) <= _MOST_RATINGS:
         return ratings

@@ -21,6 +21,7 @@ from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import Combination
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_effects import HeldOutGroups
 from palate.solvers.feature_rows import feature_rows
 from palate.solvers.session import Epoch, Progress
 from palate.splits import Split
@@ -122,8 +123,10 @@ class PilotChains:
         self.features = feature_rows(self.train, 1)
         self.user = _chain_rows(table.user_counts)[self.held_out.user]
         self.item = _chain_rows(table.item_counts)[self.held_out.item]
+        self.time = self.train.time_by_user
         self.limits = self.train.rating.min(), self.train.rating.max()
         self.scores: dict[Candidate, CandidateScore] = {}
+        self.groups: HeldOutGroups | None = None
         self.sweeps = 0
 
     def settle(self, parts: ModelParts) -> None:
@@ -196,7 +199,7 @@ class PilotChains:
         return np.asarray(np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64))
 
     def _chain(self, parts: ModelParts, k: int) -> Chain:
-        return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run, self.features)
+        return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run, self.time, self.features)
 
     def _fork(self, parts: ModelParts) -> Chain:
         # Parts are only switched off. Factors adapt to that within a few sweeps, but set weights take a hundred sweeps
@@ -241,15 +244,22 @@ class PilotChains:
         They differ where the user or the item has no ratings: the prediction is the mean, and the draw is any row.
         """
         users, items, k = chain.users.expected(), chain.items.expected(), chain.users.k
+        shift: Doubles | float = 0.0
+        unknown: Doubles | float = 0.0
+        if chain.times and self.held_out.time is not None:
+            if self.groups is None:
+                self.groups = chain.times.find(self.user, self.item, self.held_out.time)
+            shift, unknown = chain.times.predict(self.groups), chain.times.unknown_variance(self.groups)
 
         def multiply() -> Floats:
             p, q = users[self.user], items[self.item]
-            return np.asarray(np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k])
+            return np.asarray(np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k] + shift, np.float32)
 
         predictions = multiply()
         users[-1], items[-1] = (side.population_draw(chain.sweeps) for side in (chain.users, chain.items))
         relative = chain.users.variance[self.user] * chain.items.variance[self.item]
-        return predictions, multiply(), np.float32(1 / chain.precision) * relative
+        noise = np.asarray(np.float32(1 / chain.precision) * relative + unknown, np.float32)
+        return predictions, multiply(), noise
 
 
 @dataclass

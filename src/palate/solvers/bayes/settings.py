@@ -53,3 +53,4 @@ class BayesianMF(Solver):
     user_features: bool | None = setting(None, "learn about users from their attributes, if a table has them")
     item_features: bool | None = setting(None, "learn about items from their attributes, if a table has them")
     seed: int = setting(0, "of all draws", least=0, below=2**63)
+    times: bool | None = setting(None, "learn how ratings change with time, where the table has times")

@@ -30,6 +30,7 @@ class ModelParts(NamedTuple):
     item_noise: bool
     user_sets: bool
     item_sets: bool
+    times: bool = False
     user_features: bool = False
     item_features: bool = False
 
@@ -113,7 +114,20 @@ class SideState:
         # What a chain draws for rows without ratings is drawn from the prior alone: it says nothing about the prior,
         # and many such rows would hold the chain back.
         has_unrated = not self.counts[:-1].all()
-        self.informative = np.flatnonzero(self.counts) if has_unrated else slice(None)
+        self.is_informative = self.counts > 0 if has_unrated else None
+
+    @property
+    def informative_rows(self) -> int:
+        """The number of rows that say something about the prior."""
+        return len(self.factors) if self.is_informative is None else int(self.is_informative.sum())
+
+    def informative(self, block: slice) -> slice | NDArray[np.bool_]:
+        """Return which rows of a block say something about the prior."""
+        return slice(None) if self.is_informative is None else self.is_informative[block]
+
+    def by_features(self, block: slice) -> Floats:
+        """Return what attributes add to the prior means of a block of rows: float32, (rows or 1, d)."""
+        return self.feature_prior if len(self.feature_prior) == 1 else self.feature_prior[block]
 
     def forget_features(self) -> None:
         """Set the weights of attributes to 0."""
