@@ -101,11 +101,13 @@ def test_a_card_solves_for_choices(ratings, name):
     other[:, K] = 0
     pairs = (0.1 * other.T @ other).astype(np.float32)
     ridge = np.linspace(0.5, 2, len(ratings.items)).astype(np.float32)
+    linear = np.zeros((len(ratings.items), other.shape[1]), np.float32)
+    linear[:, :K] = np.random.default_rng(0).normal(0, 0.1, (len(linear), K))
     results = []
     for pool in (serial, pools()[name]):
         out, errors = np.zeros((len(ratings.items), other.shape[1]), np.float32), np.empty(len(ratings.items))
         ranges = balanced_ranges(table.indptr)
-        assert solve_confident_side(pool, ranges, table, (other, pairs, ridge), out, errors) == -1
+        assert solve_confident_side(pool, ranges, table, (other, pairs, ridge, linear), out, errors) == -1
         results.append((out, errors))
     (expected, expected_errors), (solved, errors) = results
     assert np.abs(solved - expected).max() <= 1e-4 * np.abs(expected).max()

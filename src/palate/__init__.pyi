@@ -3,6 +3,7 @@ from . import datasets as datasets
 from . import errors as errors
 from . import solvers as solvers
 from . import workflow as workflow
+from .attributes import Attributes as Attributes
 from .catalogue import Catalogue as Catalogue
 from .check import check_table as check_table
 from .client import Client as Client
@@ -15,6 +16,7 @@ from .model import Model as Model
 from .ratings import Ratings as Ratings
 from .ratings import RatingScale as RatingScale
 from .ratings import Vocabulary as Vocabulary
+from .reading import read_attributes as read_attributes
 from .reading import read_catalogue as read_catalogue
 from .reading import read_ratings as read_ratings
 from .reading import read_table as read_table

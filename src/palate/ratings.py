@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.attributes import Attributes
 from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.ids import integer_of
@@ -264,6 +265,8 @@ class Ratings(Tabular):
         What reading guessed or left out, a sentence each.
     time
         int64, n: when each rating was given, in seconds since 1970 (UTC); None if the times are not known.
+    user_features, item_features
+        What is known of the users and the items besides; also of ids that have no rating. None if nothing is.
     """
 
     users: Vocabulary
@@ -274,6 +277,8 @@ class Ratings(Tabular):
     declared_scale: RatingScale | None = None
     notes: tuple[str, ...] = field(default=())
     time: NDArray[np.int64] | None = None
+    user_features: Attributes | None = None
+    item_features: Attributes | None = None
 
     def __len__(self) -> int:
         return len(self.rating)

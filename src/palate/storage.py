@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue, EntryColumns
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
-from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
+from palate.model import AttributeWeights, FactorPrior, Model, Posterior, Predicts, RidgePenalty
 from palate.model.choice import ChoiceHead, restore_head
 from palate.model.interest import ChanceCalibration, Interest
 from palate.model.time_effects import TimeEffects
 from palate.ratings import Grouped, RatingScale, Vocabulary
+from palate.stored_attributes import attribute_arrays, attribute_header, restored_attributes
 
 __all__ = ["FORMAT", "load", "save"]
 
 #: The version of the format. It is raised when an older palate would misread the file: see docs/model.md.
 FORMAT = 1
 _PREDICTS = get_args(Predicts)
+_SIDES = ("user", "item")
 _GREATEST = float(np.finfo(np.float32).max)
 _LEAST_VARIANCE = 1e-300
 
@@ -53,6 +55,11 @@ def save(model: Model, path: str | Path) -> None:
         arrays |= _pack_posterior(model.posterior, "posterior.")
     if model.choice is not None:
         arrays |= {f"choice.{name}": array for name, array in model.choice.arrays().items()}
+    features = {side: getattr(model, f"{side}_features") for side in _SIDES}
+    for side, known in features.items():
+        if known is not None:
+            arrays |= _pack_vocabulary(f"{side}_features", Vocabulary(known.attributes.ids))
+            arrays |= {f"{side}_features.{name}": array for name, array in attribute_arrays(known).items()}
     if model.times is not None:
         arrays |= {f"times.{name}": array for name, array in model.times.arrays().items()}
         arrays |= _pack_posterior(model.times.posterior, "times.posterior.")
@@ -73,6 +80,8 @@ def save(model: Model, path: str | Path) -> None:
         "solver": dict(model.solver),
         "training": dict(model.training),
     }
+    if any(known is not None for known in features.values()):
+        header["features"] = {side: attribute_header(known) for side, known in features.items() if known is not None}
     if model.choice is not None:
         header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
     if model.times is not None:
@@ -131,6 +140,8 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             seen_time=arrays.get("seen.time"),
             choice=_unpack_choice(arrays, header.get("choice")),
             interest=_unpack_interest(header.get("interest")),
+            user_features=_unpack_features("user", arrays, header),
+            item_features=_unpack_features("item", arrays, header),
             times=_unpack_times(arrays, header.get("times")),
             user_bias=arrays["user_bias"],
             item_bias=arrays["item_bias"],
@@ -217,6 +228,16 @@ def _unpack_times(arrays: Arrays, header: Mapping[str, Any] | None) -> TimeEffec
 
 def _named(arrays: Arrays, prefix: str) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _unpack_features(side: str, arrays: Arrays, header: Mapping[str, Any]) -> AttributeWeights | None:
+    told = header.get("features", {}).get(side)
+    if told is None:
+        return None
+    name = f"{side}_features"
+    own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    ids = _unpack_vocabulary(name, side, arrays).ids
+    return restored_attributes(ids, own, told, arrays["item_factors"].shape[-1])
 
 
 def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:

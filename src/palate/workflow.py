@@ -99,6 +99,8 @@ def fit(
     ratings: Ratings | Any,
     solver: Solver | str | None = None,
     *,
+    item_features: Any = None,
+    user_features: Any = None,
     choices: Choices = "auto",
     liked: float | None = None,
     threads: int | None = None,
@@ -115,6 +117,8 @@ def fit(
     solver
         A solver or its name in `palate.SOLVERS`; by default `palate.BayesianMF`. A solver that predicts choices is
         fitted alone.
+    item_features, user_features
+        Attributes of items and users, as in `palate.solvers.Solver.fit`.
     choices
         How lists are ranked, see `add_choices`.
     liked
@@ -135,7 +139,15 @@ def fit(
     'popularity'
     """
     solver = _solver_of(solver)
-    model = solver.fit(ratings, threads=threads, progress=progress, checkpoint=checkpoint, resume=resume)
+    model = solver.fit(
+        ratings,
+        item_features=item_features,
+        user_features=user_features,
+        threads=threads,
+        progress=progress,
+        checkpoint=checkpoint,
+        resume=resume,
+    )
     if model.training.get("interrupted"):
         return model
     return add_choices(model, choices, liked, threads=threads, seed=split_seed(solver))
@@ -383,6 +395,9 @@ def describe_ratings(ratings: Ratings, catalogue: Catalogue | None = None) -> li
         If nothing can be learnt from the table, because it has only one user or only one item.
     """
     lines = [*ratings.notes, *(catalogue.notes if catalogue else ()), *check_ratings(ratings)]
+    for side, table in (("items", ratings.item_features), ("users", ratings.user_features)):
+        if table is not None:
+            lines += [f"attributes of {side}: {line}" for line in table.describe()]
     if catalogue:
         listed = sum(catalogue.get(ratings.items[index]) is not None for index in range(len(ratings.items)))
         lines.append(f"the catalogue has {listed:,} of the {len(ratings.items):,} rated items")

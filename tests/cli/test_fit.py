@@ -124,3 +124,22 @@ sys.exit("polars" in sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert model.exists()
+
+
+def test_fit_learns_from_attributes(answer, palate, folder, tmp_path):
+    films = tmp_path / "films.csv"
+    ids = sorted({line.split(",")[1] for line in (folder / "ratings.csv").read_text().splitlines()[1:]})
+    lines = [f"{id},{'Comedy|War' if place % 2 else 'War'}" for place, id in enumerate([*ids, "new"])]
+    films.write_text("\n".join(["item,genres", *lines]))
+    told = answer("check", folder / "ratings.csv", "--item-features", films)["attributes"]["items"]
+    assert told[0] == "genres: a list of categories, 2 values (Comedy, War)"
+    output = tmp_path / "m.palate"
+    printed = answer(
+        "fit", folder / "ratings.csv", "-o", output, "--solver", "als", "--factors", 2, "--item-features", films
+    )
+    assert any("genres: a list of categories" in note for note in printed["notes"])
+    code, _, err = palate("fit", folder / "ratings.csv", "-o", output, "--solver", "sgd", "--item-features", films)
+    assert code == 0  # a solver that does not learn from attributes leaves them out
+    code, _, err = palate("fit", folder / "ratings.csv", "-o", output, "--item-column", "film")
+    assert code == 2
+    assert "--item-column goes with --item-features" in err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from palate.cli.feature_options import FeatureOptions, feature_options
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import splits
@@ -56,6 +57,7 @@ _SIGNIFICANT = 0.05
 @threads_option
 @quiet_option
 @json_option
+@feature_options
 @reading_options
 def compare(
     source: str | None,
@@ -70,6 +72,7 @@ def compare(
     quiet: bool,
     as_json: bool,
     reading: ReadingOptions,
+    features: FeatureOptions,
 ) -> None:
     """Fit all solvers and baselines on the same splits, and print one table.
 
@@ -90,10 +93,12 @@ def compare(
         name: BothHeads(solver, choices, liked) if isinstance(solver, Solver) and name in SOLVERS else solver
         for name, solver in chosen.items()
     }
-    parts: Iterable[Split | UserSplit] = reading.folds(files)
+    parts: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()
     count, protocol = len(files), f"{len(files)} given split{'s' * (len(files) > 1)}"
     if source:
-        parts, count, protocol = splitting.of(reading.ratings(source), seed)
+        ratings, catalogue = reading.load(source)
+        ratings = features.add(ratings, catalogue, reading.dataset_folder(source))
+        parts, count, protocol = splitting.of(ratings, seed)
     begun, done = splits(quiet or as_json, count)
     result = compare(estimators, parts, liked=liked, threads=threads, reference=reference, begun=begun, done=done)
     if result.interrupted:

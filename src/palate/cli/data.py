@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.feature_options import FeatureOptions, feature_options
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import transfer
-from palate.cli.reading_options import ReadingOptions, complete_source, is_dataset, reading_options
+from palate.cli.reading_options import ReadingOptions, complete_source, is_dataset, load_catalogue, reading_options
 
 if TYPE_CHECKING:
     from palate.check import Check
@@ -24,15 +26,15 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 @click.command()
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
+@click.option("--items", metavar="ITEMS", help="The catalogue of --features catalogue.")
 @json_option
+@feature_options
 @reading_options
-def check(source: str, as_json: bool, reading: ReadingOptions) -> None:
-    """Check RATINGS before anyone fits.
+def check(source: str, items: str | None, as_json: bool, reading: ReadingOptions, features: FeatureOptions) -> None:
+    """Check RATINGS, and tables of attributes, before anyone fits.
 
     Exits 0 if the table can be fitted as it is, 1 if `palate fit` would refuse it without further options.
     """
-    from dataclasses import replace
-
     from palate.check import check_table
     from palate.reading import read_table
 
@@ -44,11 +46,35 @@ def check(source: str, as_json: bool, reading: ReadingOptions) -> None:
         rows = reading.table(source)
     settle = {"on_error": reading.on_error or "error", "duplicates": reading.duplicates or "error"}
     result = check_table(rows, scale=reading.scale, **settle)
+    attributes = _check_features(source, items, reading, features) if result.ok else {}
     if as_json:
-        json_text(result.as_dict())
+        json_text(result.as_dict() | ({"attributes": attributes} if attributes else {}))
     else:
         _print(result)
+        for side, lines in attributes.items():
+            click.secho(f"attributes of {side}", bold=True)
+            for line in lines:
+                paragraph(line, "  ")
     sys.exit(0 if result.ok else _REFUSED)
+
+
+def _check_features(
+    source: str, items: str | None, reading: ReadingOptions, features: FeatureOptions
+) -> dict[str, list[str]]:
+    """Return what was understood of the attributes of items and users, and how they go with the ratings."""
+    from palate.solvers.feature_rows import with_unrated
+
+    if features == FeatureOptions():
+        return {}
+    ratings, catalogue = reading.load(source)
+    catalogue = load_catalogue(items, catalogue, reading.on_error)
+    described = {}
+    tables = features.read(catalogue, items or reading.dataset_folder(source))
+    for name, attributes in tables.items():
+        alone: dict[str, Any] = {name: attributes}
+        notes = with_unrated(replace(ratings.compact(), notes=(), **alone)).notes
+        described[f"{name.removesuffix('_features')}s"] = [*attributes.describe(), *notes]
+    return described
 
 
 def _print(result: Check) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.feature_options import FeatureOptions, feature_options
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph
 from palate.cli.reading_options import (
@@ -77,6 +78,7 @@ def evaluate(
 @threads_option
 @quiet_option
 @json_option
+@feature_options
 @reading_options
 def cross_validate(
     source: str | None,
@@ -89,6 +91,7 @@ def cross_validate(
     as_json: bool,
     solver: str,
     reading: ReadingOptions,
+    features: FeatureOptions,
     **settings: Any,
 ) -> None:
     """Fit and judge a solver on several splits of RATINGS.
@@ -103,11 +106,12 @@ def cross_validate(
     require_one_source(source, files)
     chosen = make_solver(solver, settings)
     silent = quiet or as_json
-    splits: Iterable[Split | UserSplit] = reading.folds(files)
+    splits: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()
     count, protocol = len(files), "the given splits"
     splitting.check(files)
     if source:
-        ratings = reading.ratings(source)
+        ratings, catalogue = reading.load(source)
+        ratings = features.add(ratings, catalogue, reading.dataset_folder(source))
         splits, count, protocol = splitting.of(ratings, split_seed(chosen), folds=5)
         if not silent:
             paragraph(check_ratings(ratings)[0], "", err=True)

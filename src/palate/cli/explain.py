@@ -46,7 +46,8 @@ def explain(
     if as_json:
         contributions = [part._asdict() for part in explanation.contributions]
         user_id = model_id(fitted.users, user)
-        json_text({"user": user_id, **explanation._asdict(), "contributions": contributions})
+        attributes = [part._asdict() for part in explanation.attributes]
+        json_text({"user": user_id, **explanation._asdict(), "contributions": contributions, "attributes": attributes})
         return
     clipped = fitted.scale.clip(explanation.prediction)
     on_scale = "" if clipped == explanation.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
@@ -65,6 +66,11 @@ def explain(
         rows.append([f"{sum(part.contribution for part in rest):+.2f}", *blank, f"({len(rest)} more rated items)"])
     if abs(explanation.remainder) >= _VISIBLE:
         rows.append([f"{explanation.remainder:+.2f}", *blank, "(what the factors hold beyond these ratings)"])
+    if explanation.attributes:
+        rows_of_attributes = [
+            [f"{part.contribution:+.2f}", part.of, part.attribute] for part in explanation.attributes[:count]
+        ]
+        table("What attributes say by themselves, before any rating", ["adds", "of", "attribute"], rows_of_attributes)
     if abs(explanation.time) >= _VISIBLE:
         rows.append([f"{explanation.time:+.2f}", *blank, f"(what the moment adds: {at})"])
     table("", ["adds", "rated", "id", "title"][: 3 + has_titles], rows, left=0)

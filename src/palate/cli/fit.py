@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.feature_options import FeatureOptions, feature_options
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
@@ -39,6 +40,7 @@ _INTERRUPTED = 130
 @threads_option
 @quiet_option
 @json_option
+@feature_options
 @reading_options
 def fit(
     sources: tuple[str, ...],
@@ -53,6 +55,7 @@ def fit(
     as_json: bool,
     solver: str,
     reading: ReadingOptions,
+    features: FeatureOptions,
     **settings: Any,
 ) -> None:
     """Fit a model on RATINGS and save it. Several files are fitted as one table.
@@ -65,10 +68,11 @@ def fit(
     """
     from palate.workflow import check_fit_output, checkpoint_path, describe_ratings, fit_and_save
 
-    check_fit_output(output, *sources, items)
+    check_fit_output(output, *sources, items, features.item_features, features.user_features)
     chosen = make_solver(solver, settings)
     ratings, catalogue = reading.load_all(sources)
     catalogue = load_catalogue(items, catalogue, reading.on_error)
+    ratings = features.add(ratings, catalogue, items or reading.dataset_folder(sources[0]))
     notes = describe_ratings(ratings, catalogue)
     if not as_json:
         for line in notes:

@@ -101,6 +101,14 @@ class ReadingOptions:
         for train, test in files:
             yield Split(self.ratings(train), self.ratings(test))
 
+    def dataset_folder(self, source: str) -> Path | None:
+        """Return where the files of a named data set lie; None if RATINGS names none."""
+        if not is_dataset(source):
+            return None
+        from palate.datasets import DATASETS
+
+        return Path(self.folder) if self.folder is not None else DATASETS[source].path()
+
     def _load_dataset(self, name: str) -> tuple[Ratings, Catalogue | None]:
         from palate.datasets import DATASETS
 

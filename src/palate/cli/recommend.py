@@ -51,7 +51,16 @@ __all__ = ["recommend"]
 )
 @at_option
 @level_option
-@click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
+@click.option(
+    "--explore",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    default=0.0,
+    help="Give this share of the places to items with fewer than five ratings, chosen by chance. [none]",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Of the draws of --by chance and --explore. [new draws each time]"
+)
 @texts_option
 @click.option(
     "--all",
@@ -81,6 +90,7 @@ def recommend(
     by: str | None,
     at: str | None,
     level: float | None,
+    explore: float,
     seed: int | None,
     texts: bool,
     everyone: bool,
@@ -107,6 +117,7 @@ def recommend(
             "user": user,
             "rated": rated,
             "seed": seed,
+            "explore": explore,
             "texts": texts,
         }
         path = check_all_options(model, users, output, one_user)
@@ -123,7 +134,7 @@ def recommend(
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
     ranking = check_rank_by(fitted, by.replace("-", " ") if by else None, lowest, level, seed)
-    ranked = fitted.recommend(who, count, by=ranking, level=level, seed=seed, **options)
+    ranked = fitted.recommend(who, count, by=ranking, level=level, seed=seed, explore=explore, **options)
     score = {"prediction": "predicted", "lower bound": "at most" if lowest else "at least", "chance": "drawn"}.get(
         ranking, ranking
     )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_SOLVER", "SolverCommand", "make_solver"]
 
 DEFAULT_SOLVER = "bayes"
+# On the command line these are the names of tables: where a table is given, pilots decide.
+_NO_OPTIONS = ("user_features", "item_features")
 
 
 class SolverCommand(click.Command):
@@ -69,6 +71,8 @@ def _settings_by_name() -> dict[str, dict[str, Setting]]:
     by_name: dict[str, dict[str, Setting]] = {}
     for solver in _classes():
         for setting in settings(SOLVERS[solver]):
+            if setting.name in _NO_OPTIONS:
+                continue
             by_name.setdefault(setting.name, {})[solver] = setting
     return by_name
 

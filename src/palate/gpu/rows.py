@@ -83,25 +83,27 @@ class DeviceRows:
         return self._solve(table, solve, (row_weight, linear), out, errors)
 
     def solve_confident_rows(
-        self, table: Table, other: Floats, all_pairs: Floats, ridge: Floats, out: Floats, errors: Doubles
-    ) -> int:
+        self, table: Table, other: Floats, all_pairs: Floats, ridge: Floats, linear: Floats, out: Floats,
+        errors: Doubles,
+    ) -> int:  # fmt: skip
         """Solve for all rows, as `palate.kernels.rows.solve_confident_rows` does for a range of them."""
         import torch
 
         factors, pairs = self._upload(other, all_pairs)
 
-        def solve(block: Block, penalty: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            equations = Equations.start(pairs, pairs.new_zeros(len(penalty), len(pairs)))
+        def solve(block: Block, penalty: torch.Tensor, pull: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            equations = Equations.start(pairs, pull)
             equations.gram.diagonal(dim1=1, dim2=2).add_(penalty[:, None])
             for others, confidence, is_rating in block.parts(_PART):
                 root = confidence.sqrt().mul_(is_rating)
                 equations.add(gather(factors, others), root, root)
             solution, failed = equations.solve(None)
             lengths = solution.square().sum(1, dtype=torch.float64)
-            squares = equations.squares - quadratic_form(pairs, solution) - penalty * lengths
+            pulled = (solution * pull).sum(1, dtype=torch.float64)
+            squares = equations.squares + 2 * pulled - quadratic_form(pairs, solution) - penalty * lengths
             return solution, block.without_empty(squares), failed
 
-        return self._solve(table, solve, (ridge,), out, errors)
+        return self._solve(table, solve, (ridge, linear), out, errors)
 
     def row_errors(
         self, table: Table, factors: Floats, other: Floats, offset: Floats, other_weight: Floats, plain: Doubles,

@@ -330,12 +330,12 @@ def solve_nonnegative_rows(
 
 
 @jit
-def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, start, stop, out, errors):
+def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, linear, start, stop, out, errors):
     """Solve for the rows start..stop where every pair counts, and rated pairs count more (Hu, Koren, Volinsky 2008).
 
     Row r minimizes, with c the confidence of its ratings,
 
-        sum c (1 - x . other[i])^2 + x' all_pairs x + ridge[r] |x|^2
+        sum c (1 - x . other[i])^2 + x' all_pairs x + ridge[r] |x|^2 - 2 linear[r] . x
 
     where all_pairs (d, d) is the weighted gram matrix of all rows of other, which is the same for all rows of out.
     Padding columns of other are zero, and those of out become zero. The first sum is put into errors, float64 (rows,).
@@ -347,7 +347,7 @@ def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, s
     right, solved = np.empty((1, size), np.float32), np.empty(size, np.float32)
     for row in range(start, stop):
         for column in range(0, size, LANES):
-            store(right, 0, column, splat(np.float32(0)))
+            store(right, 0, column, load(linear, row, column))
             for line in range(size):
                 store(gram, line, column, load(all_pairs, line, column))
         for line in range(size):
@@ -371,6 +371,7 @@ def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, s
             squares -= solved[column] * solved[column]
         _substitute_back(gram, solved, right, row, out)
         squares -= _form(all_pairs, out, row) + ridge[row] * _dot(out, row, out, row)
+        squares += 2 * _dot(linear, row, out, row)
         errors[row] = max(0.0, squares)
     return -1
 

@@ -8,6 +8,7 @@ the way from ids to indices and back.
 from __future__ import annotations
 
 from palate.model.arrays import Predicts
+from palate.model.attribute_weights import AttributeContribution, AttributeWeights
 from palate.model.explain import Contribution, Explanation
 from palate.model.model import Model
 from palate.model.profile import Profile
@@ -16,6 +17,8 @@ from palate.model.uncertainty import Posterior, Prediction
 from palate.ranking import Scored
 
 __all__ = [
+    "AttributeContribution",
+    "AttributeWeights",
     "Contribution",
     "Explanation",
     "FactorPrior",

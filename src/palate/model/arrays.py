@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.catalogue import Catalogue
 from palate.errors import SettingsError
+from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import ChoiceHead, FactorsHead
 from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
@@ -55,6 +56,8 @@ class ModelArrays(Tabular):
     choice: ChoiceHead | None = None
     interest: Interest | None = None
     seen_time: NDArray[np.int64] | None = None
+    user_features: AttributeWeights | None = None
+    item_features: AttributeWeights | None = None
     times: TimeEffects | None = None
 
     def __repr__(self) -> str:
@@ -90,6 +93,12 @@ class ModelArrays(Tabular):
             "mean": self.mean,
             "intervals": self.posterior is not None,
             "titles": len(self.catalogue),
+            "attributes": {
+                side: [column.name for column in one.attributes.columns]
+                for side, one in (("users", self.user_features), ("items", self.item_features))
+                if one is not None
+            }
+            or None,
         }
 
     @property
@@ -186,7 +195,9 @@ class ModelArrays(Tabular):
             return None
         user = np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.seen.indptr))
         table = Ratings(self.users, self.items, user, self.seen.indices, self.seen.values, self.scale)
-        return replace(table, time=self.seen_time)
+        features = {name: getattr(self, name) for name in ("user_features", "item_features")}
+        tables = {name: one.attributes for name, one in features.items() if one is not None}
+        return replace(table, time=self.seen_time, **tables)
 
 
 def _size(part: NDArray[Any]) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError, SettingsError
 from palate.model.arrays import Id, ModelArrays
+from palate.model.attribute_weights import AttributeContribution
 from palate.model.fold_in import user_equations
 from palate.model.lookup import find_ids, profile_of, require_id
 from palate.model.moment import NO_MOMENT, pair_shift, timed_model
@@ -52,6 +53,9 @@ class Explanation(NamedTuple):
     choices
         What each rated item adds to the choice score of the item (people who chose this choose the item too), the
         largest first; empty without a choice head.
+    attributes
+        What the attributes of the item and of the user say of the prediction by themselves, before any rating; the
+        largest first. This is a second view, not a part of the sum. Empty if the model knows no attributes.
     time
         What the effects of time add at the moment that was asked about; 0 without a moment.
     """
@@ -63,6 +67,7 @@ class Explanation(NamedTuple):
     contributions: tuple[Contribution, ...]
     remainder: float
     choices: tuple[Contribution, ...] = ()
+    attributes: tuple[AttributeContribution, ...] = ()
     time: float = 0.0
 
 
@@ -102,7 +107,7 @@ def reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int)
     """Return the n rated items that speak most for each prediction: see `palate.Model.reasons`."""
     profile, index = _rated_profile(model, user), find_ids(model, model.items, list(items)).ravel()
     check_count(n)
-    rated, parts = _Rated(model, profile), _sums(model, profile, index).parts
+    rated, parts = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user)).parts
     order = np.argsort(-parts, axis=1, kind="stable")[:, :n]
     return [
         [rated.contribution(place, row[place]) for place in best.tolist() if row[place] > 0]
@@ -130,7 +135,7 @@ def _explain_indices(
 
 def _explanations(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:
     profile = _rated_profile(model, user)
-    rated, sums = _Rated(model, profile), _sums(model, profile, index)
+    rated, sums = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user))
     remainders = sums.predictions - sums.intercepts - sums.parts.sum(axis=1)
     explanations = []
     for row, item in enumerate(index.tolist()):
@@ -144,9 +149,30 @@ def _explanations(model: ModelArrays, user: Id | Profile, index: NDArray[np.int3
                 rated.contributions(parts, np.argsort(-np.abs(parts), kind="stable")),
                 float(remainders[row]),
                 () if sums.choices is None else rated.contributions(sums.choices[row]),
+                _attribute_contributions(model, user, profile, item),
             )
         )
     return explanations
+
+
+def _attribute_contributions(
+    model: ModelArrays, user: Id | Profile, profile: Profile, item: int
+) -> tuple[AttributeContribution, ...]:
+    told: list[AttributeContribution] = []
+    if model.item_features is not None:
+        partner = np.append(profile.factors.astype(np.float64), 1.0)
+        told += model.item_features.contributions(model.items[item], partner, "item")
+    if model.user_features is not None and not isinstance(user, Profile):
+        partner = np.append(model.item_factors[item].astype(np.float64), 1.0)
+        told += model.user_features.contributions(user, partner, "user")
+    return tuple(sorted(told, key=lambda one: -abs(one.contribution)))
+
+
+def _user_shift(model: ModelArrays, user: Id | Profile) -> Doubles | None:
+    """Return what the attributes of a user of the model add to the prior mean."""
+    if model.user_features is None or isinstance(user, Profile):
+        return None
+    return model.user_features.shift(user)
 
 
 def _rated_profile(model: ModelArrays, user: Id | Profile) -> Profile:
@@ -155,13 +181,13 @@ def _rated_profile(model: ModelArrays, user: Id | Profile) -> Profile:
     return profile_of(model, user)
 
 
-def _sums(model: ModelArrays, profile: Profile, index: NDArray[np.int32]) -> _Sums:
+def _sums(model: ModelArrays, profile: Profile, index: NDArray[np.int32], shift: Doubles | None) -> _Sums:
     """Write the predictions of items as sums. The user's equations are solved once, whatever the number of items."""
     head = model.choice_head
     if model.choice is not None and model.predicts == "choice":
         parts, intercepts = model.choice.contributions(profile.items, profile.ratings, index)
         return _Sums(parts, intercepts, intercepts + parts.sum(axis=1), None)
-    before, shares = split_row(*user_equations(model, profile.items, profile.ratings))
+    before, shares = split_row(*user_equations(model, profile.items, profile.ratings, shift))
     targets = design_matrix(model.item_factors[index])
     base = model.intercept + model.item_bias[index].astype(np.float64)
     predictions = base + targets @ np.append(profile.factors.astype(np.float64), profile.bias)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.attributes import Cell
+from palate.errors import DataError, SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import WeightsHead
 from palate.model.lookup import find_ids
 from palate.model.profile import Profile
@@ -19,21 +21,34 @@ from palate.ratings import Vocabulary
 __all__ = ["fold_in", "fold_in_item", "item_equations", "user_equations"]
 
 
-def fold_in(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
+def fold_in(model: ModelArrays, ratings: Mapping[Id, float], features: Mapping[str, Cell] | None = None) -> Profile:
     """Find the factors of a user from ratings: see `palate.Model.fold_in`."""
     items, values = _checked(model, model.items, ratings)
-    bias, factors, covariance = solve_row(*user_equations(model, items, values))
+    shift = None if features is None else _shift(model.user_features, "user", features)
+    bias, factors, covariance = solve_row(*user_equations(model, items, values, shift))
     # Without a posterior, the inverse of the equations' matrix is not the covariance of anything.
     return Profile(bias, factors, items, values, covariance if model.posterior else None)
 
 
-def fold_in_item(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
+def fold_in_item(
+    model: ModelArrays, ratings: Mapping[Id, float], features: Mapping[str, Cell] | None = None
+) -> Profile:
     """Find the factors of a new item from ratings: see `palate.Model.fold_in_item`."""
     users, values = _checked(model, model.users, ratings)
     if isinstance(model.choice, WeightsHead) and model.predicts == "choice":
         return Profile(0.0, _item_weights(model, model.choice, users, values), users, values, None, kind="item")
-    bias, factors, covariance = solve_row(*item_equations(model, users, values))
+    factors, residuals, prior = item_equations(model, users, values)
+    if features is not None:
+        prior = prior.shifted(_shift(model.item_features, "item", features))
+    bias, factors, covariance = solve_row(factors, residuals, prior)
     return Profile(bias, factors, users, values, covariance if model.posterior else None, kind="item")
+
+
+def _shift(known: AttributeWeights | None, side: str, features: Mapping[str, Cell]) -> NDArray[np.float64]:
+    """Return what attributes add to the prior mean of a new row: float64 (k + 1,)."""
+    if known is None:
+        raise SettingsError(f"this model knows no attributes of {side}s: fit with {side}_features= (--{side}-features)")
+    return known.shift_of(features)
 
 
 def _item_weights(model: ModelArrays, head: WeightsHead, users: NDArray[np.int32], ratings: Floats) -> Floats:
@@ -67,9 +82,12 @@ def item_equations(
 
 
 def user_equations(
-    model: ModelArrays, items: NDArray[np.int32], ratings: Floats
+    model: ModelArrays, items: NDArray[np.int32], ratings: Floats, shift: NDArray[np.float64] | None = None
 ) -> tuple[Floats, NDArray[np.float64], RowPrior]:
-    """Return what `solve_row` needs to find a user with these ratings: item factors, residuals and the prior."""
+    """Return what `solve_row` needs to find a user with these ratings: item factors, residuals and the prior.
+
+    `shift` is what the user's attributes add to the prior mean, float64 (k + 1,); None without attributes.
+    """
     if model.posterior is not None:
         prior = model.posterior.users.row_prior(items, model.factors)
     else:
@@ -78,7 +96,7 @@ def user_equations(
         residuals = np.ones(len(items))
     else:
         residuals = ratings.astype(np.float64) - model.intercept - model.item_bias[items]
-    return model.item_factors[items], residuals, prior
+    return model.item_factors[items], residuals, prior if shift is None else prior.shifted(shift)
 
 
 def _checked(

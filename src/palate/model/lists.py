@@ -39,6 +39,7 @@ class ListModel(ScoringModel):
         level: float = 0.8,
         seed: int | None = None,
         index: ItemIndex | None = None,
+        explore: float = 0.0,
     ) -> ScoredList:
         """Return the n items that a user would most likely choose and like, best first.
 
@@ -70,18 +71,22 @@ class ListModel(ScoringModel):
             Of the draws; None for other draws each time.
         index
             From `index_items`: look only at items that the index proposes, and miss a few of the best.
+        explore
+            The share of the places that go to items with fewer than five ratings, so that they can become known; at
+            least one place if it is above 0. They are chosen by chance, the likeliest to please most often (as by
+            "chance"), or by their prediction if the model has no posterior.
 
         Raises
         ------
         UnknownIdError
             If the user is unknown, or an item of a filter is in neither the ratings nor the catalogue.
         SettingsError
-            If `n`, `by`, `level` or `seed` is impossible; if the ranking needs a posterior and the model has none; if
-            the index is of another model, or is to rank by something else than the prediction.
+            If `n`, `by`, `level`, `seed` or `explore` is impossible; if the ranking needs a posterior and the model has
+            none; if the index is of another model, or is to rank by something else than the prediction.
         """
         return recommend(
             self, user, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
-            seed=seed, index=index,
+            seed=seed, index=index, explore=explore,
         )  # fmt: skip
 
     def recommend_batch(

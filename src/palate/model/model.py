@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from palate.attributes import Cell
 from palate.model.arrays import Id
 from palate.model.ask import ask
 from palate.model.explain import Contribution, Explanation, explain, explain_items, reasons
@@ -65,6 +66,9 @@ class Model(ListModel):
         How choice and prediction are combined to rank lists; None if there is no `choice`.
     seen_time
         int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
+    user_features, item_features
+        The attributes of users and items and what they say of factors: `palate.model.AttributeWeights`; None if the
+        model knows none.
     times
         Answers to questions that name a moment; None if the solver learnt no effects of time. All other fields know
         nothing of moments.
@@ -206,13 +210,16 @@ class Model(ListModel):
         """
         return reasons(self, user, items, n)
 
-    def fold_in(self, ratings: Mapping[Id, float]) -> Profile:
+    def fold_in(self, ratings: Mapping[Id, float], *, features: Mapping[str, Cell] | None = None) -> Profile:
         """Find the factors of a new user from ratings, without fitting again: see `palate.model.row_solve.solve_row`.
 
         Parameters
         ----------
         ratings
             Item id → rating, on the model's scale. May be empty: the profile is then that of the average user.
+        features
+            Attribute → value, such as ``{"age": 31, "sex": "F"}``, for a model that was fitted with attributes of
+            users.
 
         Returns
         -------
@@ -225,17 +232,22 @@ class Model(ListModel):
             If an item has no factors.
         DataError
             If an item is rated twice; if a rating is not a finite number, is off the scale, or is not above zero where
-            it is a confidence.
+            it is a confidence; if there is no attribute of a name, or it is a number and the value is none.
+        SettingsError
+            If attributes are given and the model knows none of users.
         """
-        return fold_in(self, ratings)
+        return fold_in(self, ratings, features)
 
-    def fold_in_item(self, ratings: Mapping[Id, float]) -> Profile:
+    def fold_in_item(self, ratings: Mapping[Id, float], *, features: Mapping[str, Cell] | None = None) -> Profile:
         """Find the factors of a new item from its first ratings.
 
         Parameters
         ----------
         ratings
-            User id → rating, on the model's scale.
+            User id → rating, on the model's scale. May be empty.
+        features
+            Attribute → value, such as ``{"genres": "Comedy|War"}``, for a model that was fitted with attributes of
+            items.
 
         Returns
         -------
@@ -248,8 +260,10 @@ class Model(ListModel):
             If a user has no factors.
         DataError
             As in `fold_in`.
+        SettingsError
+            If attributes are given and the model knows none of items.
         """
-        return fold_in_item(self, ratings)
+        return fold_in_item(self, ratings, features)
 
     def ask(
         self, user: Id | Profile | None = None, n: int = 10, *, exclude: Iterable[Id] = (), least: int = 0

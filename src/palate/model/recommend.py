@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.explore import check_explore, insert_explored, little_known
 from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
@@ -52,8 +53,12 @@ def recommend(
     level: float,
     seed: int | None,
     index: ItemIndex | None,
+    explore: float = 0.0,
 ) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
+    check_explore(explore)
+    if explore and (index is not None or lowest):
+        raise SettingsError("a share for exploration goes neither with an index nor with the lowest items")
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
     if index is not None:
@@ -66,7 +71,21 @@ def recommend(
                 return recommended
     by = check_rank_by(model, by, lowest, level, seed)
     allowed = allowed_items(model, only, exclude, least)
-    items, values = rank_items(model, user, n, by, lowest, allowed, hidden, level, seed)
+    if explore:
+        few = little_known(model, allowed)
+        known = ~few if allowed is None else allowed & ~few
+
+        def rank(count: int, some: NDArray[np.bool_], *, draws: bool) -> tuple[NDArray[np.integer], Floats]:
+            if not count:
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            if draws and model.posterior is not None and model.predicts == "rating":
+                drawn, _ = rank_items(model, user, count, "chance", False, some, hidden, level, seed)
+                some = np.isin(np.arange(len(some)), drawn)
+            return rank_items(model, user, count, by, lowest, some, hidden, level, seed)
+
+        items, values = insert_explored(rank, n, explore, known, few)
+    else:
+        items, values = rank_items(model, user, n, by, lowest, allowed, hidden, level, seed)
     return scored_list(model, model.items, items, values)
 
 

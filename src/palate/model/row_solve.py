@@ -62,6 +62,10 @@ class RowPrior(NamedTuple):
     biased: bool = True
     nonnegative: bool = False
 
+    def shifted(self, shift: Doubles) -> RowPrior:
+        """Return the prior with another mean; nonnegative factors keep theirs."""
+        return self if self.nonnegative else self._replace(mean=self.mean + shift)
+
     def without_zero_factors(self, factors: Floats) -> RowPrior:
         """Return the prior of the bias and of those factors that are above zero."""
         keep = np.append(factors > 0, True)

@@ -21,6 +21,7 @@ from palate.errors import DataError, PalateWarning, ReadError
 from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale
 from palate.reading.arrange import arrange
+from palate.reading.attributes import read_attributes
 from palate.reading.catalogue import read_catalogue
 from palate.reading.columns import Guess
 from palate.reading.encode import encode
@@ -33,7 +34,17 @@ from palate.reading.sql import is_url, read_sql
 from palate.reading.table import Table
 from palate.reading.text import read_text
 
-__all__ = ["Catalogue", "Guess", "Table", "encode", "ratings_of", "read_catalogue", "read_ratings", "read_table"]
+__all__ = [
+    "Catalogue",
+    "Guess",
+    "Table",
+    "encode",
+    "ratings_of",
+    "read_attributes",
+    "read_catalogue",
+    "read_ratings",
+    "read_table",
+]
 
 # So many users with one rating each are no chance.
 _FEW_USERS = 5

@@ -53,7 +53,11 @@ def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Rat
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     times = [table.time for table in tables if table.time is not None]
     time = np.concatenate(times) if len(times) == len(tables) else None  # known of all, or of no use
-    joined = Ratings(users, items, user, item, rating, _scale(tables), notes, time)
+    features = {
+        name: next((getattr(table, name) for table in tables if getattr(table, name) is not None), None)
+        for name in ("user_features", "item_features")
+    }
+    joined = Ratings(users, items, user, item, rating, _scale(tables), notes, time, **features)
     pair = user.astype(np.int64) * len(items) + item
     _, last, which, counts = np.unique(pair[::-1], return_index=True, return_inverse=True, return_counts=True)
     if len(counts) == len(pair):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.model import Model
-from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead
+from palate.model.choice import ChoiceHead, PopularityHead
 from palate.model.interest import ChanceCalibration, Interest, like_boundary
 from palate.parallel import Run, pool
 from palate.ratings import Ratings
@@ -153,7 +153,9 @@ def choose_head(
     ChosenHead
         The head is fitted anew on the whole table.
     """
-    lists = HeldOutLists.of(ratings, liked, seed=seed)
+    # Attributes matter to items without ratings, which are in no list that is judged here.
+    plain = replace(ratings, user_features=None, item_features=None)
+    lists = HeldOutLists.of(plain, liked, seed=seed)
     if not len(lists.users):
         return ChosenHead(None, None, (), 0)
     boundary = 0.0 if liked is None else like_boundary(ratings.rating, liked)
@@ -210,7 +212,7 @@ def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, 
         return fit_ease(ratings, EASE(**settings), run)  # type: ignore[arg-type]
     if name == "implicit":
         model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings)  # type: ignore[arg-type]
-        return FactorsHead(model.user_factors, model.item_factors, model.penalty)
+        return head_of(model, ratings)
     return _popularity(ratings)
 
 

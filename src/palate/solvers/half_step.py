@@ -160,13 +160,13 @@ def solve_confident_side(
     run: Run,
     ranges: list[tuple[int, int]],
     table: Grouped,
-    equations: tuple[Floats, Floats, Floats],
+    equations: tuple[Floats, Floats, Floats, Floats],
     out: Floats,
     errors: NDArray[np.float64],
 ) -> int:
     """Solve for all rows of a side as `solve_side` does, where every pair counts.
 
-    The equations are the arrays ``other, all_pairs, ridge`` of `palate.kernels.rows.solve_confident_rows`.
+    The equations are the arrays ``other, all_pairs, ridge, linear`` of `palate.kernels.rows.solve_confident_rows`.
     """
     if isinstance(run, DevicePool):
         return run.rows.solve_confident_rows(table, *equations, out, errors)

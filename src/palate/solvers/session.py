@@ -22,6 +22,7 @@ from palate.files import read_arrays, write_arrays
 from palate.gpu.pool import with_device
 from palate.parallel import Run, pool
 from palate.ratings import Ratings, lost_distances
+from palate.solvers.feature_rows import with_unrated
 from palate.solvers.settings import check
 
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
@@ -106,7 +107,7 @@ def _checked(ratings: Ratings) -> Ratings:
     lost = lost_distances(ratings.rating)
     if lost:
         raise DataError(lost)
-    return ratings.compact()
+    return with_unrated(ratings.compact())
 
 
 @contextmanager
@@ -197,6 +198,8 @@ class Checkpoint:
         columns += [] if self.ratings.time is None else [self.ratings.time]
         with pool() as run:
             digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
+        tables = self.ratings.user_features, self.ratings.item_features
+        digests += [table.fingerprint for table in tables if table is not None]
         shape = len(self.ratings.users), len(self.ratings.items)
         return hashlib.sha256(repr((self.solver, self.ratings.scale, *shape, digests)).encode()).hexdigest()
 

@@ -15,6 +15,7 @@ from palate.gpu.pool import DevicePool
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.reading import ratings_of
+from palate.reading.attributes import attributes_of
 from palate.solvers.progress import is_quiet, is_watched, progress_bar
 from palate.solvers.session import Progress, Session, open_session
 
@@ -48,6 +49,8 @@ class Solver:
         What the scores of its models are: "rating", or "choice" (how likely a user chooses an item).
     compared
         Whether `palate.compare` takes the solver when none is named.
+    learns_from_features
+        Whether fits use attributes of items and users.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Solver:
     runs: ClassVar[str] = ""
     predicts: ClassVar[Predicts] = "rating"
     compared: ClassVar[bool] = True
+    learns_from_features: ClassVar[bool] = False
 
     def runner(self, session: Session) -> Runner:
         """Return the fit at work, an object of the class that `runs` names."""
@@ -83,6 +87,8 @@ class Solver:
         self,
         ratings: Ratings | Any,
         *,
+        item_features: Any = None,
+        user_features: Any = None,
         threads: int | None = None,
         progress: Progress | bool | None = None,
         checkpoint: Path | None = None,
@@ -94,7 +100,10 @@ class Solver:
         ----------
         ratings
             The training table, or whatever `palate.read_ratings` reads: a path, a frame, arrays, a list of rows. Ids
-            without ratings are left out of the model.
+            without ratings are left out of the model, unless they have attributes.
+        item_features, user_features
+            What is known of the items and users: a table of attributes, a row each, or whatever
+            `palate.read_attributes` reads. Rows without ratings are in the model then, predicted from their attributes.
         threads
             How many, by default one for each available core. The number does not change the result.
         progress
@@ -131,7 +140,7 @@ class Solver:
         StorageError
             If the checkpoint belongs to another fit or cannot be written.
         """
-        ratings = ratings_of(ratings)
+        ratings = self._with_features(ratings_of(ratings), item_features, user_features)
         if not is_quiet():
             for suspicion in suspicions(ratings):
                 warnings.warn(suspicion, PalateWarning, stacklevel=2)
@@ -151,6 +160,25 @@ class Solver:
                 "divide them by a constant"
             )
         return model
+
+    def _with_features(self, ratings: Ratings, item_features: Any, user_features: Any) -> Ratings:
+        """Return the ratings with the attributes from which the solver learns.
+
+        Attributes that came with the ratings are for the solvers that learn from them; the others leave them out.
+        """
+        tables = {
+            "item_features": attributes_of(item_features, "item"),
+            "user_features": attributes_of(user_features, "user"),
+        }
+        told: dict[str, Any] = {name: table for name, table in tables.items() if table is not None}
+        if self.learns_from_features:
+            return replace(ratings, **told)
+        if told:
+            raise SettingsError(
+                f"the solver {self.name!r} does not learn from attributes: use bayes, als or implicit, or leave "
+                f"{' and '.join(told)} out"
+            )
+        return replace(ratings, item_features=None, user_features=None)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name, as scikit-learn's estimators do; `deep` has no effect.

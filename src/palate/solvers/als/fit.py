@@ -16,6 +16,7 @@ from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.als.settings import ALS
+from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows, row_target
 from palate.solvers.half_step import (
     HalfStep,
     center_and_spread,
@@ -52,6 +53,9 @@ class ALSProblem(TrainingProblem):
         table = standardize_table(ratings, self.center, self.spread)
         width = padded_width(solver.factors + 1)
         self.users, self.items = HalfStep.prepare(table.by_user, width), HalfStep.prepare(table.by_item, width)
+        self.features = feature_rows(ratings, by_count=True)
+        if solver.nonnegative and any(self.features):
+            raise SettingsError("nonnegative factors do not go with attributes: leave one of them out")
         if validation is not None:
             rating = standardize(validation.rating, self.center, self.spread)
             self.validation = dataclasses.replace(validation, rating=rating)
@@ -72,10 +76,17 @@ class ALSProblem(TrainingProblem):
     def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:
         """Solve for the items, then for the users, so that folding in a training user gives the same factors."""
         users, items = parameters["users"], parameters["items"]
-        self.half(self.items, items, users, regularization)
-        return self.half(self.users, users, items, regularization) / self.size, self.size
+        self.half(self.items, items, users, regularization, self.features[1])
+        return self.half(self.users, users, items, regularization, self.features[0]) / self.size, self.size
 
-    def half(self, side: HalfStep, rows: Floats, other: Floats, regularization: float) -> float:
+    def half(
+        self,
+        side: HalfStep,
+        rows: Floats,
+        other: Floats,
+        regularization: float,
+        features: FeatureRows | None = None,
+    ) -> float:
         """Solve for the rows of one side, in place; return the sum of squared errors."""
         k, width = self.solver.factors, rows.shape[1]
         partners, biases = partners_and_biases(other, k)
@@ -84,6 +95,8 @@ class ALSProblem(TrainingProblem):
         precision = np.eye(width, dtype=np.float32)
         precision[: k + 1] *= np.float32(regularization)
         other_weight, linear, errors = np.ones(len(other), np.float32), np.zeros_like(rows), np.empty(len(rows))
+        if features is not None:
+            linear += np.float32(regularization) * row_target(features, rows, k + 1).rows
         equations = partners, biases, weight, other_weight, precision, linear
         if self.solver.nonnegative:
             arguments = *side.table, *equations
@@ -132,6 +145,16 @@ class ALSFit(RegularizedFit):
         k, spread = self.solver.factors, problem.spread
         users, items = parameters["users"], parameters["items"]
         root = np.float32(sqrt(spread))
+        known = [
+            None if features is None else (features, row_target(features, rows, k + 1))
+            for features, rows in zip(feature_rows(self.ratings, by_count=True), (users, items), strict=True)
+        ]
+        for one, rows in zip(known, (users, items), strict=True):
+            if one is not None:
+                rows[~one[0].is_rated] = one[1].rows[~one[0].is_rated]
+        user_features, item_features = (
+            None if one is None else attribute_weights(one[0], one[1].weights, spread, one[1].base) for one in known
+        )
         # In units of the ratings, squared errors grow by spread^2 and squared factors by spread: so the penalty on
         # factors grows by spread, and that on biases stays.
         penalty = RidgePenalty(
@@ -152,5 +175,7 @@ class ALSFit(RegularizedFit):
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             penalty=penalty,
+            user_features=user_features,
+            item_features=item_features,
             training=self.training_record(regularization),
         )

@@ -12,6 +12,7 @@ from palate.model.row_solve import FactorPrior
 from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
+from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
@@ -103,7 +104,13 @@ class PosteriorAccumulator:
         user_factors, item_factors, user_bias, item_bias = self.mean.mean()
         return PosteriorMeans((user_factors, user_bias), (item_factors, item_bias))
 
-    def posterior(self, means: PosteriorMeans, has_sets: tuple[bool, bool], calibration: Floats) -> Posterior:
+    def posterior(
+        self,
+        means: PosteriorMeans,
+        has_sets: tuple[bool, bool],
+        calibration: Floats,
+        effects: Sequence[AttributeEffects | None] = (None, None),
+    ) -> Posterior:
         """Return how sure the means are, in standardized units.
 
         Parameters
@@ -114,15 +121,24 @@ class PosteriorAccumulator:
             Whether the users, and the items, have rated sets.
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
+        effects
+            What attributes say of the rows of users and of items; the priors are of what is left. None without
+            attributes.
         """
         total = self.mean.total_weight
         noise = float(self.scales[0] / total)
         user_noise, item_noise = self.user_noise / total, self.item_noise / total
-        user_spread, item_spread = self.spread.spread()
+        user_spread, item_spread = (
+            spread if effect is None else effect.unrated_spread(spread, partners)
+            for spread, effect, (partners, _) in zip(self.spread.spread(), effects, means[::-1], strict=True)
+        )
         tables = self.ratings.by_user, self.ratings.by_item
 
         def prior(side: int, partner_variance: Doubles) -> FactorPrior:
             rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
+            effect = effects[side]
+            if effect is not None:
+                rows -= effect.rows
             return learn_prior(
                 tables[side],
                 tables[1 - side],

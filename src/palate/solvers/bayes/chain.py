@@ -8,6 +8,7 @@ the model is:
 - rated sets: :math:`X_u` holds :math:`1/\sqrt{n_u}` for each of the :math:`n_u` items that u rated, whatever the
   ratings, and :math:`W_j \sim N(0, (\lambda \Lambda)^{-1})` (the link of Simm et al. 2017, "Macau"; the idea of Koren's
   SVD++); the same for items and their raters;
+- attributes: what is known of u besides moves the mean too, see `palate.solvers.feature_rows`;
 - effects of time: see `palate.solvers.bayes.time_effects`;
 - noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
 
@@ -25,10 +26,12 @@ from numpy.typing import NDArray
 from palate.errors import DataError
 from palate.parallel import Run
 from palate.ratings import Grouped
+from palate.solvers.bayes.feature_weights import add_feature_scatter, draw_feature_weights
 from palate.solvers.bayes.row_blocks import sum_row_blocks
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
 from palate.solvers.bayes.time_effects import TimeDraws
+from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import set_lengths, solve_side, sum_errors
 
 __all__ = ["Chain"]
@@ -66,6 +69,8 @@ class Chain:
         A pool.
     time
         int64: when each rating of `by_user` was given; wanted for the part "times".
+    features
+        The attributes of users and of items (one more row each, without any), None where there are none.
 
     Attributes
     ----------
@@ -83,6 +88,7 @@ class Chain:
         seed: int,
         run: Run,
         time: NDArray[np.int64] | None = None,
+        features: tuple[FeatureRows | None, FeatureRows | None] = (None, None),
     ) -> None:
         by_user, by_item = (
             table._replace(indptr=np.append(table.indptr, table.indptr[-1])) for table in (by_user, by_item)
@@ -92,8 +98,12 @@ class Chain:
             by_user, by_item = self.times.tables
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
-        self.users = SideState.start(by_user, items, k, parts.user_noise, rng)
-        self.items = SideState.start(by_item, users, k, parts.item_noise, rng)
+        user_features, item_features = (
+            one if is_on else None
+            for one, is_on in zip(features, (parts.user_features, parts.item_features), strict=True)
+        )
+        self.users = SideState.start(by_user, items, k, parts.user_noise, rng, user_features)
+        self.items = SideState.start(by_item, users, k, parts.item_noise, rng, item_features)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
         self.least_noise = 0.0
@@ -112,6 +122,8 @@ class Chain:
         linked_sides: list[LinkedSide] = []
         for side, other, has_sets, lengths in sides:
             side.mean, precision = self._draw_prior(side, has_sets, rng)
+            if side.features is not None:
+                draw_feature_weights(side, side.features, precision, rng)
             precisions.append(precision)
             if has_sets:
                 linked_sides.append(LinkedSide(side, other, lengths, precision))
@@ -123,27 +135,30 @@ class Chain:
 
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
-        d, n = side.columns, len(side.factors)
+        d, n, other = side.columns, side.informative_rows, self.items if side is self.users else self.users
 
         def rows_of(block: slice) -> Doubles:
-            return side.factors[block, :d].astype(np.float64) - side.prior[block, :d]
+            rows = side.factors[block, :d].astype(np.float64) - side.prior[block, :d] - side.by_features(block)[:, :d]
+            return rows[side.informative(block)]
 
         def scatter_of(block: slice) -> Doubles:
             centred = rows_of(block) - mean
             return np.asarray(centred.T @ centred)
 
-        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), n, self.run) / n
-        scatter = sum_row_blocks(scatter_of, n, self.run)
+        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), len(side.factors), self.run) / n
+        scatter = sum_row_blocks(scatter_of, len(side.factors), self.run)
         scatter += np.eye(d) + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
 
             def weights_of(block: slice) -> Doubles:
-                weights = side.weights[block, :d].astype(np.float64)
+                weights = side.weights[block, :d].astype(np.float64)[other.informative(block)]
                 return np.asarray(side.sets_precision * weights.T @ weights)
 
             scatter += sum_row_blocks(weights_of, len(side.weights), self.run)
-            freedom += len(side.weights)
+            freedom += other.informative_rows
+        if side.features is not None:
+            freedom += add_feature_scatter(side, side.features, scatter)
         precision = _wishart(np.asarray(np.linalg.inv(scatter)), freedom, rng)
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
@@ -159,7 +174,7 @@ class Chain:
         padded_precision = np.eye(width, dtype=np.float32)
         padded_precision[:d, :d] = precision
         linear = np.zeros_like(side.factors)
-        linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
+        linear[:, :d] = (side.mean + side.prior[:, :d] + side.feature_prior[:, :d]) @ precision
         row_weight, key = (self.precision * side.rating_weight).astype(np.float32), int(rng.integers(2**62))
         errors = np.empty(len(side.factors))
         equations = partners, biases, row_weight, other.rating_weight, padded_precision, linear
@@ -191,6 +206,7 @@ class Chain:
         rate = (side.freedom + self.precision * weighted_errors) / 2
         noise = rng.gamma((side.freedom + side.counts) / 2) / rate
         side.noise = noise.astype(np.float32)
+        noise = noise[side.informative(slice(None))]
         halves = _FREEDOMS / 2
         log_density = len(noise) * _FREEDOM_TERMS + (halves - 1) * np.log(noise).sum() - halves * noise.sum()
         side.freedom = draw_from_grid(_FREEDOMS, log_density, rng)

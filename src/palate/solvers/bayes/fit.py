@@ -11,7 +11,8 @@ import numpy as np
 from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
-from palate.solvers.bayes.accumulator import PosteriorAccumulator
+from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
+from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.combinations import PartSelection
 from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
 from palate.solvers.bayes.mixture import ChainMixture
@@ -77,10 +78,19 @@ class GibbsFit:
 
     def _select(self) -> PartSelection:
         fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
+        fixed |= self._fixed_features()
         return select_parts(
             self.table, self.k, fixed, self.solver.seed, self.session.run,
             spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
         )  # fmt: skip
+
+    def _fixed_features(self) -> dict[str, bool]:
+        """Return which parts are off because there is no table of attributes."""
+        tables = {"user_features": self.ratings.user_features, "item_features": self.ratings.item_features}
+        for name, table in tables.items():
+            if table is None and getattr(self.solver, name):
+                raise SettingsError(f"{name} is on, and there is no table of attributes: hand one over with {name}=")
+        return {name: False for name, table in tables.items() if table is None}
 
     def _is_time_up(self) -> bool:
         """Whether pilots must end: half of the time is for the fit."""
@@ -176,7 +186,14 @@ class GibbsFit:
 
     def _model(self, stage: str) -> Model:
         means = self.accumulator.means()
-        posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration)
+        told = tuple(
+            None if features is None else AttributeEffects.of(features, rows)
+            for features, rows in zip(self.mixture.features, means, strict=True)
+        )
+        posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration, told)
+        means = PosteriorMeans(
+            *(rows if one is None else one.fill_unrated(rows) for one, rows in zip(told, means, strict=True))
+        )
         (user_factors, user_bias), (item_factors, item_bias) = means
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -191,6 +208,8 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
+            user_features=None if told[0] is None else told[0].kept(self.spread),
+            item_features=None if told[1] is None else told[1].kept(self.spread),
             times=self.timed.effects(self.spread, self.times.calibration) if self.timed else None,
             training={
                 "sweeps": self.mixture.sweeps,

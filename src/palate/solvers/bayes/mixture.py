@@ -11,6 +11,7 @@ from palate.ratings import Ratings
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import Member, describe_members
 from palate.solvers.bayes.start import start_from_als
+from palate.solvers.feature_rows import FeatureRows, feature_rows
 
 __all__ = ["ChainMixture"]
 
@@ -36,9 +37,10 @@ class ChainMixture:
         self.members, self.size, self.run = members, len(table), run
         self.shares = [member.share for member in members]
         self.chains: list[Chain] = []
+        tables = feature_rows(table, 1)
         for member in members:
             parts, has_factors = member.combination
-            chain = Chain(table.by_user, table.by_item, k if has_factors else 0, parts, seed, run)
+            chain = Chain(table.by_user, table.by_item, k if has_factors else 0, parts, seed, run, features=tables)
             chain.least_noise = member.least_noise
             self.chains.append(chain)
 
@@ -51,6 +53,13 @@ class ChainMixture:
     def has_sets(self) -> tuple[bool, bool]:
         """Whether users, and items, have rated sets in some chain."""
         return any(chain.parts.user_sets for chain in self.chains), any(chain.parts.item_sets for chain in self.chains)
+
+    @property
+    def features(self) -> tuple[FeatureRows | None, FeatureRows | None]:
+        """The attributes of users, and of items, that some chain learns from."""
+        users = (chain.users.features for chain in self.chains if chain.users.features is not None)
+        items = (chain.items.features for chain in self.chains if chain.items.features is not None)
+        return next(users, None), next(items, None)
 
     def describe(self) -> str:
         """Return the parts, and the shares if there are several chains."""

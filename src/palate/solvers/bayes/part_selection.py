@@ -147,6 +147,7 @@ class _PartSearch:
             self._select_noise(noise)
             if any(getattr(self.best, name) for name in noise):
                 self._add_sets(sets)
+            self._add_features([name for name in self.free if name.endswith("features")])
         except PilotInterrupted:
             self._select_from_judged()
         except DataError as error:
@@ -185,6 +186,20 @@ class _PartSearch:
             extended = self._judge(self.best, off)
             if self._is_sure(extended) and self._standard_errors(self.best, extended) > 0:
                 self._accept(extended, off)
+
+    def _add_features(self, free: Sequence[str]) -> None:
+        """Try attributes beside the selected parts. Their scale is sampled, so that they stay on unless they harm."""
+        if not free:
+            return
+        base = self.best
+        together = self._judge(base, free)
+        alone = [self._judge(base, [name]) for name in free] if len(free) > 1 else []
+        best = min([together, *alone], key=self.pilots.rmse)
+        if best != together and self._standard_errors(together, best) <= _NOISE_ALONE:
+            best = together
+        if self._standard_errors(base, best) < -_NOISE_ALONE:
+            best = base
+        self._accept(best, free)
 
     def _select_from_judged(self) -> None:
         """Select the best of the candidates judged so far, when there is no time for more."""

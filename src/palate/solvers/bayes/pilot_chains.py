@@ -22,6 +22,7 @@ from palate.solvers.bayes.combinations import Combination
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.time_effects import HeldOutGroups
+from palate.solvers.feature_rows import feature_rows
 from palate.solvers.session import Epoch, Progress
 from palate.splits import Split
 
@@ -119,6 +120,7 @@ class PilotChains:
     def __post_init__(self) -> None:
         table, self.held_out = self.split
         self.train = table.compact()
+        self.features = feature_rows(self.train, 1)
         self.user = _chain_rows(table.user_counts)[self.held_out.user]
         self.item = _chain_rows(table.item_counts)[self.held_out.item]
         self.time = self.train.time_by_user
@@ -197,7 +199,7 @@ class PilotChains:
         return np.asarray(np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64))
 
     def _chain(self, parts: ModelParts, k: int) -> Chain:
-        return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run, self.time)
+        return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run, self.time, self.features)
 
     def _fork(self, parts: ModelParts) -> Chain:
         # Parts are only switched off. Factors adapt to that within a few sweeps, but set weights take a hundred sweeps
@@ -205,14 +207,16 @@ class PilotChains:
         chain = self._chain(parts, self.k)
         arrays, numbers = self.settled.state()
         chain.restore({name: array.copy() for name, array in arrays.items()}, numbers)
-        for side, has_noise, has_sets in (
-            (chain.users, parts.user_noise, parts.user_sets),
-            (chain.items, parts.item_noise, parts.item_sets),
+        for side, has_noise, has_sets, has_features in (
+            (chain.users, parts.user_noise, parts.user_sets, parts.user_features),
+            (chain.items, parts.item_noise, parts.item_sets, parts.item_features),
         ):
             if not has_noise:
                 side.noise[:] = 1
             if not has_sets:
                 side.weights[:], side.prior[:] = 0, 0
+            if not has_features:
+                side.forget_features()
         return chain
 
     def _sweep(self, chain: Chain, number: int, of: int, rmse: float | None) -> None:

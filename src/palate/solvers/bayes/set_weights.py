@@ -101,7 +101,8 @@ class _CoordinatePass:
     def _targets(self, block: slice) -> Floats:
         """Return what the sets are to explain: factors and biases without their mean."""
         side = self.linked.side
-        return ((side.factors[block, : side.columns] - side.mean) @ self.root).astype(np.float32)
+        d = side.columns
+        return ((side.factors[block, :d] - side.by_features(block)[:, :d] - side.mean) @ self.root).astype(np.float32)
 
     def draw_piece(self, number: int) -> None:
         side, table = self.linked.side, self.linked.other.table
@@ -121,12 +122,12 @@ class _CoordinatePass:
             return np.array([_dot(priors, priors), _dot(priors, targets)])
 
         def squares_of(block: slice) -> Doubles:
-            weights = _join(self.weights, block, d)
+            weights = _join(self.weights, block, d)[self.linked.other.informative(block)]
             return np.array([_dot(weights, weights)])
 
         quadratic, cross = sum_row_blocks(weigh_priors, len(side.factors), run)
         (squares,) = sum_row_blocks(squares_of, len(side.weights), run)
-        drawn_precision = rng.gamma(_SHAPE + len(side.weights) * d / 2) / (_RATE + squares / 2)
+        drawn_precision = rng.gamma(_SHAPE + self.linked.other.informative_rows * d / 2) / (_RATE + squares / 2)
         # Interweaving: the scale of the weights and their precision move together. Without this move the chain mixes
         # very slowly.
         # The grid is shifted by chance, so that the present scale may lie anywhere on it: a grid centred at the present

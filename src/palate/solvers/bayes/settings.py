@@ -40,6 +40,7 @@ class BayesianMF(Solver):
 
     name = "bayes"
     summary = "the most accurate, with intervals"
+    learns_from_features = True
     runs = "palate.solvers.bayes.fit:GibbsFit"
 
     factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001, search=(8, 128, "log"))
@@ -51,6 +52,8 @@ class BayesianMF(Solver):
     item_noise: bool | None = setting(None, "let the noise of ratings differ between items")
     user_sets: bool | None = setting(None, "learn about a user from which items were rated, whatever the ratings")
     item_sets: bool | None = setting(None, "learn about an item from who rated it, whatever the ratings")
+    user_features: bool | None = setting(None, "learn about users from their attributes, if a table has them")
+    item_features: bool | None = setting(None, "learn about items from their attributes, if a table has them")
     seed: int = setting(0, "of all draws", least=0, below=2**63)
     times: bool | None = setting(None, "learn how ratings change with time, where the table has times")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)

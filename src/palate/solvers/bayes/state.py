@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.ratings import Grouped
+from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import balanced_ranges, padded_width, partners_and_biases, row_cost, set_shares
 
 __all__ = ["ModelParts", "SideState"]
@@ -19,6 +20,7 @@ Doubles = NDArray[np.float64]
 _INITIAL_SPREAD = 0.1
 # Relative precisions below this count as this in `SideState.variance`.
 _LEAST_PRECISION = 0.05
+_FEATURE_ARRAYS = ("feature_weights", "feature_scales", "feature_prior")
 
 
 class ModelParts(NamedTuple):
@@ -29,6 +31,8 @@ class ModelParts(NamedTuple):
     user_sets: bool
     item_sets: bool
     times: bool = False
+    user_features: bool = False
+    item_features: bool = False
 
     def describe(self) -> str:
         """Return the names of the parts that are on, "plain" if none is."""
@@ -59,10 +63,15 @@ class SideState:
         The precision of the set weights, relative to that of the rows.
     freedom
         The degrees of freedom of the noise of rows.
+    features
+        The attributes of the rows; None if that part is off.
+    feature_weights, feature_scales, feature_prior
+        float64 (columns, k + 1), the weights B of the attributes; float64 (attributes,), their precisions, relative to
+        that of the rows; and float32 (rows, d), F B. Of one row of zeros each without attributes.
     """
 
     #: What a checkpoint must hold.
-    ARRAYS: ClassVar = ("factors", "weights", "prior", "noise", "mean")
+    ARRAYS: ClassVar = ("factors", "weights", "prior", "noise", "mean", *_FEATURE_ARRAYS)
     NUMBERS: ClassVar = ("sets_precision", "freedom")
 
     table: Grouped
@@ -75,21 +84,56 @@ class SideState:
     is_noisy: bool
     sets_precision: float = 10.0
     freedom: float = 10.0
+    features: FeatureRows | None = None
 
     @classmethod
-    def start(cls, table: Grouped, others: int, k: int, is_noisy: bool, rng: np.random.Generator) -> SideState:
+    def start(
+        cls,
+        table: Grouped,
+        others: int,
+        k: int,
+        is_noisy: bool,
+        rng: np.random.Generator,
+        features: FeatureRows | None = None,
+    ) -> SideState:
         """Return a first state, with small random factors."""
         rows, width = len(table.indptr) - 1, padded_width(k + 1)
         factors = np.zeros((rows, width), np.float32)
         factors[:, :k] = rng.normal(0, _INITIAL_SPREAD, (rows, k))
         weights, prior = np.zeros((others, width), np.float32), np.zeros((rows, width), np.float32)
-        return cls(table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy)
+        return cls(
+            table, k, factors, weights, prior, np.ones(rows, np.float32), np.zeros(k + 1), is_noisy, features=features
+        )
 
     def __post_init__(self) -> None:
         self.ones = np.ones(len(self.factors), np.float32)
         self.counts = np.diff(self.table.indptr)
         self.shares = set_shares(self.counts)
         self.ranges = balanced_ranges(self.table.indptr, row_cost(self.factors.shape[1]))
+        self.forget_features()
+        # What a chain draws for rows without ratings is drawn from the prior alone: it says nothing about the prior,
+        # and many such rows would hold the chain back.
+        has_unrated = not self.counts[:-1].all()
+        self.is_informative = self.counts > 0 if has_unrated else None
+
+    @property
+    def informative_rows(self) -> int:
+        """The number of rows that say something about the prior."""
+        return len(self.factors) if self.is_informative is None else int(self.is_informative.sum())
+
+    def informative(self, block: slice) -> slice | NDArray[np.bool_]:
+        """Return which rows of a block say something about the prior."""
+        return slice(None) if self.is_informative is None else self.is_informative[block]
+
+    def by_features(self, block: slice) -> Floats:
+        """Return what attributes add to the prior means of a block of rows: float32, (rows or 1, d)."""
+        return self.feature_prior if len(self.feature_prior) == 1 else self.feature_prior[block]
+
+    def forget_features(self) -> None:
+        """Set the weights of attributes to 0."""
+        width, groups = (self.features.width, len(self.features.groups)) if self.features is not None else (1, 1)
+        self.feature_weights, self.feature_scales = np.zeros((width, self.columns)), np.ones(groups)
+        self.feature_prior = np.zeros((1, self.factors.shape[1]), np.float32)
 
     @property
     def columns(self) -> int:
@@ -110,8 +154,11 @@ class SideState:
         return (1 / np.maximum(self.noise, _LEAST_PRECISION)).astype(np.float32)
 
     def expected(self) -> Floats:
-        """Return the factors and biases, (rows, k + 1), with `mean` in the last row, which has no ratings."""
+        """Return the factors and biases, (rows, k + 1); of rows without ratings, their prior mean."""
         expected = self.factors[:, : self.columns].copy()
+        unrated = np.flatnonzero(self.counts == 0)
+        by_features = np.broadcast_to(self.feature_prior, self.factors.shape)[unrated, : self.columns]
+        expected[unrated] = self.mean + by_features
         expected[-1] = self.mean
         return expected
 

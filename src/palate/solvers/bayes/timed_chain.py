@@ -16,6 +16,7 @@ from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.time_effects import TimeSums
+from palate.solvers.feature_rows import feature_rows
 
 __all__ = ["TimedChain"]
 
@@ -37,7 +38,9 @@ class TimedChain:
     """
 
     def __init__(self, table: Ratings, k: int, parts: ModelParts, seed: int, run: Run) -> None:
-        self.chain = Chain(table.by_user, table.by_item, k, parts, seed, run, table.time_by_user)
+        self.chain = Chain(
+            table.by_user, table.by_item, k, parts, seed, run, table.time_by_user, feature_rows(table, 1)
+        )
         assert self.chain.times is not None
         self.times = self.chain.times
         self.accumulator, self.sums = PosteriorAccumulator(table, k, seed, run), TimeSums(self.times)

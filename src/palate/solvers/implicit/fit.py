@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.model import Model
+from palate.model import AttributeWeights, Model
 from palate.model.row_solve import RidgePenalty
 from palate.ratings import Grouped, Ratings, RatingScale
+from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows, row_target
 from palate.solvers.half_step import HalfStep, padded_width, solve_confident_side
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
@@ -45,6 +46,7 @@ class ImplicitFit:
             rows = len(side.counts)
             self.parameters[name] = np.zeros((rows, width), np.float32)
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
+        self.features = feature_rows(self.ratings, by_count=True)
         self.done = 0
         self.tried: dict[str, float] = {}
 
@@ -91,7 +93,9 @@ class ImplicitFit:
         """Choose the settings that are left open."""
         if self.solver.regularization is not None and self.solver.unobserved is not None:
             return
-        lists = HeldOutLists.of(self.ratings, None, seed=self.solver.seed) if len(self.ratings) > 1 else None
+        # Attributes matter to rows without ratings, which no held-out list judges.
+        plain = replace(self.ratings, user_features=None, item_features=None)
+        lists = HeldOutLists.of(plain, None, seed=self.solver.seed) if len(plain) > 1 else None
         if lists is None or not len(lists.users):
             open_settings = {name: value for name, value in FEW_RATINGS.items() if getattr(self.solver, name) is None}
             self.solver = replace(self.solver, **open_settings)  # type: ignore[arg-type]
@@ -111,11 +115,11 @@ class ImplicitFit:
         The users come last, so that folding in a training user gives the same factors.
         """
         users, items = self.parameters["users"], self.parameters["items"]
-        self.half(self.items, items, users)
+        self.half(self.items, items, users, self.features[1])
         self.done += 1
-        return self.half(self.users, users, items)
+        return self.half(self.users, users, items, self.features[0])
 
-    def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
+    def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None = None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver = self.solver
         assert solver.regularization is not None
@@ -124,9 +128,22 @@ class ImplicitFit:
         all_pairs = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
-        equations, errors = (other, all_pairs, ridge), np.empty(len(rows))
+        target = None if features is None else row_target(features, rows, solver.factors).rows
+        linear = np.zeros_like(rows) if target is None else ridge[:, None] * target
+        equations, errors = (other, all_pairs, ridge, linear), np.empty(len(rows))
         side.require_solved(solve_confident_side(self.session.run, side.ranges, side.table, equations, rows, errors))
+        if target is not None:  # that nobody chose what nobody knew tells nothing
+            rows[side.counts == 0] = target[side.counts == 0]
         return float(errors.sum() / side.table.values.sum(dtype=np.float64))
+
+    def _attribute_weights(self, side: int, name: str) -> AttributeWeights | None:
+        features, k = self.features[side], self.solver.factors
+        if features is None:
+            return None
+        target = row_target(features, self.parameters[name], k)
+        # A model has a bias beside the factors; here it is 0.
+        weights, base = np.pad(target.weights, ((0, 0), (0, 1))), np.append(target.base, 0.0)
+        return attribute_weights(features, weights, base=base)
 
     def _model(self) -> Model:
         solver, ratings = self.solver, self.ratings
@@ -144,6 +161,8 @@ class ImplicitFit:
             scale=RatingScale(0, 1),
             predicts="choice",
             seen=ratings.by_user,
+            user_features=self._attribute_weights(0, "users"),
+            item_features=self._attribute_weights(1, "items"),
             penalty=RidgePenalty(
                 solver.regularization,
                 None,

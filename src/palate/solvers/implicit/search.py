@@ -81,7 +81,6 @@ def head_of(model: Model, table: Ratings) -> FactorsHead:
         (model.user_factors, model.users, table.users),
         (model.item_factors, model.items, table.items),
     ):
-        rows = np.zeros((len(vocabulary), factors.shape[1]), np.float32)
-        rows[vocabulary.index(part.ids)] = factors
-        sides.append(rows)
+        places = part.index(vocabulary.ids)
+        sides.append(np.where(places[:, None] >= 0, factors[places], np.float32(0)))
     return FactorsHead(sides[0], sides[1], model.penalty)

@@ -48,6 +48,7 @@ class ImplicitALS(Solver):
 
     name = "implicit"
     summary = "from choices alone: what was chosen, whatever the rating"
+    learns_from_features = True
     runs = "palate.solvers.implicit.fit:ImplicitFit"
     predicts = "choice"
 

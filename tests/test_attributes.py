@@ -1,0 +1,144 @@
+"""Tables of attributes: what is recognised, what it becomes, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate import read_attributes
+from palate.catalogue import Catalogue, Entry
+from palate.errors import DataError, ReadError
+
+
+def dense(attributes):
+    """The matrix of a table: (rows, columns)."""
+    matrix = np.zeros((len(attributes), attributes.width))
+    for row in range(len(attributes)):
+        part = slice(attributes.indptr[row], attributes.indptr[row + 1])
+        matrix[row, attributes.indices[part]] = attributes.values[part]
+    return matrix
+
+
+def test_a_list_of_categories_has_unit_length():
+    films = read_attributes({"film": [3, 1, 2], "genres": ["Comedy|War", "War", " Comedy "]})
+    assert films.ids.tolist() == [1, 2, 3]
+    assert films.labels == ("genres: Comedy", "genres: War")
+    assert dense(films) == pytest.approx(np.array([[0, 1], [1, 0], [0.5**0.5, 0.5**0.5]]))
+
+
+def test_a_number_is_standardized_and_cut_into_spans():
+    people = read_attributes({"id": [1, 2, 3, 4], "age": [20, 30, 30, 40]}, "user")
+    assert people.labels == ("age", "age: below 30", "age: 30 to below 40", "age: 40 and above")
+    standardized = (np.array([20, 30, 30, 40]) - 30) / np.std([20, 30, 30, 40])
+    assert dense(people)[:, 0] == pytest.approx(standardized)
+    assert dense(people)[:, 1:].tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_missing_values_have_a_column_and_the_mean():
+    people = read_attributes({"id": [1, 2, 3], "age": [20, None, 40], "sex": ["F", None, "M"]}, "user")
+    assert people.labels == ("age", "age: missing", "sex: F", "sex: M", "sex: missing")
+    assert dense(people).tolist() == [[-1, 0, 1, 0, 0], [0, 1, 0, 0, 1], [1, 0, 0, 1, 0]]
+
+
+def test_yes_or_no_is_one_column_and_neighbours_share_a_scale():
+    films = read_attributes(
+        {"id": [1, 2, 3], "war": [1, 0, 0], "funny": [True, True, False], "year": [1990, 1991, 1992]}
+    )
+    assert films.labels[:2] == ("war", "funny")
+    assert [(group.start, group.stop) for group in films.groups] == [(0, 2), (2, 6)]
+
+
+def test_text_is_weighted_by_the_inverse_share_of_texts():
+    catalogue = Catalogue({at: Entry(title, "") for at, title in enumerate(
+        ["star wars one", "star trek two", "a fine comedy", "wars of the worlds", "one more comedy here", "the trek home"]
+    )})  # fmt: skip
+    texts = read_attributes(catalogue)
+    assert texts.labels == tuple(f"title: {word}" for word in ("comedy", "one", "star", "the", "trek", "wars"))
+    row = dense(texts)[0]
+    assert row[[1, 2, 5]] == pytest.approx([3**-0.5] * 3)  # as common as each other
+    assert not row[[0, 3, 4]].any()
+
+
+def test_a_new_row_is_encoded_as_one_of_the_table():
+    films = read_attributes({"id": [1, 2, 3], "genres": ["Comedy|War", "War", "Comedy"], "year": [1990, 1995, 2000]})
+    assert films.encode({"genres": "War", "year": 1995}) == pytest.approx(dense(films)[1] - dense(films).mean(axis=0))
+    assert not films.encode({}).any()
+    with pytest.raises(DataError, match="there is no attribute 'genre': there are 'genres', 'year'"):
+        films.encode({"genre": "War"})
+    with pytest.raises(DataError, match="attribute 'year' is a number, and 'soon' is none"):
+        films.encode({"year": "soon"})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_files_are_read_by_any_column_of_ids(tmp_path, suffix):
+    path = tmp_path / f"films.{suffix}"
+    frame = pl.DataFrame({"genres": ["War", "Comedy|War", "Comedy"], "movieId": [7, 8, 9]})
+    if suffix == "parquet":
+        frame.with_columns(pl.col("genres").str.split("|")).write_parquet(path)
+    else:
+        frame.write_csv(path, separator="\t" if suffix == "tsv" else ",")
+    films = read_attributes(path, id="movieId")
+    assert films.ids.tolist() == [7, 8, 9]
+    assert films.labels == ("genres: Comedy", "genres: War")
+    pandas = pytest.importorskip("pandas")
+    assert dense(read_attributes(pandas.DataFrame(frame.to_dict(as_series=False)), id="movieId")).tolist() == (
+        dense(films).tolist()
+    )
+
+
+def test_movielens_files_need_no_header(tmp_path):
+    path = tmp_path / "movies.dat"
+    path.write_text("".join(f"{at}::Film {at} of many ({1990 + at % 5})::{'War' if at % 2 else 'Comedy|War'}\n"
+                            for at in range(1, 31)), "latin-1")  # fmt: skip
+    films = read_attributes(path)
+    assert [(column.name, column.kind) for column in films.columns] == [("title", "text"), ("genres", "list")]
+    assert len(films) == 30
+
+
+@pytest.mark.parametrize(
+    ("columns", "note"),
+    [
+        ({"same": [1] * 30}, "same: left out, as it is 1 in every row"),
+        ({"same": ["x"] * 30}, "same: left out, as it is 'x' in every row"),
+        ({"blank": [None] * 30}, "blank: left out, as all cells are blank"),
+        (
+            {"url": [f"u{at}" for at in range(30)]},
+            "url: left out, as it has 30 different values in 30 rows, like an id",
+        ),
+        ({"zip": ["1", "2", "x"] + ["3"] * 27}, "zip: a number, and 1 cells are none, such as 'x': taken as missing"),
+        ({"kind": ["a"] * 20 + ["b"] * 8 + ["c", "d"]}, "kind: pooled 2 rare of 4 values as one, 'other'"),
+    ],
+)
+def test_what_was_done_is_noted(columns, note):
+    table = read_attributes({"id": list(range(30)), "good": ["x", "y"] * 15, **columns})
+    assert any(line.startswith(note) for line in table.notes), table.notes
+
+
+def test_a_category_of_many_values_keeps_the_common_ones():
+    values = [f"v{at % 50_000}" for at in range(100_000)]
+    values[:500] = ["often"] * 500
+    table = read_attributes(pl.DataFrame({"id": range(100_000), "kind": values, "good": [0, 1] * 50_000}))
+    assert table.columns[0].values == ("often",)
+    assert table.notes == ("kind: pooled 50,000 rare of 50,001 values as one, 'other'",)
+
+
+def test_repeated_rows_are_left_out_and_contradictions_refused():
+    table = read_attributes({"id": [1, 2, 2], "kind": ["a", "b", "b"]})
+    assert table.ids.tolist() == [1, 2]
+    assert table.notes == ("left out 1 rows that repeat another one",)
+    with pytest.raises(ReadError, match="describes item 2 twice, and not in the same way"):
+        read_attributes({"id": [1, 2, 2], "kind": ["a", "b", "a"]})
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1, 2]}, "one column"),
+        ({"id": [1, 2], "same": [3, 3]}, "no attribute that tells one item from another: same: left out"),
+        ({"id": [1, None], "kind": ["a", "b"]}, "row 2: there is no item id"),
+    ],
+)
+def test_tables_without_use_are_refused(columns, message):
+    with pytest.raises(ReadError, match=message):
+        read_attributes(columns)
