@@ -23,7 +23,7 @@ from palate.parallel import Run, pool
 from palate.ratings import Ratings, lost_distances
 from palate.solvers.settings import check
 
-__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
+__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "interruptible", "open_session"]
 
 CHECKPOINT_FORMAT = 1
 #: Returns the arrays and the plain values that the rest of a fit depends on.
@@ -74,7 +74,7 @@ Progress = Callable[[Epoch], None]
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C was pressed. A second Ctrl-C raises KeyboardInterrupt as usual.
 
     Signals reach the main thread only: in other threads the function always says no.
@@ -127,7 +127,7 @@ def open_session(
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
     ratings = _checked(ratings)
-    with pool(threads) as run, _interruptible() as interrupted:
+    with pool(threads) as run, interruptible() as interrupted:
         yield Session(ratings, run, progress, Checkpoint(checkpoint, solver, ratings), interrupted)
 
 

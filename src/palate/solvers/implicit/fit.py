@@ -31,18 +31,25 @@ class ImplicitFit:
 
     def __init__(self, solver: ImplicitALS, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
-        _require_confidence(solver, self.ratings)
         # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
-        self.confidence_scale = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
+        self.confidence_scale = 1 / self.mean_confidence() if solver.confidence else 0.0
         k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
-        self.users = HalfStep.prepare(self.ratings.by_user, width)
-        self.items = HalfStep.prepare(self.ratings.by_item, width)
+        self.users, self.items = self.prepare(width)
         self.parameters: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
             rows = len(side.counts)
             self.parameters[name] = np.zeros((rows, width), np.float32)
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
         self.done = 0
+
+    def mean_confidence(self) -> float:
+        """Return the mean rating, where all are above zero."""
+        _require_confidence(self.ratings)
+        return float(self.ratings.rating.mean(dtype=np.float64))
+
+    def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
+        """Return both sides of the table, cut into ranges for equations of this width."""
+        return HalfStep.prepare(self.ratings.by_user, width), HalfStep.prepare(self.ratings.by_item, width)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
@@ -66,7 +73,7 @@ class ImplicitFit:
                 )
             )
             self.session.checkpoint.save(self._state, now=self.session.interrupted())
-        return self._model()
+        return self.model()
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
         return self.parameters, {"done": self.done, "history": self.session.plain_history()}
@@ -93,7 +100,8 @@ class ImplicitFit:
         side.solve(self.session.run, lambda bounds: int(solve_confident_rows(*equations, *bounds, rows, errors)))
         return float(errors.sum() / confidence.sum(dtype=np.float64))
 
-    def _model(self) -> Model:
+    def model(self) -> Model:
+        """Return the model that the sweeps have reached."""
         solver, ratings = self.solver, self.ratings
         return Model(
             users=ratings.users,
@@ -124,10 +132,10 @@ class ImplicitFit:
         )
 
 
-def _require_confidence(solver: ImplicitALS, ratings: Ratings) -> None:
+def _require_confidence(ratings: Ratings) -> None:
     """Refuse ratings at or below zero where ratings are confidences."""
     wrong = np.flatnonzero(ratings.rating <= 0)
-    if solver.confidence and len(wrong):
+    if len(wrong):
         user, item = ratings.users[ratings.user[wrong[0]]], ratings.items[ratings.item[wrong[0]]]
         raise DataError(
             f"{len(wrong):,} of {len(ratings):,} ratings are no confidence above zero, such as "
