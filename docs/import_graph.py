@@ -126,7 +126,7 @@ LAYERS = [
     ["solvers", "storage"],
     ["evaluation"],
     ["workflow"],
-    ["client", "service"],
+    ["client", "service", "spark"],
     ["refit"],
     ["retraining"],
     ["cli"],

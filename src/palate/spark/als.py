@@ -60,7 +60,9 @@ class SparkALSProblem(ALSProblem):
     def validation_rmse(self, parameters: Parameters) -> float:
         """Return the RMSE of predictions, clipped to the rating scale, on the validation part."""
         self.table.cluster.describe("validation")
-        return validation_error(self.held_out, self.table, parameters["users"], parameters["items"], self.solver.factors)
+        return validation_error(
+            self.held_out, self.table, parameters["users"], parameters["items"], self.solver.factors
+        )
 
 
 class SparkALSFit(ALSFit):

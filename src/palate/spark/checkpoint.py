@@ -62,7 +62,9 @@ class SparkCheckpoint(Checkpoint):
         system, place, part = self._places()
         for source in (place, part):  # a driver that died between the deletion and the renaming leaves the part
             if self._call(lambda source=source: system.exists(source)):  # type: ignore[misc]
-                self._call(lambda source=source: system.copyToLocalFile(False, source, self._path(str(self.path)), True))  # type: ignore[misc]
+                self._call(
+                    lambda source=source: system.copyToLocalFile(False, source, self._path(str(self.path)), True)
+                )  # type: ignore[misc]
                 return super().load()
         return None
 
@@ -78,7 +80,9 @@ class SparkCheckpoint(Checkpoint):
     def _places(self) -> tuple[Any, Any, Any]:
         place, part = self._path(self.uri or ""), self._path(f"{self.uri}.part")
         configuration = self.spark.sparkContext._jsc.hadoopConfiguration()
-        return self._call(lambda: place.getFileSystem(configuration)), place, part
+        system = self._call(lambda: place.getFileSystem(configuration))
+        system.setWriteChecksum(False)  # a file of its own, on local disks; the content has a checksum inside
+        return system, place, part
 
     def _call(self, action: Callable[[], Any]) -> Any:
         try:

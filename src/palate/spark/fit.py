@@ -15,7 +15,7 @@ from palate.ratings import RatingScale
 from palate.reading.encode import as_scale
 from palate.reading.raw import Choice, Column
 from palate.solvers import ALS, SOLVERS, BayesianMF, Epoch, ImplicitALS, Solver
-from palate.solvers.half_step import padded_width, row_cost
+from palate.solvers.half_step import padded_width
 from palate.solvers.progress import is_watched, progress_bar
 from palate.solvers.session import Session, interruptible
 from palate.solvers.settings import check
@@ -118,8 +118,8 @@ def fit(
         pool(threads) as run,
         interruptible() as interrupted,
     ):
-        cost = row_cost(padded_width(getattr(solver, "factors", 1) + 1))
-        table = build_table(cluster, tidy, scale=as_scale(scale), notes=notes, row_cost=cost, parts=parts)
+        width = padded_width(solver.factors + 1)
+        table = build_table(cluster, tidy, scale=as_scale(scale), notes=notes, width=width, parts=parts)
         saved = SparkCheckpoint(checkpoint, solver, table.fingerprint, spark, cluster.folder)
         session = Session(table.ratings(), run, report, saved, interrupted)
         model = _runner(solver, session, table).go(resume)
@@ -129,13 +129,13 @@ def fit(
         return model  # files that are mapped stay until they are not, although their folder is removed
 
 
-def _solver_of(solver: Solver | str) -> Solver:
+def _solver_of(solver: Solver | str) -> ALS | ImplicitALS | BayesianMF:
     if isinstance(solver, str) and solver in SOLVERS:
         solver = SOLVERS[solver]
-    if not isinstance(solver, (ALS, ImplicitALS, BayesianMF)):
-        name = solver.name if isinstance(solver, Solver) else repr(solver)
-        raise SettingsError(f"the solver {name} does not run on Spark: take als, implicit or bayes, or fit on one machine")
-    return solver
+    if isinstance(solver, (ALS, ImplicitALS, BayesianMF)):
+        return solver
+    name = solver.name if isinstance(solver, Solver) else repr(solver)
+    raise SettingsError(f"the solver {name} does not run on Spark: take als, implicit or bayes, or fit on one machine")
 
 
 def _runner(solver: Solver, session: Session, table: SparkTable) -> Runner:

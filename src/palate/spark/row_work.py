@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from palate.kernels.rows import row_errors, solve_confident_rows, solve_nonnegative_rows, solve_rows
 from palate.spark.arrays import SharedArray
-from palate.spark.table_files import Part
+from palate.spark.table_files import TablePart
 from palate.spark.tasks import Partners, values_of, virtual
 
 __all__ = ["MeasureErrors", "SolveChoices", "SolveRatings"]
@@ -68,7 +68,7 @@ class SolveRatings:
     before: SharedArray | None = None
     out: SharedArray | None = None
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         """Solve for the rows of a part.
 
         Returns the first row without a solution (or -1), the sum of squared errors of each row, and the sums by which
@@ -102,7 +102,7 @@ class SolveRatings:
         self.out.write_rows(part.start, solved)
         return result
 
-    def _weights(self, part: Part) -> Floats:
+    def _weights(self, part: TablePart) -> Floats:
         if self.row_weight is not None:
             return (self.weight * self.row_weight.open()[part.start : part.stop]).astype(np.float32)
         counts = np.diff(part.table.indptr)
@@ -110,7 +110,7 @@ class SolveRatings:
             np.float32
         )
 
-    def _linear(self, part: Part, width: int) -> tuple[Floats, Any]:
+    def _linear(self, part: TablePart, width: int) -> tuple[Floats, Any]:
         linear = np.zeros((part.stop - part.start, width), np.float32)
         if self.mean is None:
             return linear, 0.0
@@ -150,7 +150,7 @@ class SolveChoices:
     confidence: float
     out: SharedArray | None = None
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         """Solve for the rows of a part; return the first without a solution, the errors and the confidences."""
         indptr, indices, values = part.table
         weights = np.diff(indptr) + self.unobserved * self.others
@@ -182,7 +182,7 @@ class MeasureErrors:
     other: Partners
     other_weight: SharedArray | None
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         """Return both sums of the rows of a part: float64 (rows,)."""
         indptr, indices, _ = part.table
         rows = part.stop - part.start

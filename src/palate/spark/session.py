@@ -11,7 +11,7 @@ from typing import Any
 import palate
 from palate.errors import MissingExtraError, SettingsError
 
-__all__ = ["open_spark", "require_spark"]
+__all__ = ["open_spark", "require_spark", "tasks_at_once"]
 
 # A task waits for the machine that holds its part as long as that machine lives.
 _SETTINGS = {
@@ -41,7 +41,7 @@ def require_spark() -> Any:
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         import pyarrow  # noqa: F401
         import pyspark
-        import pyspark.sql.functions  # noqa: F401
+        import pyspark.sql.functions
     except ImportError as error:
         raise MissingExtraError("Spark", "spark") from error
     return pyspark
@@ -98,3 +98,11 @@ def _worker_environment(master: str | None) -> dict[str, str]:
         here = str(Path(palate.__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
     return {f"spark.executorEnv.{name}": value for name, value in environment.items()}
+
+
+def tasks_at_once(spark: Any) -> int:
+    """Return how many tasks one executor runs at once."""
+    context = spark.sparkContext
+    if context.master.startswith("local["):
+        return int(context.defaultParallelism)
+    return int(context.getConf().get("spark.executor.cores", "1"))

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.ratings import Ratings, RatingScale, Vocabulary
+from palate.solvers.half_step import row_cost
 from palate.spark.cluster import SIDES, Cluster, Side
+from palate.spark.memory import predict, require_memory
+from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles, balanced_bounds
 
 __all__ = ["SparkTable", "build_table"]
@@ -74,8 +77,7 @@ class SparkTable:
         folder = self.cluster.folder
         files = replace(self.users.files, folder=str(folder / "user"))
         grouped = {
-            name: replace(side.files, folder=str(folder / name)).whole(side.counts)
-            for name, side in self.sides.items()
+            name: replace(side.files, folder=str(folder / name)).whole(side.counts) for name, side in self.sides.items()
         }
         by_user = grouped["user"]
         ratings = Ratings(
@@ -99,7 +101,7 @@ def build_table(
     *,
     scale: RatingScale | None = None,
     notes: tuple[str, ...] = (),
-    row_cost: int = 16,
+    width: int = 32,
     parts: int | None = None,
 ) -> SparkTable:
     """Encode the ids of a frame and build its parts on the executors.
@@ -114,8 +116,8 @@ def build_table(
         The declared scale; None to guess it.
     notes
         On what was guessed.
-    row_cost
-        The work of a row beside its ratings, in ratings.
+    width
+        The columns of a row: factors, bias and padding.
     parts
         How many parts each side has, at least; by default two for each core.
 
@@ -123,6 +125,8 @@ def build_table(
     ------
     DataError
         If there are no ratings, or a pair is rated twice.
+    SettingsError
+        If the executors have too little memory.
     """
     from pyspark import StorageLevel
     from pyspark.sql import functions as f
@@ -136,17 +140,22 @@ def build_table(
     ).head()  # fmt: skip
     if not one.size:
         raise DataError("there are no ratings to fit")
-    least = max(parts or _PARTS_PER_CORE * cluster.spark.sparkContext.defaultParallelism, ceil(one.size / _PART_RATINGS))
+    least = max(
+        parts or _PARTS_PER_CORE * cluster.spark.sparkContext.defaultParallelism, ceil(one.size / _PART_RATINGS)
+    )
     encoded = frame
     pending: dict[str, tuple[Vocabulary, NDArray[np.int64], tuple[int, ...]]] = {}
     for name in SIDES:
         cluster.describe(f"find the {name} ids")
         ids, counts = _vocabulary(frame, name)
-        bounds = balanced_bounds(counts, row_cost, min(least, len(ids)))
+        bounds = balanced_bounds(counts, row_cost(width), min(least, len(ids)))
         pending[name] = ids, counts, bounds
         encoded = encoded.join(_lookup(cluster, frame, name, ids, bounds), name).drop(name)
     encoded = encoded.withColumnsRenamed({f"{name}_index": name for name in SIDES}).persist(StorageLevel.DISK_ONLY)
     cluster.frames.append(encoded)
+    (users, cut_users), (items, cut_items) = ((len(ids), len(bounds) - 1) for ids, _, bounds in pending.values())
+    cores = tasks_at_once(cluster.spark)
+    require_memory(cluster.spark, predict(users, items, one.size, width, (cut_users, cut_items), cores))
     sides = {}
     for name, (ids, counts, bounds) in pending.items():
         before = np.concatenate([[0], np.cumsum(counts)])

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from palate.ratings import Grouped
 from palate.spark.arrays import SharedArray, write_bytes
 
-__all__ = ["Part", "PartFault", "SideFiles", "balanced_bounds"]
+__all__ = ["PartFault", "SideFiles", "TablePart", "balanced_bounds"]
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """The ratings of the rows start to stop of one side.
 
     Attributes
@@ -55,9 +55,9 @@ class SideFiles:
     folder
         The same path on every machine.
     bounds
-        Part p has the rows ``bounds[p]`` to ``bounds[p + 1]``.
+        TablePart p has the rows ``bounds[p]`` to ``bounds[p + 1]``.
     starts
-        Part p has the ratings ``starts[p]`` to ``starts[p + 1]`` of the whole table.
+        TablePart p has the ratings ``starts[p]`` to ``starts[p + 1]`` of the whole table.
     has_rows, has_times
         Whether the row, and the time, of each rating are written too.
     """
@@ -124,13 +124,13 @@ class SideFiles:
         first = int(key[repeated[0]])
         return PartFault(first >> 32, first & 0xFFFFFFFF, len(repeated))
 
-    def read(self, part: int) -> Part:
+    def read(self, part: int) -> TablePart:
         """Map a part into memory."""
         start, stop = self.bounds[part : part + 2]
         ratings = slice(self.starts[part], self.starts[part + 1])
         indptr = self.column("indptr").open()[start : stop + 1] - self.starts[part]
         indices, values = (self.column(name).open()[ratings] for name in ("indices", "values"))
-        return Part(start, stop, Grouped(indptr, indices, values))
+        return TablePart(start, stop, Grouped(indptr, indices, values))
 
     def whole(self, counts: NDArray[np.int64]) -> Grouped:
         """Map the whole table, given the number of ratings of each row; parts that are not here are zeros."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.spark.arrays import SharedArray
-from palate.spark.table_files import Part, SideFiles
+from palate.spark.table_files import SideFiles, TablePart
 
 __all__ = ["Partners", "Work", "build_parts", "run_parts", "values_of", "virtual"]
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 class Work(Protocol):
     """What is done with each part: an object that can be sent to executors."""
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         """Return arrays and numbers by name."""
 
 
@@ -63,7 +63,7 @@ def _row(pa: Any, part: int, result: Any) -> Any:
     return pa.record_batch({"part": pa.array([part], pa.int32()), "result": pa.array([content], pa.binary())})
 
 
-def values_of(part: Part, center: float, spread: float) -> Floats:
+def values_of(part: TablePart, center: float, spread: float) -> Floats:
     """Return the standardized ratings of a part, as `palate.solvers.half_step.standardize` computes them."""
     values = np.array(part.table.values)
     values -= np.float32(center)
@@ -71,7 +71,7 @@ def values_of(part: Part, center: float, spread: float) -> Floats:
     return values
 
 
-def virtual(size: int, part: Part, rows: NDArray[Any]) -> NDArray[Any]:
+def virtual(size: int, part: TablePart, rows: NDArray[Any]) -> NDArray[Any]:
     """Return an array for all rows of a side of which only those of a part exist.
 
     The kernels address rows by their number in the whole side, on which draws depend. Pages that nobody touches take no

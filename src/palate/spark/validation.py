@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.spark.arrays import SharedArray
 from palate.spark.cluster import SIDES, Side
 from palate.spark.table import SparkTable
-from palate.spark.table_files import Part, SideFiles
+from palate.spark.table_files import SideFiles, TablePart
 from palate.spark.tasks import Partners
 
 __all__ = ["HeldOut", "hold_out", "is_held_out", "validation_error"]
@@ -21,9 +21,7 @@ __all__ = ["HeldOut", "hold_out", "is_held_out", "validation_error"]
 Floats = NDArray[np.float32]
 
 
-def is_held_out(
-    user: NDArray[np.int64], item: NDArray[np.int64], share: float, seed: int
-) -> NDArray[np.bool_]:
+def is_held_out(user: NDArray[np.int64], item: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
     """Choose pairs by a hash of their indices (the finalizer of MurmurHash3), whichever machine asks.
 
     >>> chosen = is_held_out(np.arange(10_000), np.zeros(10_000, np.int64), 0.1, 0)
@@ -56,7 +54,7 @@ class _Chosen:
     share: float
     seed: int
 
-    def __call__(self, part: Part) -> NDArray[np.bool_]:
+    def __call__(self, part: TablePart) -> NDArray[np.bool_]:
         rows = np.repeat(np.arange(part.start, part.stop), np.diff(part.table.indptr))
         pair = (rows, part.table.indices) if self.side == "user" else (part.table.indices, rows)
         return is_held_out(*pair, self.share, self.seed)
@@ -68,7 +66,7 @@ class _CountRest:
 
     chosen: _Chosen
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         left = np.concatenate([[0], np.cumsum(~self.chosen(part))])
         return {"counts": np.diff(left[part.table.indptr])}
 
@@ -80,7 +78,7 @@ class _WriteRest:
     chosen: _Chosen
     files: SideFiles
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         left = ~self.chosen(part)
         rows = np.repeat(np.arange(part.start, part.stop, dtype=np.int32), np.diff(part.table.indptr))
         number = self.files.bounds.index(part.start)
@@ -115,7 +113,7 @@ class _MeasureHeldOut:
     factors: SharedArray
     other: Partners
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: TablePart) -> dict[str, Any]:
         chosen = np.flatnonzero(self.chosen(part))
         rows = np.repeat(np.arange(part.stop - part.start), np.diff(part.table.indptr))[chosen]
         factors, partners = self.factors.open()[part.start : part.stop], self.other.factors.open()

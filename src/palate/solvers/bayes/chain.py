@@ -99,10 +99,8 @@ class Chain:
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
         d, n = side.columns, len(side.factors)
-        rows = side.factors[:, :d].astype(np.float64) - side.prior[:, :d]
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        scatter = np.eye(d) + centred.T @ centred + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+        mean, scatter = self._moments(side)
+        scatter = np.eye(d) + scatter + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
             weights = side.weights[:, :d].astype(np.float64)
@@ -112,6 +110,13 @@ class Chain:
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
+
+    def _moments(self, side: SideState) -> tuple[Doubles, Doubles]:
+        """Return the mean of a side's rows given their sets, and the sum of their squared deviations from it."""
+        rows = side.factors[:, : side.columns].astype(np.float64) - side.prior[:, : side.columns]
+        mean = rows.mean(axis=0)
+        centred = rows - mean
+        return mean, centred.T @ centred
 
     def _draw_rows(self, side: SideState, other: SideState, precision: Doubles, rng: np.random.Generator) -> Doubles:
         """Draw a side's factors and biases.

@@ -10,6 +10,7 @@ import numpy as np
 
 from palate.model import Model
 from palate.parallel import single_blas
+from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.diagnostics import ChainTrace
@@ -36,8 +37,7 @@ class GibbsFit:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         ratings = session.ratings
         with single_blas():  # as in `go`: the last bits of a dot product depend on the number of threads of BLAS
-            self.center, self.spread = center_and_spread(ratings.rating)
-        self.table = standardize_table(ratings, self.center, self.spread)
+            self.center, self.spread, self.table = self._standardize()
         # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
@@ -45,6 +45,15 @@ class GibbsFit:
         self.traces: list[list[float]] = []
         self.error_left = inf
         self.started = time.perf_counter()
+
+    def _standardize(self) -> tuple[float, float, Ratings]:
+        """Return the center and the spread of the ratings, and the standardized table."""
+        center, spread = center_and_spread(self.ratings.rating)
+        return center, spread, standardize_table(self.ratings, center, spread)
+
+    def _start_chain(self) -> Chain:
+        table, parts = self.table, self.selection.parts
+        return Chain(table.by_user, table.by_item, self.k, parts, self.solver.seed, self.session.run)
 
     def go(self, resume: bool) -> Model:
         """Run the pilots and the sweeps that remain; return the model."""
@@ -54,9 +63,7 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
-        self.chain = chain = Chain(
-            self.table.by_user, self.table.by_item, self.k, self.selection.parts, self.solver.seed, self.session.run
-        )
+        self.chain = chain = self._start_chain()
         if loaded is not None:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
