@@ -25,11 +25,11 @@ from palate.spark.bayes import SparkGibbsFit
 from palate.spark.checkpoint import SparkCheckpoint
 from palate.spark.cluster import open_cluster
 from palate.spark.implicit import SparkImplicitFit
-from palate.spark.reading import read_frame, tidy_frame
+from palate.spark.reading import frame_of, tidy_frame
 from palate.spark.session import open_spark
 from palate.spark.table import SparkTable, build_table
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_tidy", "solver_of"]
 
 
 def fit(
@@ -70,8 +70,8 @@ def fit(
     master
         Where Spark runs, see `palate.spark.open_spark`.
     work_folder
-        Where the fit makes a folder of its own. Where all machines see it, such as a folder on NFS, factors move through
-        it, the model keeps its ratings, and `BayesianMF` can run. By default the folder of temporary files.
+        Where the fit makes a folder of its own, by default the folder of temporary files. Where all machines see it,
+        such as a folder on NFS, factors move through it, the model keeps its ratings, and `BayesianMF` can run.
     progress
         As in `palate.solvers.Solver.fit`.
     checkpoint
@@ -100,17 +100,36 @@ def fit(
     StorageError
         If the checkpoint cannot be reached or belongs to another fit.
     """
-    solver = _solver_of(solver)
+    solver = solver_of(solver)
     check(solver)
     spark = open_spark(master)
-    source = "the frame"
-    if not hasattr(frame, "sparkSession"):
-        source = str(frame)
-        frame = read_frame(spark, frame)
+    frame, source = frame_of(spark, frame)
     tidy, notes = tidy_frame(
         frame, user=user, item=item, rating=rating, time=time, on_error=on_error, duplicates=duplicates, scale=scale,
         source=source,
     )  # fmt: skip
+    return fit_tidy(
+        tidy, solver, notes, scale=as_scale(scale), work_folder=work_folder, progress=progress, checkpoint=checkpoint,
+        resume=resume, threads=threads, parts=parts, is_shared=is_shared,
+    )  # fmt: skip
+
+
+def fit_tidy(
+    tidy: Any,
+    solver: ALS | ImplicitALS | BayesianMF,
+    notes: tuple[str, ...] = (),
+    *,
+    scale: RatingScale | None = None,
+    work_folder: str | Path | None = None,
+    progress: Callable[[Epoch], None] | bool | None = None,
+    checkpoint: str | None = None,
+    resume: bool = False,
+    threads: int | None = None,
+    parts: int | None = None,
+    is_shared: bool | None = None,
+) -> Model:
+    """Fit a model on a frame that `palate.spark.reading.tidy_frame` returned; all else is as in `fit`."""
+    spark = tidy.sparkSession
     shows = is_watched() if progress is None else progress is True
     with (
         progress_bar() if shows else nullcontext(progress if callable(progress) else None) as report,
@@ -119,7 +138,7 @@ def fit(
         interruptible() as interrupted,
     ):
         width = padded_width(solver.factors + 1)
-        table = build_table(cluster, tidy, scale=as_scale(scale), notes=notes, width=width, parts=parts)
+        table = build_table(cluster, tidy, scale=scale, notes=notes, width=width, parts=parts)
         saved = SparkCheckpoint(checkpoint, solver, table.fingerprint, spark, cluster.folder)
         session = Session(table.ratings(), run, report, saved, interrupted)
         model = _runner(solver, session, table).go(resume)
@@ -129,7 +148,14 @@ def fit(
         return model  # files that are mapped stay until they are not, although their folder is removed
 
 
-def _solver_of(solver: Solver | str) -> ALS | ImplicitALS | BayesianMF:
+def solver_of(solver: Solver | str) -> ALS | ImplicitALS | BayesianMF:
+    """Return a solver that runs on Spark, or the one of a name.
+
+    Raises
+    ------
+    SettingsError
+        If it does not.
+    """
     if isinstance(solver, str) and solver in SOLVERS:
         solver = SOLVERS[solver]
     if isinstance(solver, (ALS, ImplicitALS, BayesianMF)):

@@ -1,4 +1,4 @@
-"""Ratings as a frame of Spark: columns found by name as in local reading, ids and ratings judged, repeated pairs settled."""
+"""Ratings as a frame of Spark: columns found as in local reading, rows judged, repeated pairs settled."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from palate.errors import DataError, ReadError
+from palate.errors import DataError, ReadError, SettingsError
 from palate.ratings import RatingScale
+from palate.reading import ratings_of
 from palate.reading.columns import choose_columns
 from palate.reading.encode import as_scale, check_policies
 from palate.reading.raw import Choice, Column, RawTable, Wanted
 from palate.reading.sniff import BLANKS, sniff
 
-__all__ = ["read_frame", "tidy_frame"]
+__all__ = ["frame_of", "hold_out_rows", "read_frame", "tidy_frame"]
 
 _SAMPLE = 200
+# Shares are held out to this precision.
+_BUCKETS = 1 << 30
 _INTEGERS = ("tinyint", "smallint", "int", "bigint")
 _COUNT = r"^(0|-?[1-9][0-9]{0,17})$"
 
@@ -30,8 +33,8 @@ def read_frame(
     spark
         The session.
     sources
-        Paths of any file system that Spark knows, folders and patterns included, or the name of a table of the session's
-        catalogue. All files are of one kind.
+        Paths of any file system that Spark knows, folders and patterns included, or the name of a table of the
+        session's catalogue. All files are of one kind.
     separator, header
         As in `palate.read_ratings`, for text; guessed from the first lines if None.
 
@@ -204,3 +207,34 @@ def _settle(frame: Any, policy: str) -> Any:
     }[policy]
     times = [f.max("time").alias("time")] if has_time else []
     return frame.groupBy("user", "item").agg(value.alias("rating"), *times)
+
+
+def frame_of(spark: Any, source: Any, *, separator: str | None = None, header: bool | None = None) -> tuple[Any, str]:
+    """Return a frame of Spark for whatever `palate.spark.fit` takes, and its name for messages."""
+    if hasattr(source, "sparkSession"):
+        return source, "the frame"
+    is_path = isinstance(source, (str, Path))
+    if is_path or (isinstance(source, (list, tuple)) and all(isinstance(one, (str, Path)) for one in source)):
+        name = str(source) if is_path else ", ".join(map(str, source))
+        return read_frame(spark, source, separator=separator, header=header), name
+    import pyarrow as pa
+
+    columns = ratings_of(source).columns()
+    texts = {name: pa.array(column, pa.string() if column.dtype == object else None) for name, column in columns.items()}
+    return spark.createDataFrame(pa.table(texts)), "the ratings"
+
+
+def hold_out_rows(frame: Any, share: float, seed: int) -> tuple[Any, Any]:
+    """Cut a tidy frame into two by a hash of the pair, which needs no order of the rows.
+
+    Raises
+    ------
+    SettingsError
+        If the share is not between 0 and 1.
+    """
+    from pyspark.sql import functions as f
+
+    if not 0 < share < 1:
+        raise SettingsError(f"the share to hold out must be between 0 and 1, not {share!r}")
+    chosen = f.pmod(f.xxhash64("user", "item", f.lit(seed)), f.lit(_BUCKETS)) < int(share * _BUCKETS)
+    return frame.where(~chosen), frame.where(chosen)
