@@ -84,7 +84,7 @@ class SparkChain(Chain):
         last = work(_empty_part(len(side.factors) - 1))  # the row without ratings
         side.factors[-1] = last["rows"][0]
         cluster.forget(partners, prior, row_weight, other_weight)
-        self.sums[name] = tuple(sum(one[key] for one in [*results, last]) for key in _SUMS)  # type: ignore[assignment]
+        self.sums[name] = tuple(sum(one[key] for one in [*results, last]) for key in _SUMS)
         return np.concatenate([one["errors"] for one in [*results, last]])
 
     def _noise_of(self, side: SideState) -> SharedArray | None:
@@ -110,7 +110,7 @@ class SparkChain(Chain):
     def restore(self, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
         """Set what `state` returned."""
         for name in SIDES:
-            self.sums[name] = tuple(arrays.pop(f"{name}.{key}") for key in _SUMS)  # type: ignore[assignment]
+            self.sums[name] = tuple(arrays.pop(f"{name}.{key}") for key in _SUMS)
         super().restore(arrays, numbers)
 
 

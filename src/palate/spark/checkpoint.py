@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,8 @@ class SparkCheckpoint(Checkpoint):
             return None
         system, place, part = self._places()
         for source in (place, part):  # a driver that died between the deletion and the renaming leaves the part
-            if self._call(lambda source=source: system.exists(source)):  # type: ignore[misc]
-                self._call(
-                    lambda source=source: system.copyToLocalFile(False, source, self._path(str(self.path)), True)
-                )  # type: ignore[misc]
+            if self._call(partial(system.exists, source)):
+                self._call(partial(system.copyToLocalFile, False, source, self._path(str(self.path)), True))
                 return super().load()
         return None
 

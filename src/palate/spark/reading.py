@@ -11,7 +11,7 @@ from palate.ratings import RatingScale
 from palate.reading import ratings_of
 from palate.reading.columns import choose_columns
 from palate.reading.encode import as_scale, check_policies
-from palate.reading.raw import Choice, Column, RawTable, Wanted
+from palate.reading.raw import Choice, Column, Part, RawTable, Wanted
 from palate.reading.sniff import BLANKS, sniff
 
 __all__ = ["frame_of", "hold_out_rows", "read_frame", "tidy_frame"]
@@ -130,7 +130,8 @@ def tidy_frame(
 def _choose(frame: Any, wanted: Wanted, source: str) -> Any:
     rows = [["" if value is None else str(value) for value in row] for row in frame.limit(_SAMPLE).collect()]
     unnamed = all(name.startswith("_") for name in frame.columns)
-    raw = RawTable(source, len(frame.columns), lambda _: None, None if unnamed else list(frame.columns), rows)  # type: ignore[arg-type]
+    names = None if unnamed else list(frame.columns)
+    raw = RawTable(source, len(frame.columns), lambda _: Part([]), names, rows)
     return choose_columns(raw, wanted)
 
 
@@ -199,12 +200,13 @@ def _settle(frame: Any, policy: str) -> Any:
     has_time = "time" in frame.columns
     if policy == "last" and not has_time:
         raise DataError("rows have no order in Spark: duplicates='last' needs a column of times; name it (--time)")
-    value = {
+    values: dict[str, Any] = {
         "last": f.max_by("rating", "time") if has_time else None,
         "count": f.count("*").cast("double"),
         "mean": f.avg("rating"),
         "sum": f.sum("rating"),
-    }[policy]
+    }
+    value = values[policy]
     times = [f.max("time").alias("time")] if has_time else []
     return frame.groupBy("user", "item").agg(value.alias("rating"), *times)
 
@@ -220,7 +222,9 @@ def frame_of(spark: Any, source: Any, *, separator: str | None = None, header: b
     import pyarrow as pa
 
     columns = ratings_of(source).columns()
-    texts = {name: pa.array(column, pa.string() if column.dtype == object else None) for name, column in columns.items()}
+    texts = {
+        name: pa.array(column, pa.string() if column.dtype == object else None) for name, column in columns.items()
+    }
     return spark.createDataFrame(pa.table(texts)), "the ratings"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ class SideFiles:
         indptr = self.starts[part] + np.concatenate([[0], np.cumsum(counts)])
         if indptr[-1] != self.starts[part + 1]:
             raise RuntimeError("the ratings changed while they were read: a source must stay as it is during a fit")
-        columns = {"indices": other[order], "values": value[order]}
+        columns: dict[str, NDArray[Any]] = {"indices": other[order], "values": value[order]}
         if self.has_rows:
             columns["rows"] = row[order]
         if self.has_times and time is not None:

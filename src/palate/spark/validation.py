@@ -21,7 +21,7 @@ __all__ = ["HeldOut", "hold_out", "is_held_out", "validation_error"]
 Floats = NDArray[np.float32]
 
 
-def is_held_out(user: NDArray[np.int64], item: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+def is_held_out(user: NDArray[Any], item: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
     """Choose pairs by a hash of their indices (the finalizer of MurmurHash3), whichever machine asks.
 
     >>> chosen = is_held_out(np.arange(10_000), np.zeros(10_000, np.int64), 0.1, 0)
@@ -56,8 +56,8 @@ class _Chosen:
 
     def __call__(self, part: TablePart) -> NDArray[np.bool_]:
         rows = np.repeat(np.arange(part.start, part.stop), np.diff(part.table.indptr))
-        pair = (rows, part.table.indices) if self.side == "user" else (part.table.indices, rows)
-        return is_held_out(*pair, self.share, self.seed)
+        user, item = (rows, part.table.indices) if self.side == "user" else (part.table.indices, rows)
+        return is_held_out(user, item, self.share, self.seed)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,11 @@ def _with_lists(
     is_possible = model.seen is not None and size <= _MOST_FOR_LISTS
     if is_possible or choices == "none":
         return add_choices(model, choices, liked, threads=threads, seed=seed)
-    why = "the driver does not see the ratings" if model.seen is None else f"{size:,} ratings are too many for one machine"
+    why = (
+        "the driver does not see the ratings"
+        if model.seen is None
+        else f"{size:,} ratings are too many for one machine"
+    )
     if choices != "auto":
         raise SettingsError(f"--choices {choices} is not possible: {why}; fit with --choices none")
     notes = [*model.training.get("notes", []), f"lists are ranked by ratings alone: {why}"]
@@ -144,7 +148,6 @@ def _judge(model: Model, test: Any, liked: float | None, threads: int | None) ->
         raise DataError("nothing was held out: hold out a larger share (--holdout)")
     if count > _MOST_JUDGED:
         _, test = hold_out_rows(test, _MOST_JUDGED / count, 1)
-
 
     columns = [name for name in ("user", "item", "rating", "time") if name in test.columns]
     table = pl.from_arrow(test.select(*columns).toArrow())

@@ -99,8 +99,8 @@ class Chain:
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
         d, n = side.columns, len(side.factors)
-        mean, scatter = self._moments(side)
-        scatter = np.eye(d) + scatter + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+        mean, deviations = self._moments(side)
+        scatter = np.eye(d) + deviations + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
             weights = side.weights[:, :d].astype(np.float64)
