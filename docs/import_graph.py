@@ -116,10 +116,10 @@ def part(name: str) -> str:
 # From the bottom up: a module imports only from lines above its own. Modules of one line do not import each other.
 LAYERS = [
     ["cached", "errors", "forks", "ids", "kernels", "left_overs", "memory", "parallel"],
-    ["environment"],
+    ["environment", "moments"],
     ["files", "catalogue", "lazy", "ranking"],
     ["tabular"],
-    ["ratings", "frame_files"],
+    ["ratings", "frame_files", "gpu"],
     ["reading"],
     ["check", "splits", "datasets"],
     ["model"],

@@ -18,7 +18,7 @@ from palate.solvers.bayes.state import ModelParts
 from palate.splits import holdout
 from tables import random_table, vocabulary
 
-FREE = dict.fromkeys(ModelParts._fields)
+FREE = dict.fromkeys(("user_noise", "item_noise", "user_sets", "item_sets"))
 SETS = {"user_noise": False, "item_noise": False, "user_sets": None, "item_sets": None}
 
 
@@ -53,14 +53,15 @@ def uneven_noise(users=150, items=60, seed=0):
 def test_sets_that_tell_taste_are_chosen():
     choice = choose(told_by_sets(), SETS)
     assert choice.parts.user_sets
-    assert ": on, RMSE" in choice.records[0]
+    assert "user sets" in choice.records[0]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_sets_drawn_at_random_are_not_chosen(seed):
-    choice = choose(random_table(80, 50, density=0.3, noise=0.3, seed=seed), SETS)
-    assert choice.parts == ModelParts(False, False, False, False)
-    assert ": off, RMSE" in choice.records[0]
+def test_what_held_out_ratings_cannot_tell_apart_is_averaged(seed):
+    choice = choose(random_table(80, 50, density=0.3, noise=0.3, seed=seed), SETS)  # sets drawn at random
+    assert len(choice.members) > 1
+    assert sum(member.share for member in choice.members) == pytest.approx(1)
+    assert " + " in choice.records[0]
 
 
 def test_noise_of_users_is_chosen_where_it_differs():
@@ -70,18 +71,22 @@ def test_noise_of_users_is_chosen_where_it_differs():
 
 @pytest.mark.parametrize("fixed", [ModelParts(True, False, True, False), ModelParts(False, True, False, True)])
 def test_what_a_person_fixed_is_kept(fixed):
-    for name in ModelParts._fields:
+    for name in FREE:
         partly_fixed = fixed._asdict() | {name: None}
         tried = set()
         choice = choose(random_table(40, 30), partly_fixed, report=lambda epoch: tried.add(epoch.setting))  # noqa: B023
         assert choice.parts._replace(**{name: True}) == fixed._replace(**{name: True})
-        assert tried == {fixed._replace(**{name: on}).describe() for on in (True, False)}
+        assert tried == {fixed._replace(**{name: on}).describe() for on in (True, False)} | {"biases only"}
 
 
-def test_there_are_no_pilots_if_everything_is_fixed():
-    choice = choose(random_table(), ModelParts(True, False, True, False)._asdict())
-    assert choice.parts == ModelParts(True, False, True, False)
-    assert choice.sweeps == len(choice.records) == len(choice.calibration) == 0
+def test_parts_that_a_person_fixed_are_judged_for_the_intervals_alone():
+    tried = set()
+    fixed = ModelParts(True, False, True, False)
+    choice = choose(random_table(), fixed._asdict(), report=lambda epoch: tried.add(epoch.setting))
+    assert [member.combination.parts for member in choice.members] == [fixed]
+    assert tried == {fixed.describe()}
+    assert len(choice.records) == 0
+    assert len(choice.calibration) == 200
 
 
 def test_a_table_too_small_to_judge_gets_the_plain_model():
@@ -116,28 +121,15 @@ def test_an_interrupt_ends_the_pilots_after_the_sweep(stop):
     assert choice.parts == ModelParts(False, False, False, False) or stop == 200
 
 
-def test_more_of_a_small_table_is_held_out_while_something_may_be_better(monkeypatch):
-    table = told_by_sets(800)
-    choice = choose(table, SETS)
-    assert choice.parts.user_sets
-    assert f"on {-(-2 * len(table) // 5):,} validation ratings" in choice.records[0]
-    for name, value in (("_SMALL", len(table)), ("_MOST_ROWS", 1500)):
-        with monkeypatch.context() as patch:
-            patch.setattr(f"palate.solvers.bayes.part_selection.{name}", value)
-            once = choose(table, SETS)
-            assert f"on {-(-len(table) // 5):,} validation ratings" in once.records[0]
-            assert once.sweeps < choice.sweeps
-
-
 def test_an_interrupt_in_a_later_part_leaves_what_was_found(monkeypatch):
     table, epochs = told_by_sets(800), []
     with monkeypatch.context() as patch:
-        patch.setattr("palate.solvers.bayes.part_selection._MOST_ROWS", 1500)
+        patch.setattr("palate.solvers.bayes.stacked_selection._MOST_ROWS", 1500)
         once = choose(table, SETS)
-    choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 250)
-    assert choice.sweeps == once.sweeps + 250
-    assert choice.parts == once.parts
-    assert choice.records == once.records
+    choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 150)
+    assert choice.sweeps == once.sweeps + 150
+    assert choice.members == once.members
+    assert choice.records[: len(once.records)] == once.records
     assert np.array_equal(choice.calibration, once.calibration)
 
 
@@ -163,10 +155,13 @@ def test_ids_without_training_ratings_are_predicted_from_the_mean():
     pilots.settle(ModelParts(False, False, False, False))
     chain = pilots.settled
     mean = chain.users.mean
-    predicted, variance = pilots._predict(chain)
+    predicted, drawn, variance = pilots._predict(chain)
     for row in np.flatnonzero(cold):
         q = chain.items.factors[pilots.item[row]] if pilots.item[row] >= 0 else chain.items.mean
         assert predicted[row] == pytest.approx(mean[:3] @ q[:3] + mean[3] + q[3], abs=1e-5)
+    is_known = ~cold & (pilots.item >= 0)
+    assert np.array_equal(predicted[is_known], drawn[is_known])
+    assert not np.isclose(predicted[cold], drawn[cold]).any()
     noise = chain.users.noise[pilots.user] * chain.items.noise[pilots.item]
     assert variance == pytest.approx(1 / chain.precision / noise, rel=1e-5)
 

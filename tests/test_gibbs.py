@@ -24,9 +24,11 @@ from forward import (
     put,
 )
 from palate.kernels import rows
-from palate.parallel import pool
+from palate.parallel import pool, single_blas
+from palate.reading import read_ratings
 from palate.solvers.bayes import chain as gibbs
 from palate.solvers.bayes import set_weights as weighing
+from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.state import ModelParts
 
 ALL = ModelParts(True, True, True, True)
@@ -282,3 +284,40 @@ def walk(chain, state, rng):
         state = get(chain, state)
         measured.append(measure(state, values))
     return measured
+
+
+def test_draws_over_many_blocks_of_rows_are_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(5)
+    users, items = 9001, 30  # three blocks of users
+    user = np.repeat(np.arange(users), 2).astype(np.int32)
+    item = np.column_stack([np.arange(users) % items, (np.arange(users) * 7 + 1) % items])
+    ratings = read_ratings((user, item.ravel(), rng.normal(size=2 * users)))
+
+    def arrays(threads: int) -> list[np.ndarray]:
+        with pool(threads) as run, single_blas():
+            chain = gibbs.Chain(ratings.by_user, ratings.by_item, K, ALL, 0, run)
+            mean = LowRankMean(users + 1, items + 1, K, run)
+            for sweep in range(9):  # more than gather before a reduction
+                chain.sweep()
+                mean.add(chain.users.expected(), chain.items.expected(), sweep + 1.0)
+            return [*chain.state()[0].values(), *mean.mean()]
+
+    for one, three in zip(arrays(1), arrays(3), strict=True):
+        np.testing.assert_array_equal(one, three)
+
+
+def test_mean_of_many_samples_is_their_mean():
+    rng = np.random.default_rng(6)
+    rows, columns = 5000, 12
+    base = rng.normal(size=(rows, 3)), rng.normal(size=(columns, 3))
+    expected, total = np.zeros((rows, columns)), 0.0
+    with pool(2) as run:
+        mean = LowRankMean(rows, columns, 2, run)
+        for weight in range(1, 20):
+            users, items = (side + 0.01 * rng.normal(size=side.shape) for side in base)
+            mean.add(users.astype(np.float32), items.astype(np.float32), weight)
+            expected += weight * (users[:, :2] @ items[:, :2].T + users[:, 2:] + items[:, 2])
+            total += weight
+        left, right, user_bias, item_bias = mean.mean()
+    error = left @ right.T + user_bias[:, None] + item_bias - expected / total
+    assert np.sqrt((error**2).mean()) < 0.01

@@ -8,6 +8,7 @@ import pytest
 from palate import ALS, BayesianMF, ImplicitALS, load, save
 from palate.errors import SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
+from palate.model import chance_math
 from palate.model.choice import FactorsHead, PopularityHead
 from palate.model.interest import ChanceCalibration, Interest, chance_of_liking
 from palate.parallel import pool
@@ -47,7 +48,7 @@ def brute(model, user, hidden):
     choice = model.choice.user_scores(np.array([user], np.int32), model.seen)[0]
     counts = np.log(model.item_counts + 1), np.log(len(model.seen[user][0]) + 1)
     odds = np.exp(-1 + 0.8 * np.log(np.maximum(choice, 1e-3)) + 0.2 * counts[0] + 0.1 * counts[1])
-    interest = odds / (1 + odds) * chance_of_liking(prediction, deviation, 3.5) ** 0.5
+    interest = odds / (1 + odds) * chance_of_liking(prediction, deviation**2, 3.5) ** 0.5
     interest[hidden] = -1
     return interest
 
@@ -190,3 +191,40 @@ def test_choices_are_explained_beside_the_prediction(model):
     if model.choice.kind == "weights":
         total = sum(one.contribution for one in explanation.choices)
         assert total == pytest.approx(model.choice_scores(2)[model.items.find(top)], rel=1e-4)
+
+
+def test_numpy_and_kernels_compute_the_same_bits():
+    rng = np.random.default_rng(0)
+    scores, predictions = (rng.normal(size=(20, 300)).astype(np.float32) for _ in range(2))
+    terms, trends = (3 * rng.normal(size=300).astype(np.float32) for _ in range(2))
+    constant, activity, variance = rng.normal(size=20), rng.random(20), rng.random((20, 300)) + 0.01
+
+    def compute():
+        likes = chance_math.liking(4 * predictions, variance, 0.3)
+        chances = chance_math.choosing(scores, 1e-3, 1.7, terms, constant, activity, trends)
+        return chances, likes, chance_math.powers(likes, 0.5), chance_math.powers(likes, 4.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chance_math, "_compiled", lambda size: False)
+        by_numpy = compute()
+        patch.setattr(chance_math, "_compiled", lambda size: True)
+        by_kernels = compute()
+    for one, other in zip(by_numpy, by_kernels, strict=True):
+        np.testing.assert_array_equal(one, other)
+    odds = 1.7 * np.log(np.maximum(scores, 1e-3).astype(float)) + terms + constant[:, None] + activity[:, None] * trends
+    np.testing.assert_allclose(by_numpy[0], 1 / (1 + np.exp(-odds)), rtol=1e-5)
+    np.testing.assert_allclose(by_numpy[2], by_numpy[1].astype(float) ** 0.5, rtol=1e-5, atol=1e-18)
+    np.testing.assert_allclose(by_numpy[3], by_numpy[1].astype(float) ** 4, rtol=1e-5, atol=1e-36)
+
+
+def test_weights_of_many_users_are_added_with_the_bits_of_one():
+    ratings = random_table(60, 40, seed=3)
+    for liked in (None, 3.0):
+        head = fit_head_of(ratings, liked)
+        users = np.arange(37, dtype=np.int32)
+        alone = np.array([head.new_user_scores(*ratings.by_user[user]) for user in users.tolist()])
+        np.testing.assert_array_equal(head.user_scores(users, ratings.by_user), alone)
+
+
+def fit_head_of(ratings, liked):
+    return EASE(regularization=20, liked=liked, weights=10).fit(ratings).choice

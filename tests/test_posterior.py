@@ -12,8 +12,8 @@ from palate.parallel import pool
 from palate.ratings import RatingScale
 from palate.solvers.bayes import predictive_spread
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
+from palate.solvers.bayes.calibration import calibrate
 from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.part_selection import _calibration
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.half_step import center_and_spread, standardize_table
@@ -34,8 +34,10 @@ def short_chain():
         samples = []
         for _ in range(SWEEPS):
             chain.sweep()
-            accumulator.add(chain)
+            accumulator.add([chain], [1.0])
             users, items = (side.factors[:, : K + 1].astype(float) for side in (chain.users, chain.items))
+            # A row without ratings may be like any other.
+            users[-1], items[-1] = (side.population_draw(chain.sweeps) for side in (chain.users, chain.items))
             pairs = accumulator.spread.user, accumulator.spread.item
             samples.append(
                 SimpleNamespace(
@@ -127,7 +129,8 @@ def test_the_error_of_the_mean_is_that_of_its_batches(monkeypatch, sweeps, size)
     monkeypatch.setattr(PredictiveSpread, "_predict", lambda self, chain, run: chain.sweep())
     for _ in range(sweeps):
         # `add` counts by the number of a sweep, which `_predict` raises here.
-        spread.add(walk, 1.0, None)
+        spread.add(walk, 1.0, 1.0, None)
+        spread.end_sweep(walk.sweeps)
     assert spread.batch_sweeps == size
     assert spread.mean_error() == pytest.approx(naive.batch_means_error(walk.seen, size), rel=1e-6)
 
@@ -138,7 +141,7 @@ def test_short_pilots_narrow_the_intervals_by_three_percent_at_most():
     levels = (np.arange(200) + 0.5) / 200
     quantiles = np.quantile(np.abs(normal), levels)
     for size, left in ((0.8, 0.8), (1.0, 1.0), (1.02, 1.0), (1.03, 1.0), (1.1, 1.1 / 1.03), (2.5, 2.5 / 1.03)):
-        np.testing.assert_allclose(_calibration(normal * np.float32(size)), left * quantiles, rtol=1e-5)
+        np.testing.assert_allclose(calibrate(normal * np.float32(size)), left * quantiles, rtol=1e-5)
 
 
 def gaussian_table(seed, users=500, items=120, ratings_each=14):

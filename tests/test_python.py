@@ -202,10 +202,6 @@ def test_settings_are_read_and_changed_by_name():
 def test_a_new_item_is_folded_in_whatever_the_solver(name, ratings):
     model = SOLVERS[name].fit(ratings)
     users, values = ratings.by_item[7]
-    if name == "ease":  # it has no factors of users: only a fit finds the weights between a new item and the others
-        with pytest.raises(SettingsError, match="fit again to add an item"):
-            model.fold_in_item({1: 3.0})
-        return
     profile = model.fold_in_item(dict(zip(model.users.ids[users].tolist(), values.tolist(), strict=True)))
     folded, fitted = model.predict(model.users.ids, profile), model.predict(model.users.ids, model.items.ids[7])
     if model.predicts == "choice":

@@ -45,10 +45,12 @@ def test_work_sees_that_its_time_is_over_and_stops(tmp_path, monkeypatch):
     monkeypatch.setattr("palate.service.reasons._AT_ONCE", 1)
     monkeypatch.setattr(Model, "reasons", slowly)
     with client(tmp_path, timeout=0.5) as served:
-        answer = served.post("/v1/anonymous/recommendations", json={"ratings": RATINGS, "reasons": 3, "seen": True})
-        assert is_problem(answer, 503, "longer than 0.5 s")
+        ask = {"ratings": RATINGS, "reasons": 3, "seen": True}
+        while not explained:  # on a busy machine the time may be over before the work begins
+            answer = served.post("/v1/anonymous/recommendations", json=ask)
+            assert is_problem(answer, 503, "longer than 0.5 s")
         assert served.app.state.palate.loaded
-        assert 0 < len(explained) < 10  # not all of the rows, and no thread goes on with them
+        assert len(explained) < 10  # not all of the rows, and no thread goes on with them
 
         def recommended(*arguments):
             batched.append(1)
@@ -56,8 +58,9 @@ def test_work_sees_that_its_time_is_over_and_stops(tmp_path, monkeypatch):
             return []
 
         monkeypatch.setattr("palate.service.serializers.recommend", recommended)
-        assert is_problem(served.post("/v1/recommendations", json={"users": list(range(1, 41))}), 503, "longer")
-        assert 0 < len(batched) < 40
+        while not batched:
+            assert is_problem(served.post("/v1/recommendations", json={"users": list(range(1, 41))}), 503, "longer")
+        assert len(batched) < 40
 
 
 def test_threads_are_few_and_the_state_is_told_while_all_of_them_work(tmp_path, monkeypatch):

@@ -217,3 +217,21 @@ def test_a_killed_executor_does_not_change_the_result(table: Path, tmp_path: Pat
     assert json.loads(lines[0][6:]) == {"killed": 1, "sweeps": 5}
     solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=5)
     agree(palate.load(saved), solver.fit(RATINGS))
+
+
+def test_the_command_fits_on_spark_and_judges_the_model(spark: Any, table: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from palate.cli.fit import fit
+
+    output = tmp_path / "model.palate"
+    options = ["--solver", "als", "--factors", "4", "--regularization", "0.05", "--validation", "0", "--sweeps", "1"]
+    spark_options = ["--engine", "spark", "--master", "local[2]", "--holdout", "0.2", "--json"]
+    result = CliRunner().invoke(fit, [str(table), "-o", str(output), *options, *spark_options])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["training"]["engine"] == "spark"
+    assert 0.15 < 1 - told["ratings"] / len(RATINGS) < 0.25
+    assert told["holdout"]["scores"]["rmse"] < 2
+    assert palate.load(output).ratings() is not None
+    assert not list(tmp_path.glob("*.checkpoint"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, Protocol
 
 from palate.ids import integer_of
 
-__all__ = ["Catalogue", "Entry"]
+__all__ = ["Catalogue", "Entry", "EntryColumns"]
 
 Id = int | str
 _LONGEST_TITLE = 60
@@ -19,6 +20,44 @@ class Entry(NamedTuple):
 
     title: str
     text: str
+
+
+class _Column(Protocol):
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __getitem__(self, row: int, /) -> Any: ...
+
+
+class EntryColumns(Mapping[Id, Entry]):
+    """Item id → entry, kept as columns: a million entries are not made before they are asked for.
+
+    Parameters
+    ----------
+    ids
+        The ids of the items, each once: a list, or a Series of Polars.
+    titles, texts
+        Of each item.
+    """
+
+    def __init__(self, ids: _Column, titles: _Column, texts: _Column) -> None:
+        self.ids, self.titles, self.texts = ids, titles, texts
+
+    @cached_property
+    def _rows(self) -> dict[Id, int]:
+        return {id: row for row, id in enumerate(self.ids)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Id]:
+        return iter(self._rows)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._rows
+
+    def __getitem__(self, id: Id) -> Entry:
+        row = self._rows[id]
+        return Entry(self.titles[row], self.texts[row])
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +73,7 @@ class Catalogue:
     '2'
     """
 
-    entries: dict[Id, Entry] = field(default_factory=dict)
+    entries: Mapping[Id, Entry] = field(default_factory=dict)
     # What reading left out, a sentence each.
     notes: tuple[str, ...] = ()
 

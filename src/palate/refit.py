@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from palate.errors import DataError, SettingsError, StorageError
 from palate.model import Model
+from palate.model.update import check_ratings
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.reading.join import join_ratings
@@ -79,7 +80,7 @@ def refit(
         base = model.ratings()
         if base is None:
             raise DataError(f"{path} keeps no ratings to fit anew on: fit a model on all ratings instead")
-        _check_scale(model, new)
+        check_ratings(model, new)
         ratings = join_ratings([base, replace(new, declared_scale=base.scale)], duplicates="last")
         changes = {} if time_budget is None else {"time_budget": time_budget}
         fitted = solver_of(model, changes).fit(ratings, threads=threads, progress=progress)
@@ -88,18 +89,6 @@ def refit(
         fitted = refit_choices(model, replace(fitted, catalogue=model.catalogue), threads=threads)
         save(fitted, path)
     return Refitted(fitted, len(ratings), len(new))
-
-
-def _check_scale(model: Model, new: Ratings) -> None:
-    if model.predicts != "rating":
-        return
-    off = new.rating != model.scale.clip(new.rating)
-    if off.any():
-        at = int(off.argmax())
-        raise DataError(
-            f"the rating {new.rating[at]:g} of item {new.items[int(new.item[at])]!r} is off the model's scale, "
-            f"{model.scale}: leave it out, or fit on all ratings with another scale"
-        )
 
 
 @contextmanager

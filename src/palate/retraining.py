@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from palate.errors import DataError, StorageError, StoreError
 from palate.ids import integer_of
 from palate.model import Model
-from palate.model.row_solve import FactorPrior
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
 from palate.refit import lock_model, solver_of
 from palate.service.retrains import Retrains
@@ -246,18 +245,12 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
     if not removed.any():
         return model
     keep = ~removed
-    seen, posterior, times = model.seen, model.posterior, model.seen_time
+    seen, times = model.seen, model.seen_time
     if seen is not None:
         rows = np.repeat(keep, np.diff(seen.indptr))
         ends = np.concatenate([[0], np.cumsum(np.diff(seen.indptr)[keep])]).astype(np.int64)
         seen = Grouped(ends, seen.indices[rows], seen.values[rows])
         times = None if times is None else times[rows]
-    if posterior is not None:
-        unknown = np.append(keep, True)
-        sets = posterior.items.sets[keep] if len(posterior.items.sets) else posterior.items.sets
-        prior = FactorPrior(posterior.items.mean, posterior.items.precision, sets, posterior.items.noise[keep])
-        noise, spread = posterior.user_noise[unknown], posterior.user_spread[unknown]
-        posterior = dataclasses.replace(posterior, user_noise=noise, user_spread=spread, items=prior)
     return dataclasses.replace(
         model,
         users=dataclasses.replace(model.users, ids=model.users.ids[keep]),
@@ -265,6 +258,7 @@ def without_users(model: Model, removed: NDArray[np.bool_]) -> Model:
         user_factors=model.user_factors[keep],
         seen=seen,
         seen_time=times,
-        posterior=posterior,
+        posterior=None if model.posterior is None else model.posterior.without_users(keep),
         choice=None if model.choice is None else model.choice.without_users(keep),
+        times=None if model.times is None else model.times.without_users(keep),
     )

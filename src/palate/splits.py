@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
+from palate.moments import seconds_of
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 
@@ -148,7 +149,7 @@ def split_by_time(ratings: Ratings, share: float = 0.2, *, since: int | str | da
     """
     time = _times(ratings, "a split by time")
     if since is not None:
-        moment = _seconds(since)
+        moment = seconds_of(since)
     else:
         _check_share(share)
         moments, counts = np.unique(time, return_counts=True)
@@ -344,18 +345,6 @@ def _times(ratings: Ratings, what: str) -> NDArray[np.int64]:
     if not len(ratings):
         raise SettingsError("a table without ratings cannot be split")
     return ratings.time
-
-
-def _seconds(moment: int | str | date) -> int:
-    if isinstance(moment, int):
-        return moment
-    try:
-        when = datetime.fromisoformat(moment if isinstance(moment, str) else moment.isoformat())
-    except (ValueError, AttributeError) as error:
-        raise SettingsError(
-            f"{moment!r} is no moment: write a date such as 2001-03-31, or seconds since 1970"
-        ) from error
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _shuffled_by_user(ratings: Ratings, rng: np.random.Generator) -> Rows:

@@ -10,12 +10,13 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.catalogue import Catalogue, Entry
+from palate.catalogue import Catalogue, EntryColumns
 from palate.errors import StorageError
 from palate.files import read_arrays, write_arrays
 from palate.model import FactorPrior, Model, Posterior, Predicts, RidgePenalty
 from palate.model.choice import ChoiceHead, restore_head
 from palate.model.interest import ChanceCalibration, Interest
+from palate.model.time_effects import TimeEffects
 from palate.ratings import Grouped, RatingScale, Vocabulary
 
 __all__ = ["FORMAT", "load", "save"]
@@ -49,9 +50,12 @@ def save(model: Model, path: str | Path) -> None:
     if model.seen_time is not None:
         arrays["seen.time"] = model.seen_time
     if model.posterior is not None:
-        arrays |= _pack_posterior(model.posterior)
+        arrays |= _pack_posterior(model.posterior, "posterior.")
     if model.choice is not None:
         arrays |= {f"choice.{name}": array for name, array in model.choice.arrays().items()}
+    if model.times is not None:
+        arrays |= {f"times.{name}": array for name, array in model.times.arrays().items()}
+        arrays |= _pack_posterior(model.times.posterior, "times.posterior.")
     entries = model.catalogue.entries
     if entries:
         arrays |= _pack_texts("catalogue.ids", [str(id) for id in entries])
@@ -71,6 +75,8 @@ def save(model: Model, path: str | Path) -> None:
     }
     if model.choice is not None:
         header["choice"] = {"kind": model.choice.kind, "settings": model.choice.settings()}
+    if model.times is not None:
+        header["times"] = model.times.settings()
     if model.interest is not None:
         header["interest"] = {
             **model.interest._asdict(),
@@ -108,6 +114,7 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             "upgrade palate, or fit the model again"
         )
     try:
+        noise = header["noise"]
         model = Model(
             users=_unpack_vocabulary("users", "user", arrays),
             items=_unpack_vocabulary("items", "item", arrays),
@@ -118,12 +125,13 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
             predicts=header.get("predicts", _predicts_of(header["solver"])),
             catalogue=_unpack_catalogue(arrays),
             penalty=RidgePenalty.restored(header["penalty"]),
-            posterior=_unpack_posterior(arrays, header["noise"]),
+            posterior=None if noise is None else _unpack_posterior(arrays, noise, "posterior."),
             solver=header["solver"],
             training=header["training"],
             seen_time=arrays.get("seen.time"),
             choice=_unpack_choice(arrays, header.get("choice")),
             interest=_unpack_interest(header.get("interest")),
+            times=_unpack_times(arrays, header.get("times")),
             user_bias=arrays["user_bias"],
             item_bias=arrays["item_bias"],
             user_factors=arrays["user_factors"],
@@ -174,11 +182,19 @@ def _fits(model: Model) -> bool:
             return False
     if model.choice is not None and not model.choice.fits(users, items):
         return False
+    if model.times is not None and not _fits_times(model.times, users, items):
+        return False
     if model.interest is not None:
         calibration, *rule = model.interest
-        if not (model.choice and np.isfinite([*calibration, *rule]).all() and model.interest.deviation > 0):
+        if not (model.choice and np.isfinite([*calibration, *rule]).all()):
+            return False
+        if model.interest.deviation <= 0 or model.interest.half_life <= 0:
             return False
     return model.seen is None or _fits_seen(model.seen, users, items)
+
+
+def _fits_times(times: TimeEffects, users: int, items: int) -> bool:
+    return times.fits(users, items) and _fits_posterior(times.posterior, users, items, times.item_factors.shape[1])
 
 
 def _is_finite(part: NDArray[Any]) -> bool:
@@ -189,8 +205,18 @@ def _is_finite(part: NDArray[Any]) -> bool:
 def _unpack_choice(arrays: Arrays, header: Mapping[str, Any] | None) -> ChoiceHead | None:
     if header is None:
         return None
-    own = {name.removeprefix("choice."): array for name, array in arrays.items() if name.startswith("choice.")}
-    return restore_head(header["kind"], header["settings"], own)
+    return restore_head(header["kind"], header["settings"], _named(arrays, "choice."))
+
+
+def _unpack_times(arrays: Arrays, header: Mapping[str, Any] | None) -> TimeEffects | None:
+    if header is None:
+        return None
+    posterior = _unpack_posterior(arrays, header["noise"], "times.posterior.")
+    return TimeEffects.restored(header, _named(arrays, "times."), posterior)
+
+
+def _named(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:
@@ -229,22 +255,20 @@ def _unpack_texts(name: str, arrays: Arrays) -> list[str]:
     return [data[start:end].decode("utf-8", "surrogatepass") for start, end in zip(starts, ends, strict=True)]
 
 
-def _pack_posterior(posterior: Posterior) -> Arrays:
-    arrays = {f"posterior.{name}": getattr(posterior, name) for name in _SPREADS}
+def _pack_posterior(posterior: Posterior, prefix: str) -> Arrays:
+    arrays = {prefix + name: getattr(posterior, name) for name in _SPREADS}
     for side in ("users", "items"):
         prior = getattr(posterior, side)
-        arrays |= {f"posterior.{side}.{field.name}": getattr(prior, field.name) for field in dataclasses.fields(prior)}
+        arrays |= {f"{prefix}{side}.{field.name}": getattr(prior, field.name) for field in dataclasses.fields(prior)}
     return arrays
 
 
-def _unpack_posterior(arrays: Arrays, noise: float | None) -> Posterior | None:
-    if noise is None:
-        return None
+def _unpack_posterior(arrays: Arrays, noise: float, prefix: str) -> Posterior:
     priors = [
-        FactorPrior(*(arrays[f"posterior.{side}.{field.name}"] for field in dataclasses.fields(FactorPrior)))
+        FactorPrior(*(arrays[f"{prefix}{side}.{field.name}"] for field in dataclasses.fields(FactorPrior)))
         for side in ("users", "items")
     ]
-    spreads = {name: arrays[f"posterior.{name}"] for name in _SPREADS}
+    spreads = {name: arrays[prefix + name] for name in _SPREADS}
     return Posterior(_number(noise, np.finfo(np.float64).max), users=priors[0], items=priors[1], **spreads)
 
 
@@ -299,4 +323,6 @@ def _unpack_catalogue(arrays: Arrays) -> Catalogue:
     if "catalogue.ids.ends" not in arrays:
         return Catalogue()
     columns = [_unpack_texts(f"catalogue.{part}", arrays) for part in ("ids", "titles", "texts")]
-    return Catalogue({id: Entry(title, text) for id, title, text in zip(*columns, strict=True)})
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("the catalogue has not one title and text for each id")
+    return Catalogue(EntryColumns(*columns))

@@ -240,6 +240,7 @@ def _list_record(chosen: ChosenHead, liked: float | None) -> dict[str, Any]:
         "head": chosen.name or None,
         "settings": chosen.settings,
         "power": chosen.interest.power if chosen.interest else None,
+        "trend": chosen.interest.trend if chosen.interest else None,
         "liked": liked,
         "users": chosen.users,
         "ndcg@10": {name: round(value, 4) for name, value in best.items()},

@@ -20,6 +20,8 @@ SOLVER = ("--solver", "sgd", "--factors", 4, "--epochs", 12, "--seed", 3)
 @pytest.fixture
 def press_ctrl_c(monkeypatch):
     """Make the progress display of a command send SIGINT to this process when `moment` says so of what it is shown."""
+    # A shell that starts the tests in the background lets them ignore SIGINT.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(display, moment):
         @contextmanager
@@ -28,7 +30,8 @@ def press_ctrl_c(monkeypatch):
 
         monkeypatch.setattr(display, progress)
 
-    return at
+    yield at
+    signal.signal(signal.SIGINT, handler)
 
 
 def test_recommending_to_all_leaves_the_former_file(palate, model, tmp_path, press_ctrl_c):

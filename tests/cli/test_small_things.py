@@ -87,3 +87,15 @@ def test_users_have_no_titles(bayes):
 
 def test_a_missing_extra_names_what_works_from_a_clone():
     assert str(MissingExtraError("a service", "serve")).endswith("pip install '.[serve]' in a clone of palate")
+
+
+def test_a_model_without_factors_is_not_described_by_them(tmp_path, folder, palate):
+    _, fitted, _ = palate("fit", folder / "ratings.csv", "-o", tmp_path / "ease.palate", "--solver", "ease")
+    assert "0 factors" not in fitted
+    assert "no factors" in palate("info", tmp_path / "ease.palate")[1]
+
+
+def test_a_list_for_nobody_names_the_three_ways_out(model, palate):
+    code, _, refused = palate("recommend", model)
+    assert code == 2
+    assert all(option in refused for option in ("--user", "--rated", "--all"))

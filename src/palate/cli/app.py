@@ -26,6 +26,7 @@ from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
 from palate.cli.similar import similar
 from palate.cli.tune import tune
+from palate.cli.update import update
 from palate.environment import require_thread_count
 from palate.errors import PalateError, PalateWarning
 
@@ -78,6 +79,7 @@ for _command in (
     explain,
     ask,
     info,
+    update,
     serve,
     retrain,
     keys,

@@ -56,7 +56,7 @@ def demo(
     as_json: bool,
     reading: ReadingOptions,
 ) -> None:
-    """Show the whole story: read, fit, judge, compare, recommend, predict, save.
+    """Show the whole story: read, fit, judge, recommend, predict, save.
 
     Without options it works offline, on an embedded sample: 120 jokes and generated ratings.
     """

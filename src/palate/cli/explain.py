@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from palate.cli.model_options import (
+    at_option,
     count_option,
     find_user,
     load_model,
@@ -28,15 +29,20 @@ _VISIBLE = 0.005
 @rated_option
 @click.option("--item", required=True, metavar="ID", help="The item whose prediction is to be explained.")
 @count_option("How many rated items to show.")
+@at_option
 @json_option
-def explain(model: str, user: str | None, rated: tuple[str, ...], item: str, count: int, as_json: bool) -> None:
+def explain(
+    model: str, user: str | None, rated: tuple[str, ...], item: str, count: int, at: str | None, as_json: bool
+) -> None:
     """Say which rated items speak for and against a prediction.
 
     The contributions of all rated items, the intercept and the remainder add up to the prediction (before it is clipped
-    to the scale).
+    to the scale), with what the effects of time add at the moment of --at.
     """
     fitted = load_model(model)
-    explanation = fitted.explain(find_user(fitted, user, rated), item)
+    if at is not None and rated:
+        fitted, at = fitted.at(at), None
+    explanation = fitted.explain(find_user(fitted, user, rated), item, at=at)
     if as_json:
         contributions = [part._asdict() for part in explanation.contributions]
         user_id = model_id(fitted.users, user)
@@ -59,4 +65,6 @@ def explain(model: str, user: str | None, rated: tuple[str, ...], item: str, cou
         rows.append([f"{sum(part.contribution for part in rest):+.2f}", *blank, f"({len(rest)} more rated items)"])
     if abs(explanation.remainder) >= _VISIBLE:
         rows.append([f"{explanation.remainder:+.2f}", *blank, "(what the factors hold beyond these ratings)"])
+    if abs(explanation.time) >= _VISIBLE:
+        rows.append([f"{explanation.time:+.2f}", *blank, f"(what the moment adds: {at})"])
     table("", ["adds", "rated", "id", "title"][: 3 + has_titles], rows, left=0)

@@ -133,7 +133,8 @@ def _print(result: FitResult, solver: str, holdout: float | None) -> None:
     model, training = result.model, result.model.training
     part = f" (the other {1 - holdout:.0%}; leave --holdout out to fit on all)" if holdout else ""
     factors = model.solver.get("factors", model.factors)
-    paragraph(f"Fitted {factors} factors in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
+    what = f" {factors} factors" if factors else ""
+    paragraph(f"Fitted{what} in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
     for line in [*training.get("choices", []), *training.get("warnings", [])]:
         paragraph(line, "")
     if "lists" in training:

@@ -107,6 +107,8 @@ def storage_argument(model: Model) -> str:
     """Return the article's storage argument for this model."""
     m, n, k, sizes = len(model.users), len(model.items), model.factors, model.size
     stored = sizes["factors"] + sizes["biases"]
+    if not stored:
+        return "This model has no factors: it scores items by what else the user rated."
     biases = f" and {sizes['biases']:,} biases" if sizes["biases"] else ""
     text = (
         f"The full matrix has {m:,} × {n:,} = {sizes['matrix']:,} cells. The factors keep ({m:,} + {n:,}) × {k} = "
@@ -118,7 +120,7 @@ def storage_argument(model: Model) -> str:
 
 
 def _size_that_pays(items: int, each: float) -> str:
-    """Say from which number of users on factors take less room than the matrix, with so many numbers for each row.
+    """Say from which number of users on factors take less room than the matrix, when each row keeps `each` numbers.
 
     m users and n items pay if m n > (m + n) c, that is if m > n c / (n - c).
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from palate.ratings import Vocabulary
 
 __all__ = [
+    "at_option",
     "count_option",
     "find_user",
     "interval_level",
@@ -42,6 +43,12 @@ level_option = click.option(
 )
 rated_option = click.option(
     "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
+)
+at_option = click.option(
+    "--at",
+    metavar="MOMENT",
+    help="When: a date or time such as 1998-01-31 or 1998-01-31T20:00 (UTC without a zone), or seconds since 1970. It "
+    "matters to models with effects of time. [no particular moment]",
 )
 texts_option = click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["choices_option", "json_option", "liked_option", "quiet_option", "share", "threads_option"]
+__all__ = ["choices_option", "device_option", "json_option", "liked_option", "quiet_option", "share", "threads_option"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), help="How many. Does not change the result. [all cores]"
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Of --all: where to compute lists by prediction; auto is a graphics card if there is one and there is much to "
+    "rank. Does not change the result. [auto]",
 )
 liked_option = click.option("--liked", type=float, help="The rating from which an item is liked. [guessed]")
 choices_option = click.option(

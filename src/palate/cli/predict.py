@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.model_options import (
+    at_option,
     find_user,
     interval_level,
     item_texts,
@@ -33,13 +34,24 @@ __all__ = ["predict"]
 @rated_option
 @click.option("--item", required=True, metavar="ID", help="An item of the model.")
 @click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
+@at_option
 @level_option
 @json_option
 def predict(
-    model: str, user: str | None, rated: tuple[str, ...], item: str, unknown: Any, level: float | None, as_json: bool
+    model: str,
+    user: str | None,
+    rated: tuple[str, ...],
+    item: str,
+    unknown: Any,
+    at: str | None,
+    level: float | None,
+    as_json: bool,
 ) -> None:
     """Predict one rating, and between which ratings it lies where the model knows how sure it is."""
     fitted = load_model(model)
+    knows_times = fitted.times is not None
+    if at is not None:
+        fitted = fitted.at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
     interval: dict[str, float] = {}
@@ -50,12 +62,15 @@ def predict(
         interval = {"low": low, "high": high, "level": level}
     if as_json:
         ids = {"user": model_id(fitted.users, user), "item": model_id(fitted.items, item)}
+        ids |= {} if at is None else {"at": at, "times": knows_times}
         scale = [fitted.scale.low, fitted.scale.high]
         json_text({**ids, "prediction": prediction, **interval, "scale": scale, **item_texts(fitted, item)})
         return
     between = f" ({_between(**interval)} with {100 * level:g}%)" if interval else ""
     whose = f"user {user}" if user else "the new user"
     click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
+    if at is not None and not knows_times:
+        click.echo("The model has no effects of time: this is the prediction for any moment.")
     _print_unknown(fitted, user, item)
     print_item_text(fitted, item)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.model_options import (
+    at_option,
     count_option,
     find_user,
     interval_level,
@@ -21,7 +22,7 @@ from palate.cli.model_options import (
     texts_option,
     user_option,
 )
-from palate.cli.options import json_option, quiet_option, threads_option
+from palate.cli.options import device_option, json_option, quiet_option, threads_option
 from palate.cli.output import json_text
 from palate.cli.recommend_all import check_all_options, recommend_all
 
@@ -48,6 +49,7 @@ __all__ = ["recommend"]
     "the predicted rating, by the low end of its interval, or by a draw from its distribution. "
     "[interest; prediction if the model knows no choices]",
 )
+@at_option
 @level_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of the draws of --by chance. [new draws each time]")
 @texts_option
@@ -63,6 +65,7 @@ __all__ = ["recommend"]
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Of --all: .parquet or .csv.")
 @click.option("--titles", is_flag=True, help="With --all: write titles too.")
 @threads_option
+@device_option
 @quiet_option
 @json_option
 def recommend(
@@ -76,6 +79,7 @@ def recommend(
     exclude: tuple[str, ...],
     least: int,
     by: str | None,
+    at: str | None,
     level: float | None,
     seed: int | None,
     texts: bool,
@@ -84,6 +88,7 @@ def recommend(
     output: Path | None,
     titles: bool,
     threads: int | None,
+    device: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -105,14 +110,16 @@ def recommend(
             "texts": texts,
         }
         path = check_all_options(model, users, output, one_user)
-        fitted = load_model(model)
-        options |= {"titles": titles, "threads": threads, "intervals": level is not None}
+        fitted = load_model(model) if at is None else load_model(model).at(at)
+        options |= {"titles": titles, "threads": threads, "device": device or "auto", "intervals": level is not None}
         options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
-    if output or titles:
-        raise click.UsageError("-o and --titles go with --all or --users")
-    fitted = load_model(model)
+    if output or titles or device:
+        raise click.UsageError("-o, --titles and --device go with --all or --users")
+    if user is None and not rated:
+        raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
+    fitted = load_model(model) if at is None else load_model(model).at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
     ranking = check_rank_by(fitted, by.replace("-", " ") if by else None, lowest, level, seed)

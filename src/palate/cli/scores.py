@@ -199,6 +199,8 @@ def describe_lists(record: Mapping[str, Any]) -> str:
 
     >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
     'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
+    >>> describe_lists({"head": "ease", "power": 0, "trend": 1.0}).partition(". ")[2]
+    'What was chosen lately counts more for users who are still active.'
     """
     if record["head"] is None:
         way = "predicted ratings"
@@ -209,4 +211,7 @@ def describe_lists(record: Mapping[str, Any]) -> str:
         way = f"the chance of being chosen ({record['head']})"
     tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
     figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
-    return f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
+    text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
+    if record.get("trend"):
+        text += " What was chosen lately counts more for users who are still active."
+    return text

@@ -101,7 +101,7 @@ def tune(
 
     from palate.evaluation.tune import tune as search
     from palate.storage import save
-    from palate.workflow import check_output, split_seed
+    from palate.workflow import check_output, fit, split_seed
 
     chosen = make_solver(solver, settings)
     for path in filter(None, (study, output)):
@@ -123,7 +123,7 @@ def tune(
         done=None if quiet or as_json else lambda trial: _tell(trial, metric),
     )
     if output is not None:
-        model = result.solver.fit(ratings, threads=threads)
+        model = fit(ratings, result.solver, liked=liked, threads=threads)
         save(dataclasses.replace(model, catalogue=catalogue or model.catalogue), output)
     if as_json:
         json_text({**result.as_dict(), "model": str(output) if output else None})

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from palate.kernels.jit import jit
 from palate.kernels.simd import LANES, add, load, mul, splat, store, total
 
-__all__ = ["choose", "score_items", "sift_block", "sort_heaps"]
+__all__ = ["choose", "score_items", "score_pairs", "sift_block", "sort_heaps"]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
 SIMD = "858dc518610b"
@@ -95,6 +95,14 @@ def score_items(factors, bias, vectors, offset, start, stop, out):
     """Put the scores of the items start..stop for the user of vectors[0] into out."""
     for item in range(start, stop):
         out[item] = _score(factors, bias, item, vectors, 0, offset)
+
+
+@jit(fused=False)
+def score_pairs(factors, bias, vectors, offsets, items, out):
+    """Put the scores of some items for each user into out: items[u] are those for the user of vectors[u]."""
+    for row in range(items.shape[0]):
+        for place in range(items.shape[1]):
+            out[row, place] = _score(factors, bias, items[row, place], vectors, row, offsets[row])
 
 
 @jit(fused=False)

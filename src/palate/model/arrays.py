@@ -15,6 +15,8 @@ from palate.errors import SettingsError
 from palate.model.choice import ChoiceHead, FactorsHead
 from palate.model.interest import Interest
 from palate.model.row_solve import RidgePenalty, UnobservedTerm
+from palate.model.time_effects import TimeEffects
+from palate.model.trend import Trends
 from palate.model.uncertainty import Posterior
 from palate.ratings import Grouped, Ratings, RatingScale, Vocabulary
 from palate.tabular import Tabular
@@ -53,6 +55,7 @@ class ModelArrays(Tabular):
     choice: ChoiceHead | None = None
     interest: Interest | None = None
     seen_time: NDArray[np.int64] | None = None
+    times: TimeEffects | None = None
 
     def __repr__(self) -> str:
         name = self.solver.get("name", "model")
@@ -127,6 +130,15 @@ class ModelArrays(Tabular):
             return indices
         user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         return indices[np.lexsort((indices, user))]
+
+    @cached_property
+    def trends(self) -> Trends | None:
+        """What the latest choices favour; None where this does not count, or the times are not known."""
+        if self.interest is None or not self.interest.trend or self.seen is None or self.seen_time is None:
+            return None
+        user = np.repeat(np.arange(len(self.users)), np.diff(self.seen.indptr))
+        sizes = len(self.users), len(self.items)
+        return Trends.of(user, self.seen.indices, self.seen_time, sizes, self.interest.half_life)
 
     @cached_property
     def unobserved_term(self) -> UnobservedTerm | None:

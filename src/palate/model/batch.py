@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.frame_files import writing_frame
+from palate.gpu.device import DeviceName, find_device
+from palate.gpu.ranker import DeviceRanker
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
 from palate.model.lookup import allowed_items, user_index
@@ -48,7 +50,8 @@ def recommend_batch(
 ) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = user_index(model, users)
-    with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), threads) as rank:
+    place = _Place(threads, "cpu", len(user))
+    with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), place) as rank:
         return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
@@ -68,13 +71,14 @@ def recommend_all(
     by: RankBy | None,
     level: float,
     threads: int | None,
+    device: DeviceName,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
     user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
-    ranking = _opened(model, by, level, lowest, allowed, threads)
+    ranking = _opened(model, by, level, lowest, allowed, _Place(threads, device, len(user)))
     schema = _schema(model, titles, intervals)
     item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
@@ -122,6 +126,21 @@ class _Ranking(Protocol):
     def __call__(self, user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]: ...
 
 
+class _Place(NamedTuple):
+    """Where lists are computed: the number of threads, the device that was asked for, and for how many users."""
+
+    threads: int | None
+    device: DeviceName
+    users: int
+
+    def ranker(self, model: ModelArrays, allowed: NDArray[np.bool_] | None, lowest: bool) -> BatchRanker:
+        """Return what ranks items by their predictions."""
+        card = find_device(self.device, float(self.users) * model.item_factors.size)
+        if card is None:
+            return BatchRanker(model.item_factors, model.item_bias, allowed, lowest)
+        return DeviceRanker(card, model.item_factors, model.item_bias, allowed, lowest)
+
+
 @contextmanager
 def _opened(
     model: ModelArrays,
@@ -129,18 +148,19 @@ def _opened(
     level: float,
     lowest: bool,
     allowed: NDArray[np.bool_] | None,
-    threads: int | None,
+    place: _Place,
 ) -> Iterator[_Ranking]:
     """Yield a function that ranks for users by index: it returns items, -1 where too few are left, and scores."""
     order = check_rank_by(model, by, lowest, level, None)
     if order == "chance":
         raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
     if order == "prediction":
-        ranker = BatchRanker(model.item_factors, model.item_bias, allowed, lowest)
-        with ranker.opened(threads) as rank_block:
+        with place.ranker(model, allowed, lowest).opened(place.threads) as rank_block:
             yield lambda user, n, seen: _rank_by_prediction(model, rank_block, user, n, seen)
         return
-    with pool(threads) as run:
+    if place.device == "cuda":
+        raise SettingsError(f"a graphics card ranks by 'prediction', not by {order!r}: choose device='cpu'")
+    with pool(place.threads) as run:
 
         def rank(user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]:
             check_count(n)
@@ -154,7 +174,7 @@ def _opened(
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 
             # Kernels are loaded before the threads start: see BatchRanker.
-            from palate.kernels import ranking  # noqa: F401  `scores` and `best` use them once they are loaded
+            from palate.kernels import interest, ranking  # noqa: F401  NumPy's work is theirs once they are loaded
 
             step = max(1, min(_TASK, _CELLS // max(1, len(model.items))))
             rank_users(slice(0, min(1, len(user))))

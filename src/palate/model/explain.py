@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, SettingsError
 from palate.model.arrays import Id, ModelArrays
 from palate.model.fold_in import user_equations
 from palate.model.lookup import find_ids, profile_of, require_id
+from palate.model.moment import NO_MOMENT, pair_shift, timed_model
 from palate.model.profile import Profile
 from palate.model.row_solve import design_matrix, split_row
+from palate.moments import Moment, seconds_of
 from palate.ranking import check_count
 
 __all__ = ["Contribution", "Explanation", "explain", "explain_items", "reasons"]
@@ -38,7 +40,7 @@ class Explanation(NamedTuple):
     item, title
         The item whose rating is predicted.
     prediction
-        The sum of `intercept`, all contributions and `remainder`, on the rating scale, not clipped.
+        The sum of `intercept`, all contributions, `remainder` and `time`, on the rating scale, not clipped.
     intercept
         What is predicted for the item before anything is known of the user.
     contributions
@@ -50,6 +52,8 @@ class Explanation(NamedTuple):
     choices
         What each rated item adds to the choice score of the item (people who chose this choose the item too), the
         largest first; empty without a choice head.
+    time
+        What the effects of time add at the moment that was asked about; 0 without a moment.
     """
 
     item: int | str
@@ -59,6 +63,7 @@ class Explanation(NamedTuple):
     contributions: tuple[Contribution, ...]
     remainder: float
     choices: tuple[Contribution, ...] = ()
+    time: float = 0.0
 
 
 class _Sums(NamedTuple):
@@ -81,14 +86,16 @@ class _Sums(NamedTuple):
     choices: Doubles | None
 
 
-def explain(model: ModelArrays, user: Id | Profile, item: Id) -> Explanation:
+def explain(model: ModelArrays, user: Id | Profile, item: Id, at: Moment | None = None) -> Explanation:
     """Split one prediction into contributions: see `palate.Model.explain`."""
-    return _explain_indices(model, user, np.array([require_id(model, model.items, item)], np.int32))[0]
+    return _explain_indices(model, user, np.array([require_id(model, model.items, item)], np.int32), at)[0]
 
 
-def explain_items(model: ModelArrays, user: Id | Profile, items: Iterable[Id]) -> list[Explanation]:
+def explain_items(
+    model: ModelArrays, user: Id | Profile, items: Iterable[Id], at: Moment | None = None
+) -> list[Explanation]:
     """Split the predictions of several items into contributions: see `palate.Model.explain`."""
-    return _explain_indices(model, user, find_ids(model, model.items, list(items)).ravel())
+    return _explain_indices(model, user, find_ids(model, model.items, list(items)).ravel(), at)
 
 
 def reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int) -> list[list[Contribution]]:
@@ -103,7 +110,25 @@ def reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int)
     ]
 
 
-def _explain_indices(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:
+def _explain_indices(
+    model: ModelArrays, user: Id | Profile, index: NDArray[np.int32], at: Moment | None
+) -> list[Explanation]:
+    if at is None:
+        return _explanations(model, user, index)
+    seconds = seconds_of(at)
+    if model.times is None:
+        return _explanations(model, user, index)
+    if isinstance(user, Profile):
+        raise SettingsError(NO_MOMENT)
+    users = np.full(len(index), require_id(model, model.users, user))
+    shifts = pair_shift(model, users, index, np.full(len(index), seconds, np.int64)).mean.tolist()
+    return [
+        one._replace(prediction=one.prediction + shift, time=shift)
+        for one, shift in zip(_explanations(timed_model(model), user, index), shifts, strict=True)
+    ]
+
+
+def _explanations(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:
     profile = _rated_profile(model, user)
     rated, sums = _Rated(model, profile), _sums(model, profile, index)
     remainders = sums.predictions - sums.intercepts - sums.parts.sum(axis=1)

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, SettingsError
+from palate.errors import DataError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.choice import WeightsHead
 from palate.model.lookup import find_ids
 from palate.model.profile import Profile
 from palate.model.row_solve import RowPrior, solve_row
+from palate.model.update_weights import fold_in_weights, weight_settings
 from palate.ratings import Vocabulary
 
-__all__ = ["fold_in", "fold_in_item", "user_equations"]
+__all__ = ["fold_in", "fold_in_item", "item_equations", "user_equations"]
 
 
 def fold_in(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
@@ -28,15 +30,27 @@ def fold_in(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
 def fold_in_item(model: ModelArrays, ratings: Mapping[Id, float]) -> Profile:
     """Find the factors of a new item from ratings: see `palate.Model.fold_in_item`."""
     users, values = _checked(model, model.users, ratings)
-    bias, factors, covariance = solve_row(*_item_equations(model, users, values))
+    if isinstance(model.choice, WeightsHead) and model.predicts == "choice":
+        return Profile(0.0, _item_weights(model, model.choice, users, values), users, values, None, kind="item")
+    bias, factors, covariance = solve_row(*item_equations(model, users, values))
     return Profile(bias, factors, users, values, covariance if model.posterior else None, kind="item")
 
 
-def _item_equations(
+def _item_weights(model: ModelArrays, head: WeightsHead, users: NDArray[np.int32], ratings: Floats) -> Floats:
+    """Return the weights from each item to a new item; a user's score is their sum over what the user chose."""
+    choices = model.ratings()
+    if choices is None:
+        raise DataError("this model keeps no ratings, so nothing is known of who else chose what: fit it again")
+    if head.liked is not None:
+        choices, users = choices.take(choices.rating >= np.float32(head.liked)), users[ratings >= head.liked]
+    settings = weight_settings(model.solver, model.training)
+    return fold_in_weights(head, choices, users, settings).astype(np.float32)
+
+
+def item_equations(
     model: ModelArrays, users: NDArray[np.int32], ratings: Floats
 ) -> tuple[Floats, NDArray[np.float64], RowPrior]:
-    if model.choice is not None and model.predicts == "choice":
-        raise SettingsError("the scores of this model are sums of weights between items: fit again to add an item")
+    """Return what `solve_row` needs to find an item with these ratings: user factors, residuals and the prior."""
     if model.posterior is not None:
         prior = model.posterior.items.row_prior(users, model.factors)
     else:

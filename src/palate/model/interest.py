@@ -7,18 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.model.chance_math import choosing, liking, powers
+
 __all__ = ["ChanceCalibration", "Interest", "chance_of_liking", "like_boundary"]
 
 Floats = NDArray[np.float32]
-
-# The complementary error function to a share of 1.2e-7 (Press et al. 1992, "Numerical recipes in C", section 6.2), as
-# serving a model does not load SciPy.
-_ERFC = (
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-    0.17087277,
-)  # fmt: skip
-# Log odds below this would overflow on their way to a chance of zero.
-_FAR = 80.0
 
 
 class ChanceCalibration(NamedTuple):
@@ -47,18 +40,28 @@ class ChanceCalibration(NamedTuple):
         columns = (np.maximum(scores, np.float32(self.floor)), item_counts + 1.0, user_counts + 1.0)
         return [np.log(column) for column in columns]
 
-    def chances(self, scores: Any, item_counts: Any, user_counts: Any) -> Floats:
-        """Return the chance of each choice: float32, in the broadcast shape.
+    def chances(
+        self, scores: Floats, item_counts: Any, user_counts: Any, activity: Any = 0.0, trends: Floats | None = None
+    ) -> Floats:
+        """Return the chance of each choice: float32, in the shape of the scores.
+
+        Parameters
+        ----------
+        scores
+            Of the choice head: float32, (users, items) or (items,).
+        item_counts, user_counts
+            Numbers of training ratings: (items,), and (users,) or one number.
+        activity, trends
+            Are multiplied and added to the log odds: (users,) or one number, and float32 (items,) or None.
 
         Examples
         --------
-        >>> float(ChanceCalibration(0.0, 1.0, 0.0, 0.0).chances(1.0, 10, 10))
-        0.5
+        >>> ChanceCalibration(0.0, 1.0, 0.0, 0.0).chances(np.ones(1, np.float32), np.array([10]), 10)
+        array([0.5], dtype=float32)
         """
-        log_odds = np.asarray(self.intercept, np.float64)
-        for weight, column in zip(self[1:4], self.features(scores, item_counts, user_counts), strict=True):
-            log_odds = log_odds + weight * column
-        return np.asarray(1 / (1 + np.exp(-np.maximum(log_odds, -_FAR))), np.float32)
+        terms = (self.item_count * np.log(np.asarray(item_counts) + 1.0)).astype(np.float32)
+        constant = self.intercept + self.user_count * np.log(np.asarray(user_counts) + 1.0)
+        return choosing(scores, self.floor, self.score, terms, constant, activity, trends)
 
 
 class Interest(NamedTuple):
@@ -76,37 +79,36 @@ class Interest(NamedTuple):
         The rating above which an item is liked: see `like_boundary`.
     deviation
         The deviation of ratings around predictions, in rating points, for models that do not estimate it.
+    trend
+        What the log odds of a choice move by, times the item's trend and the user's activity (`palate.model.trend`);
+        0 without times, or where they say nothing about lists.
+    half_life
+        Of the trends, in seconds.
     """
 
     calibration: ChanceCalibration
     power: float
     boundary: float
     deviation: float = 1.0
+    trend: float = 0.0
+    half_life: float = 1.0
 
-    def scores(self, chances: Floats, predictions: Any, deviations: Any) -> Floats:
-        """Return the interest in each item: float32, of the shape of the chances."""
+    def scores(self, chances: Floats, predictions: Floats, variance: Any) -> Floats:
+        """Return the interest in items: float32, of the shape of the chances, with the variance of ratings."""
         if not self.power:
             return chances
-        liking = chance_of_liking(predictions, deviations, self.boundary)
-        return np.asarray(chances * liking**self.power, np.float32)
+        return chances * powers(chance_of_liking(predictions, variance, self.boundary), self.power)
 
 
-def chance_of_liking(predictions: Any, deviations: Any, boundary: float) -> NDArray[np.float64]:
-    r"""Return :math:`\Phi((\hat r - t) / \sigma)`: how likely a rating is above t, by its prediction and deviation.
+def chance_of_liking(predictions: Any, variance: Any, boundary: float) -> Floats:
+    r"""Return :math:`\Phi((\hat r - t) / \sigma)`: how likely a rating is above t, by its prediction and variance.
 
     Examples
     --------
     >>> round(float(chance_of_liking(3.5, 1.0, 3.5)), 6)
     0.5
     """
-    x = (np.asarray(predictions, np.float64) - boundary) / (np.sqrt(2) * np.asarray(deviations, np.float64))
-    t = 1 / (1 + np.abs(x) / 2)
-    series = np.full_like(t, _ERFC[-1])
-    for coefficient in _ERFC[-2::-1]:
-        series *= t
-        series += coefficient
-    tail = t * np.exp(series - x * x) / 2
-    return np.asarray(np.where(x < 0, tail, 1 - tail))
+    return liking(predictions, variance, boundary)
 
 
 def like_boundary(ratings: Floats, liked: float) -> float:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
+from palate.gpu.device import DeviceName
 from palate.model.arrays import Id
 from palate.model.batch import recommend_all, recommend_batch
 from palate.model.item_index import index_items
@@ -141,6 +142,7 @@ class ListModel(ScoringModel):
         by: RankBy | None = None,
         level: float = 0.8,
         threads: int | None = None,
+        device: DeviceName = "auto",
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """Write the n best items of all users to a Parquet or CSV file, one recommendation in each row.
@@ -163,6 +165,9 @@ class ListModel(ScoringModel):
             Whether to add the columns low and high, the interval of each predicted rating with the probability `level`.
         threads
             How many; by default one for each core. The number does not change the result.
+        device
+            "cpu"; "cuda", a graphics card, for lists by "prediction" (needs the extra ``gpu``); "auto", a card if there
+            is one and there is much to rank. The device does not change the result.
         progress
             Called with the number of users that are done, and the number of all users.
 
@@ -176,11 +181,14 @@ class ListModel(ScoringModel):
         StorageError
             If the file cannot be written. An existing file is then left as it was, as it is after Ctrl-C.
         UnknownIdError, SettingsError
-            As in `recommend`.
+            As in `recommend`; if there is no graphics card that `device` asks for.
+        MissingExtraError
+            If `device` is "cuda" and PyTorch is not installed.
         """
         return recommend_all(
             self, path, n, users=users, titles=titles, intervals=intervals, lowest=lowest, seen=seen,
-            only=only, exclude=exclude, least=least, by=by, level=level, threads=threads, progress=progress,
+            only=only, exclude=exclude, least=least, by=by, level=level, threads=threads, device=device,
+            progress=progress,
         )  # fmt: skip
 
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError, UnknownIdError
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.choice import WeightsHead
 from palate.model.profile import Profile
 from palate.model.scored import ScoredList
 from palate.ranking import Scored
@@ -76,7 +77,9 @@ def profile_of(model: ModelArrays, user: Id | Profile) -> Profile:
 
 def check_profile(model: ModelArrays, profile: Profile, kind: Literal["user", "item"]) -> None:
     """Raise a `SettingsError` if a profile is not of this kind, or has another number of factors than the model."""
-    if profile.kind != kind or profile.factors.shape != (model.factors,):
+    has_weights = isinstance(model.choice, WeightsHead) and model.predicts == "choice"
+    columns = len(model.items) if has_weights and kind == "item" else model.factors
+    if profile.kind != kind or profile.factors.shape != (columns,):
         origin = "" if profile.kind == kind else f"of {'an item' if kind == 'user' else 'a user'} "
         raise SettingsError(f"a {kind} is expected, not a profile {origin}made by another model or method")
 

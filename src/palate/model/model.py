@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +13,12 @@ from palate.model.ask import ask
 from palate.model.explain import Contribution, Explanation, explain, explain_items, reasons
 from palate.model.fold_in import fold_in, fold_in_item
 from palate.model.lists import ListModel
+from palate.model.moment import at
 from palate.model.predict import predict
 from palate.model.profile import Profile
 from palate.model.scored import ScoredList
+from palate.model.update import with_ratings
+from palate.moments import Moment
 
 __all__ = ["Model"]
 
@@ -62,6 +65,9 @@ class Model(ListModel):
         How choice and prediction are combined to rank lists; None if there is no `choice`.
     seen_time
         int64, (ratings,): when the ratings in `seen` were given, in seconds since 1970; None if that is not known.
+    times
+        Answers to questions that name a moment; None if the solver learnt no effects of time. All other fields know
+        nothing of moments.
     """
 
     def predict(
@@ -71,6 +77,7 @@ class Model(ListModel):
         *,
         unknown: Literal["error", "mean"] = "error",
         interval: float | None = None,
+        at: Moment | None = None,
     ) -> Any:
         """Predict ratings.
 
@@ -84,6 +91,10 @@ class Model(ListModel):
             of which nothing is known (without a posterior: the mean, plus the bias of the known side if there is one).
         interval
             A probability such as 0.9: also return the interval in which the true rating lies with this probability.
+        at
+            The moment of the rating: a date or a time (UTC if it has no zone), as an object or in ISO format, or
+            seconds since 1970. None for no particular moment: the answer is then that of a model that knows no times.
+            It has no effect on a model without effects of time.
 
         Returns
         -------
@@ -97,16 +108,45 @@ class Model(ListModel):
             If an id has no factors and `unknown` is "error".
         SettingsError
             If an interval is asked for and the model has no posterior, or `interval` is not between 0 and 1; if the
-            shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles.
+            shapes cannot be broadcast; if a profile is of another model, or both arguments are profiles; if `at` is no
+            moment.
         """
-        return predict(self, user, item, unknown, interval)
+        return predict(self, user, item, unknown, interval, at)
+
+    def at(self, moment: Moment) -> Model:
+        """Return the model as it is at a moment: all its answers are for that moment.
+
+        A model without effects of time is returned as it is. New users and items are folded in without regard to when
+        their ratings were given.
+
+        Parameters
+        ----------
+        moment
+            As in `predict`. What lies after the last training rating belongs to no known day of a user and to no known
+            month of an item; the drift of each user then has its last value.
+
+        Raises
+        ------
+        SettingsError
+            If it is no moment.
+
+        Examples
+        --------
+        >>> from palate import BayesianMF, datasets
+        >>> model = BayesianMF(factors=2, sweeps=20).fit(datasets.make_ratings(20, 10, 100, seed=1))
+        >>> model.at("1998-01-31") is model  # the table had no times
+        True
+        """
+        return at(self, moment)
 
     @overload
-    def explain(self, user: Id | Profile, item: Id) -> Explanation: ...
+    def explain(self, user: Id | Profile, item: Id, *, at: Moment | None = None) -> Explanation: ...
     @overload
-    def explain(self, user: Id | Profile, item: list[Any] | tuple[Any, ...] | NDArray[Any]) -> list[Explanation]: ...
+    def explain(
+        self, user: Id | Profile, item: list[Any] | tuple[Any, ...] | NDArray[Any], *, at: Moment | None = None
+    ) -> list[Explanation]: ...
 
-    def explain(self, user: Id | Profile, item: Any) -> Explanation | list[Explanation]:
+    def explain(self, user: Id | Profile, item: Any, *, at: Moment | None = None) -> Explanation | list[Explanation]:
         """Split a prediction into what each rated item adds to it.
 
         The contributions are those of a user who is folded in with the same ratings, whatever solver fitted the model:
@@ -119,6 +159,8 @@ class Model(ListModel):
             An id, or a profile from `fold_in`.
         item
             An id, or a list of ids.
+        at
+            The moment of the rating, as in `predict`: what the effects of time add is then a part of the sum.
 
         Returns
         -------
@@ -131,10 +173,12 @@ class Model(ListModel):
             If the user or an item has no factors.
         DataError
             If the model keeps no ratings and `user` is an id.
+        SettingsError
+            If `at` is no moment, or names one for a profile.
         """
         if isinstance(item, (str, int, np.integer)):
-            return explain(self, user, item if isinstance(item, str) else int(item))
-        return explain_items(self, user, item)
+            return explain(self, user, item if isinstance(item, str) else int(item), at)
+        return explain_items(self, user, item, at)
 
     def reasons(self, user: Id | Profile, items: Iterable[Id], n: int = 3) -> list[list[Contribution]]:
         """Return the n rated items that speak most for each of several predictions: the largest contributions above 0.
@@ -204,8 +248,6 @@ class Model(ListModel):
             If a user has no factors.
         DataError
             As in `fold_in`.
-        SettingsError
-            If the scores are sums of weights between items, which a new item does not have.
         """
         return fold_in_item(self, ratings)
 
@@ -239,3 +281,36 @@ class Model(ListModel):
             If the model keeps no ratings and `user` is an id.
         """
         return ask(self, user, n, exclude, least)
+
+    def with_ratings(self, new: Any) -> Self:
+        """Return a model with more ratings, without fitting again.
+
+        Users and items with new ratings are folded in anew with all of their ratings; new users and items are added.
+        The factors of all others stay as they are, to the last bit. It takes seconds where a fit takes minutes; what
+        all rows share (the scales of the noise, the priors, how lists are ranked) is learnt only by a fit.
+
+        Parameters
+        ----------
+        new
+            `Ratings`, or whatever `palate.read_ratings` reads. Where a pair is rated again, the new rating counts.
+
+        Returns
+        -------
+        Model
+            ``training["updates"]`` counts what was new.
+
+        Raises
+        ------
+        DataError
+            If the model keeps no ratings, or a rating is off its scale.
+
+        Examples
+        --------
+        >>> from palate import ALS
+        >>> from palate.datasets import make_ratings
+        >>> model = ALS(factors=4, sweeps=3).fit(make_ratings(users=100, items=40, ratings=2000, seed=1))
+        >>> newer = model.with_ratings([(500, 7, 4.0), (500, 8, 1.0), (3, 777, 5.0)])
+        >>> newer.users.find(500) >= 0, newer.items.find(777) >= 0
+        (True, True)
+        """
+        return cast(Self, with_ratings(self, new))

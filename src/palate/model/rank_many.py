@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.model.arrays import Floats, ModelArrays
-from palate.model.interest import chance_of_liking
 from palate.model.recommend import RankBy, candidate_count, rank_items, require_interest
-from palate.model.score_batch import choice_chance_block, choice_score_block
+from palate.model.score_batch import choice_chance_block, choice_score_block, interest_block
 from palate.ranking import best, scores
 
 __all__ = ["rank_many"]
 
 Indices = NDArray[np.int32]
+# With more items, interest is computed for the likeliest choices alone.
+_FEW_ITEMS = 10_000
+
 Ranked = list[tuple[NDArray[np.integer], Floats]]
 
 
@@ -30,16 +32,24 @@ def rank_many(
     level: float,
 ) -> Ranked:
     """Return the n best items of each user and their scores: see `palate.model.recommend.rank_items`."""
+    if by == "interest" and len(model.items) <= _FEW_ITEMS:
+        return _ranked(interest_block(model, user), n, allowed, hidden, False)
     if by == "interest":
         return _rank_by_interest(model, user, n, allowed, hidden, level)
     if by == "choice":
-        block = choice_score_block(model, user)
-        chosen = [best(row, n, allowed, items, lowest) for row, items in zip(block, hidden, strict=True)]
-        return [(items, row[items]) for row, items in zip(block, chosen, strict=True)]
+        return _ranked(choice_score_block(model, user), n, allowed, hidden, lowest)
     return [
         rank_items(model, model.users[index], n, by, lowest, allowed, items, level, None)
         for index, items in zip(user.tolist(), hidden, strict=True)
     ]
+
+
+def _ranked(
+    block: Floats, n: int, allowed: NDArray[np.bool_] | None, hidden: Sequence[Indices], lowest: bool
+) -> Ranked:
+    """Return the n best of each row of scores."""
+    chosen = [best(row, n, allowed, items, lowest) for row, items in zip(block, hidden, strict=True)]
+    return [(items, row[items]) for row, items in zip(block, chosen, strict=True)]
 
 
 def _rank_by_interest(
@@ -57,8 +67,7 @@ def _rank_by_interest(
     is_there = np.arange(count) < sizes[:, np.newaxis]
     table = np.zeros((len(user), count), np.int32)
     table[is_there] = np.concatenate(candidates) if len(user) else 0
-    liking = _like_chances(model, user, table) ** require_interest(model).power
-    interest = (np.take_along_axis(chances, table, axis=1) * liking).astype(np.float32)
+    interest = _interest(model, user, table, np.take_along_axis(chances, table, axis=1))
     interest[~is_there] = -np.inf
     order = np.lexsort((table, -interest))[:, :n]
     ranked = []
@@ -76,13 +85,13 @@ def _rank_by_interest(
     return ranked
 
 
-def _like_chances(model: ModelArrays, user: Indices, items: Indices) -> NDArray[np.float64]:
-    """Return the probability that users like items: float64, (users, n), for rows of item indices."""
+def _interest(model: ModelArrays, user: Indices, items: Indices, chances: Floats) -> Floats:
+    """Return the interest in rows of items with these chances of being chosen: float32, (users, n)."""
     interest, predictions = require_interest(model), np.zeros(items.shape, np.float32)
     for row, index in enumerate(user.tolist()):
         some, offset = items[row], model.intercept + float(model.user_bias[index])
         predictions[row] = scores(model.item_factors[some], model.item_bias[some], model.user_factors[index], offset)
-    deviation: float | NDArray[np.float64] = interest.deviation
+    variance: float | NDArray[np.float64] = interest.deviation**2
     if model.posterior is not None:
-        deviation = np.sqrt(model.posterior.variance(user[:, np.newaxis], items))
-    return chance_of_liking(predictions, deviation, interest.boundary)
+        variance = model.posterior.variance(user[:, np.newaxis], items)
+    return interest.scores(chances, predictions, variance)

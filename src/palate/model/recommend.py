@@ -24,8 +24,8 @@ __all__ = [
     "check_rank_by",
     "choice_chances",
     "choice_scores",
+    "interest_at",
     "like_chances",
-    "like_chances_at",
     "rank_items",
     "recommend",
     "require_interest",
@@ -151,7 +151,10 @@ def choice_chances(model: ModelArrays, user: Id | Profile) -> Floats:
     count = len(profile_of(model, user).items)
     if not count:
         return scores  # the share of users who chose each item
-    return interest.calibration.chances(scores, model.item_counts, count)
+    if model.trends is None or isinstance(user, Profile):  # nobody knows when a new user chose
+        return interest.calibration.chances(scores, model.item_counts, count)
+    activity = interest.trend * model.trends.users[require_id(model, model.users, user)]
+    return interest.calibration.chances(scores, model.item_counts, count, activity, model.trends.items)
 
 
 def require_interest(model: ModelArrays) -> Interest:
@@ -172,8 +175,7 @@ def _rank_by_interest(
     chances, count = choice_chances(model, user), candidate_count(n)
     while True:
         candidates = best(chances, count, allowed, hidden)
-        interest = chances[candidates] * like_chances_at(model, user, candidates) ** require_interest(model).power
-        interest = interest.astype(np.float32)
+        interest = interest_at(model, user, chances[candidates], candidates)
         order = np.lexsort((candidates, -interest))[:n]
         # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
         if len(candidates) < count or interest[order[-1]] > chances[candidates[-1]]:
@@ -183,18 +185,24 @@ def _rank_by_interest(
 
 def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:
     """Return how likely a user likes items: see `palate.Model.like_chances`."""
-    return like_chances_at(model, user, find_ids(model, model.items, items).ravel())
+    index = find_ids(model, model.items, items).ravel().astype(np.int32)
+    chances = chance_of_liking(*_predicted(model, user, index), require_interest(model).boundary)
+    return chances.astype(np.float64)
 
 
-def like_chances_at(model: ModelArrays, user: Id | Profile, items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return how likely a user likes items, by index."""
-    interest, profile, index = require_interest(model), profile_of(model, user), items.astype(np.int32)
+def interest_at(model: ModelArrays, user: Id | Profile, chances: Floats, items: NDArray[np.integer]) -> Floats:
+    """Return the interest in items, by index, with these chances of being chosen: float32, (n,)."""
+    return require_interest(model).scores(chances, *_predicted(model, user, items.astype(np.int32)))
+
+
+def _predicted(
+    model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]
+) -> tuple[Floats, NDArray[np.float64] | float]:
+    """Return the predicted ratings of a user's items, not clipped, and the variance of ratings around them."""
+    interest, profile = require_interest(model), profile_of(model, user)
     offset = model.intercept + profile.bias
-    prediction = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
-    deviation: float | NDArray[np.float64] = interest.deviation
-    if model.posterior is not None:
-        deviation = np.sqrt(_variance(model, user, index)[0])
-    return chance_of_liking(prediction, deviation, interest.boundary)
+    predictions = scores(model.item_factors[index], model.item_bias[index], profile.factors, offset)
+    return predictions, interest.deviation**2 if model.posterior is None else _variance(model, user, index)[0]
 
 
 def _variance(

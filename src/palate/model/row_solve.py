@@ -6,7 +6,7 @@ A bias is treated as one more factor, the last, whose partner on the other side 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from math import sqrt
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -185,6 +185,10 @@ class FactorPrior:
         unit[-1] = spread
         sets = (self.sets * unit).astype(np.float32)
         return FactorPrior(self.mean * unit, self.precision / np.outer(unit, unit), sets, self.noise * spread**2)
+
+    def moved(self, bias: float) -> FactorPrior:
+        """Return the prior with another mean bias, by this difference."""
+        return replace(self, mean=np.append(self.mean[:-1], self.mean[-1] + bias))
 
     def row_prior(self, others: NDArray[np.int32], k: int) -> RowPrior:
         """Return the prior of a row that has ratings with these partners."""

@@ -14,13 +14,13 @@ from palate.model.recommend import (
     check_rank_by,
     choice_chances,
     choice_scores,
-    like_chances_at,
+    interest_at,
     require_interest,
 )
 from palate.parallel import pool
 from palate.ranking import scores
 
-__all__ = ["choice_chance_block", "choice_score_block", "score_batch"]
+__all__ = ["choice_chance_block", "choice_score_block", "interest_block", "score_batch"]
 
 # Numbers in the blocks of a task: small enough for the caches.
 _CELLS = 1 << 16
@@ -43,7 +43,7 @@ def score_batch(
         block[rows] = score(model, user[rows])
 
     # Kernels are loaded before the threads start: Numba's lock would outlive an interrupted thread.
-    from palate.kernels import ranking  # noqa: F401  `scores` uses them once they are loaded
+    from palate.kernels import interest, ranking  # noqa: F401  NumPy's work is theirs once they are loaded
 
     fill(slice(0, 1))
     with pool(threads) as run:
@@ -55,8 +55,7 @@ def _of_profile(model: ModelArrays, profile: Profile, order: RankBy) -> Floats:
     if order == "choice":
         return choice_scores(model, profile)
     if order == "interest":
-        liking = like_chances_at(model, profile, np.arange(len(model.items))) ** require_interest(model).power
-        return np.asarray(choice_chances(model, profile) * liking, np.float32)
+        return interest_at(model, profile, choice_chances(model, profile), np.arange(len(model.items)))
     return scores(model.item_factors, model.item_bias, profile.factors, model.intercept + profile.bias)
 
 
@@ -82,19 +81,25 @@ def choice_chance_block(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
     """Return the chances of users' choices: float32, (users, items), see `palate.Model.choice_chances`."""
     interest, chances = require_interest(model), choice_score_block(model, user)
     counts = np.diff(model.seen.indptr)[user] if model.seen else np.zeros(len(user), np.int64)
-    has_chosen = counts > 0
-    chances[has_chosen] = interest.calibration.chances(
-        chances[has_chosen], model.item_counts, counts[has_chosen, np.newaxis]
-    )
+    rows = np.flatnonzero(counts > 0)
+    some = chances if len(rows) == len(user) else chances[rows]
+    activity: float | Floats = 0.0
+    trends: Floats | None = None
+    if model.trends is not None:
+        activity, trends = interest.trend * model.trends.users[user[rows]], model.trends.items
+    chances[rows] = interest.calibration.chances(some, model.item_counts, counts[rows], activity, trends)
     return chances
 
 
-def _interest(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+def interest_block(model: ModelArrays, user: NDArray[np.int32]) -> Floats:
+    """Return the interest of users in items: float32, (users, items)."""
     interest, chances = require_interest(model), choice_chance_block(model, user)
-    deviation: float | NDArray[np.float64] = interest.deviation
+    variance: float | Floats = interest.deviation**2
     if model.posterior is not None:
-        deviation = np.sqrt(model.posterior.variance(user[:, np.newaxis], np.arange(len(model.items))))
-    return interest.scores(chances, _predictions(model, user), deviation)
+        items = np.arange(len(model.items))
+        rows = [model.posterior.variance(index, items).astype(np.float32) for index in user.tolist()]
+        variance = np.array(rows).reshape(chances.shape)
+    return interest.scores(chances, _predictions(model, user), variance)
 
 
-_SCORES = {"interest": _interest, "choice": choice_score_block, "prediction": _predictions}
+_SCORES = {"interest": interest_block, "choice": choice_score_block, "prediction": _predictions}

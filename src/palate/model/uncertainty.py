@@ -74,6 +74,21 @@ class Posterior:
             items=self.items.rescaled(spread),
         )
 
+    def without_users(self, keep: NDArray[np.bool_]) -> Posterior:
+        """Return the posterior without some users; what was learnt from them about items stays.
+
+        Parameters
+        ----------
+        keep
+            bool, (users,): which users are kept.
+        """
+        known = np.append(keep, True)
+        prior = self.items
+        sets = prior.sets[keep] if len(prior.sets) else prior.sets
+        items = FactorPrior(prior.mean, prior.precision, sets, prior.noise[keep])
+        noise, spread = self.user_noise[known], self.user_spread[known]
+        return replace(self, user_noise=noise, user_spread=spread, items=items)
+
     def variance(self, user: Any, item: Any) -> Doubles:
         """Return the variance of ratings around their predictions, by index; -1 is an unknown user or item."""
         return np.asarray(self.noise_variance(user, item) + self.user_spread[user] + self.item_spread[item])

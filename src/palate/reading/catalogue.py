@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from palate.catalogue import Catalogue, Entry
+from palate.catalogue import Catalogue, Entry, EntryColumns
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.columns import column_position, listed_names
@@ -28,7 +26,7 @@ from palate.reading.source import Bytes, decode, open_text, source_name
 __all__ = ["read_catalogue"]
 
 _NUMBER = re.compile(r"^[ \t]*(\d+):[ \t\r]*$", re.MULTILINE)
-# Where the first numbered block begins at the latest, in characters.
+# Where the first numbered block begins at the latest, in bytes.
 _HEAD = 1 << 20
 # A table has the same number of columns on most lines; prose with commas has not.
 _REGULAR = 0.6
@@ -38,8 +36,8 @@ class _Items(NamedTuple):
     """Items in the order of the file, and the lines that hold none."""
 
     ids: pl.Series
-    titles: Sequence[str]
-    texts: Sequence[str]
+    titles: Sequence[str] | pl.Series
+    texts: Sequence[str] | pl.Series
     bad: Sequence[str] = ()
 
 
@@ -97,17 +95,18 @@ def read_catalogue(
     special = special_reader(content, json_only=True) if separator is None else None
     if special is not None:
         return _collect(_from_raw(special(name), told), name, on_error)
-    words, _ = decode(content.tobytes())
-    first = _NUMBER.search(words, 0, _HEAD)
-    items = _from_table(content, words, told, separator, name) if first is None else _from_blocks(words, first, name)
+    if _NUMBER.search(decode(content[:_HEAD].tobytes())[0]):
+        items = _from_blocks(decode(content.tobytes())[0], name)
+    else:
+        items = _from_table(content, told, separator, name)
     return _collect(items, name, on_error)
 
 
-def _from_blocks(words: str, first: re.Match[str], source: str) -> _Items:
-    before = sum(bool(line.strip()) for line in words[: first.start()].splitlines())
+def _from_blocks(words: str, source: str) -> _Items:
+    head, *blocks = _NUMBER.split(words)
+    before = sum(bool(line.strip()) for line in head.splitlines())
     if before:
-        raise ReadError(f"{source}: {before} lines stand before its first numbered block, '{first[0].strip()}'")
-    blocks = _NUMBER.split(words)[1:]
+        raise ReadError(f"{source}: {before} lines stand before its first numbered block, '{blocks[0]}:'")
     texts = [plain_text(html) for html in blocks[1::2]]
     return _Items(as_ids(pl.Series(blocks[0::2]), source), [""] * len(texts), texts)
 
@@ -120,15 +119,14 @@ def _from_raw(raw: RawTable, told: dict[str, Column]) -> _Items:
 
 def _from_part(part: Part, columns: _Columns, source: str) -> _Items:
     ids, *rest = part.columns
-    words = iter([column.cast(pl.String).fill_null("").str.strip_chars().to_list() for column in rest])
-    blank = [""] * len(ids)
-    titles, texts = (blank if position is None else next(words) for position in columns[1:])
+    words = iter([column.cast(pl.String).fill_null("").str.strip_chars() for column in rest])
+    titles, texts = ([""] * len(ids) if position is None else next(words) for position in columns[1:])
     bad = () if part.bad is None else [f"{place} {fault}" for place, fault in zip(*part.bad, strict=False)]
     ids = ids.str.strip_chars() if ids.dtype == pl.String else ids
     return _Items(as_ids(ids, source), titles, texts, bad)
 
 
-def _from_table(content: Bytes, words: str, told: dict[str, Column], separator: str | None, source: str) -> _Items:
+def _from_table(content: Bytes, told: dict[str, Column], separator: str | None, source: str) -> _Items:
     wrong = f'{source} is no catalogue: neither numbered HTML blocks ("1:", then HTML) nor a table of ids and titles'
     try:
         dialect, rows, share = sniff(take_sample(content), separator, None, source, CATALOGUE)
@@ -140,12 +138,12 @@ def _from_table(content: Bytes, words: str, told: dict[str, Column], separator: 
         raise ReadError(wrong)
     # Only tables with a header quote their fields: MovieLens' titles may begin with a quotation mark.
     quoted = dialect.names is not None or dialect.separator == ","
-    if quoted or '"' not in words:
+    if quoted or not (content == ord('"')).any():
         body = Body(content, dialect)
         part = read_strings(body, [position for position in columns if position is not None])
         if part.bad is None:
             return _from_part(part, columns, source)
-    return _from_records(words, dialect, columns, quoted, source)
+    return _from_records(decode(content.tobytes())[0], dialect, columns, quoted, source)
 
 
 def _columns(raw: RawTable, told: dict[str, Column]) -> _Columns:
@@ -205,15 +203,11 @@ def _unquoted(text: str, delimiter: str) -> Iterator[Record]:
 
 def _collect(items: _Items, source: str, on_error: str) -> Catalogue:
     bad = list(items.bad)
-    with _no_collection():
-        entries = dict(zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True))
-    if len(entries) < len(items.ids) or None in entries:
-        entries = {}
-        for id, entry in zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True):
-            if id is None:
-                bad.append(f"the item called {entry.title!r} has no id")
-            elif entries.setdefault(id, entry) != entry:
-                bad.append(f"names item {id!r} twice: {_brief(entries[id])} and {_brief(entry)}")
+    entries: Mapping[int | str, Entry]
+    if items.ids.null_count() or items.ids.n_unique() < len(items.ids):
+        entries = _first_entries(items, bad)
+    else:
+        entries = EntryColumns(items.ids, items.titles, items.texts)
     if bad and on_error == "error":
         which = f"{len(bad):,} rows" if len(bad) > 1 else "this row"
         raise ReadError(
@@ -226,16 +220,15 @@ def _collect(items: _Items, source: str, on_error: str) -> Catalogue:
     return Catalogue(entries, notes)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking through a million new entries again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _first_entries(items: _Items, bad: list[str]) -> dict[int | str, Entry]:
+    """Return the first entry of each id, and append what is wrong with the others to `bad`."""
+    entries: dict[int | str, Entry] = {}
+    for id, entry in zip(items.ids.to_list(), map(Entry, items.titles, items.texts), strict=True):
+        if id is None:
+            bad.append(f"the item called {entry.title!r} has no id")
+        elif entries.setdefault(id, entry) != entry:
+            bad.append(f"names item {id!r} twice: {_brief(entries[id])} and {_brief(entry)}")
+    return entries
 
 
 def _listed(bad: Sequence[str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from math import log, sqrt
+from dataclasses import dataclass, field
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from palate.model import Model
 from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead
-from palate.model.interest import ChanceCalibration, Interest, chance_of_liking, like_boundary
-from palate.parallel import Run, pool, single_blas
+from palate.model.interest import ChanceCalibration, Interest, like_boundary
+from palate.parallel import Run, pool
 from palate.ratings import Ratings
 from palate.solvers.bayes import BayesianMF
+from palate.solvers.choice_calibration import calibrate
 from palate.solvers.ease import EASE
 from palate.solvers.ease.search import choose_regularization
 from palate.solvers.ease.weights import fit_ease
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit import ImplicitALS
+from palate.solvers.implicit.search import PILOT_SWEEPS, head_of
+from palate.solvers.liking import Liking
+from palate.solvers.trend_search import Combined, choose_trend
 
 __all__ = ["HEADS", "Candidate", "ChosenHead", "choose_head", "fit_head", "popularity_lists"]
 
@@ -37,14 +41,10 @@ _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, u
 # Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
 # first is worse than the best head by less than this share of its NDCG.
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
-_PILOT_SWEEPS = 8
 # Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
 _SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
 # EASE holds a number for each pair of items: 1.6 GB.
 _EASE_ITEMS = 20_000
-# The chances are learnt from users with this number of pairs, of which so many are taken beside the choices.
-_CALIBRATION_CELLS, _OTHER_PAIRS = 5_000_000, 200_000
-_NEWTON_STEPS, _STILL = 50, 1e-8
 # A head with more settings must be better by this number of standard errors.
 _SURE = 1.0
 
@@ -157,7 +157,7 @@ def choose_head(
     if not len(lists.users):
         return ChosenHead(None, None, (), 0)
     boundary = 0.0 if liked is None else like_boundary(ratings.rating, liked)
-    likes = None if liked is None else _liking(pilot(lists.train.compact()), lists, boundary)
+    likes = None if liked is None else Liking.of(pilot(lists.train.compact()), lists, boundary)
     powers = POWERS if likes else (0.0,)
     with pool(threads) as run:
         contenders: list[_Contender] = []
@@ -180,11 +180,23 @@ def choose_head(
             tried.append(Candidate("prediction", {}, 1.0, float(alone.mean())))
             if alone.mean() > best.ndcg[powers.index(power)].mean():
                 return ChosenHead(None, None, tuple(tried), len(lists.users))
+        trend = choose_trend(
+            ratings,
+            Combined(lists, best.head, best.calibration, likes, power),
+            lambda latest: Combined(
+                latest,
+                head := _fit_pilot(best.name, best.settings, latest.train, run),
+                calibrate(head, latest),
+                None if likes is None else Liking.of(pilot(latest.train.compact()), latest, boundary),
+                power,
+            ),
+            run,
+        )
         head = fit_head(best.name, best.settings, ratings, run)
     deviation = 1.0 if likes is None else likes.deviation
     return ChosenHead(
         head,
-        Interest(best.calibration, power, boundary, deviation),
+        Interest(trend.calibration, power, boundary, deviation, trend.power, trend.half_life),
         tuple(tried),
         len(lists.users),
         best.name,
@@ -221,7 +233,7 @@ def _popularity(ratings: Ratings) -> PopularityHead:
     return PopularityHead((ratings.item_counts / max(1, len(ratings.users))).astype(np.float32))
 
 
-def _ease(lists: HeldOutLists, likes: _Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
+def _ease(lists: HeldOutLists, likes: Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
     if len(lists.train.items) > _EASE_ITEMS:
         return []
     regularization, _ = choose_regularization(lists, EASE(), run)
@@ -230,57 +242,24 @@ def _ease(lists: HeldOutLists, likes: _Liking | None, powers: Sequence[float], r
 
 
 def _implicit(
-    lists: HeldOutLists, best: float, likes: _Liking | None, powers: Sequence[float], run: Run
+    lists: HeldOutLists, best: float, likes: Liking | None, powers: Sequence[float], run: Run
 ) -> list[_Contender]:
     contenders: list[_Contender] = []
-    train = lists.train.compact()
     for regularization, unobserved in _FACTORS:
         settings = {"regularization": regularization, "unobserved": unobserved}
-        head = fit_head("implicit", settings, train, run, _PILOT_SWEEPS)
-        assert isinstance(head, FactorsHead)
-        head = _expanded(head, lists.train, train)
+        head = _fit_pilot("implicit", settings, lists.train, run)
         contenders.append(_judged("implicit", settings, head, lists, likes, powers, run))
         if contenders[0].best_ndcg < (1 - _NEAR) * best:
             break
     return contenders
 
 
-def _expanded(head: FactorsHead, table: Ratings, compact: Ratings) -> FactorsHead:
-    """Return the head with rows of zeros for ids of the table that are not in the compact one."""
-    sides = []
-    for factors, vocabulary, part in (
-        (head.user_factors, table.users, compact.users),
-        (head.item_factors, table.items, compact.items),
-    ):
-        rows = np.zeros((len(vocabulary), factors.shape[1]), np.float32)
-        rows[vocabulary.index(part.ids)] = factors
-        sides.append(rows)
-    return replace(head, user_factors=sides[0], item_factors=sides[1])
-
-
-def _liking(model: Model, lists: HeldOutLists, boundary: float) -> _Liking:
-    """Return what tells how likely some users like each item, by a model of the training part."""
-    user_index, item_index = model.users.index(lists.train.users.ids), model.items.index(lists.train.items.ids)
-    errors = lists.held_out.rating - model.predict_table(lists.held_out)
-    deviation = max(sqrt(float(np.mean(np.square(errors, dtype=np.float64)))), 1e-6)
-
-    return _Liking(model, user_index, item_index, deviation, boundary)
-
-
-@dataclass(frozen=True)
-class _Liking:
-    """How likely users like items, by a model of ratings; a call with users returns it for all items."""
-
-    model: Model
-    user_index: Indices
-    item_index: Indices
-    deviation: float
-    boundary: float
-
-    def __call__(self, users: Indices) -> Doubles:
-        model, user, item = self.model, self.user_index[users], self.item_index
-        predictions = model.user_factors[user] @ model.item_factors[item].T + model.user_bias[user, None]
-        return chance_of_liking(predictions + model.item_bias[item] + model.intercept, self.deviation, self.boundary)
+def _fit_pilot(name: str, settings: dict[str, float], train: Ratings, run: Run) -> ChoiceHead:
+    """Fit a head to a training part, in which some ids may have no ratings."""
+    if name != "implicit":
+        return fit_head(name, settings, train, run)
+    pilot = ImplicitALS(**settings, sweeps=PILOT_SWEEPS).fit(train.compact())  # type: ignore[arg-type]
+    return head_of(pilot, train)
 
 
 def _judged(
@@ -288,21 +267,20 @@ def _judged(
     settings: dict[str, float],
     head: ChoiceHead,
     lists: HeldOutLists,
-    likes: _Liking | None,
+    likes: Liking | None,
     powers: Sequence[float],
     run: Run,
 ) -> _Contender:
     """Calibrate a head and judge its lists with each power."""
-    table, calibration = lists.train.by_user, _calibrated(head, lists)
+    table, calibration = lists.train.by_user, calibrate(head, lists)
 
     def interest(users: Indices) -> list[NDArray[np.floating]]:
-        counts = lists.train.user_counts[users][:, None]
+        counts = lists.train.user_counts[users]
         chances = calibration.chances(head.user_scores(users, table), lists.train.item_counts, counts)
         if likes is None:
             return [chances]
         # The order of logarithms is that of products.
-        chances = np.log(np.maximum(chances, np.float32(1e-30)))
-        liking = np.log(np.maximum(likes(users), 1e-30)).astype(np.float32)
+        chances, liking = np.log(np.maximum(chances, np.float32(1e-30))), likes.logarithms(users)
         return [chances + np.float32(power) * liking for power in powers]
 
     return _Contender(name, settings, head, calibration, lists.ndcg(interest, run))
@@ -320,56 +298,3 @@ def _best(contenders: Sequence[_Contender], powers: Sequence[float]) -> tuple[_C
 def _is_surely_better(ndcg: Doubles, other: Doubles) -> bool:
     gains = ndcg - other
     return float(gains.mean()) > _SURE * float(gains.std()) / sqrt(len(gains))
-
-
-def _calibrated(head: ChoiceHead, lists: HeldOutLists) -> ChanceCalibration:
-    """Fit the logistic regression of held-out choices on scores and counts.
-
-    All choices of some users and a random part of the other pairs are taken; the intercept is corrected for the part.
-    """
-    train, rng = lists.train, np.random.default_rng([lists.seed, 5])
-    number = min(len(train.users), max(100, _CALIBRATION_CELLS // len(train.items)))
-    users = np.sort(rng.permutation(len(train.users))[:number].astype(np.int32))
-    is_chosen = np.zeros((number, len(train.items)), bool)
-    is_open = np.broadcast_to(train.item_counts > 0, is_chosen.shape).copy()
-    for place, user in enumerate(users.tolist()):
-        is_open[place, train.by_user[user][0]] = False
-        is_chosen[place, lists.held_out.by_user[user][0]] = True
-    part = min(1.0, _OTHER_PAIRS / is_open.size)
-    row, item = np.nonzero(is_open & (is_chosen | (rng.random(is_open.shape, np.float32) < part)))
-    scores = head.user_scores(users, train.by_user)[row, item]
-    features = ChanceCalibration(0, 0, 0, 0).features(scores, train.item_counts[item], train.user_counts[users[row]])
-    design = np.column_stack([np.ones(len(row)), *features]).astype(np.float64)
-    with single_blas():
-        weights = _logistic(design, is_chosen[row, item].astype(np.float64)).tolist()
-    return ChanceCalibration(weights[0] + log(part), *weights[1:])
-
-
-def _logistic(design: Doubles, target: Doubles) -> Doubles:
-    """Return the weights of a logistic regression, by Newton's method with a slight pull towards zero.
-
-    A step that would lower the likelihood is halved until it raises it.
-    """
-    from scipy.special import expit
-
-    weights, pull = np.zeros(design.shape[1]), 1e-3
-    weights[0] = log((target.sum() + 0.5) / (len(target) - target.sum() + 0.5))
-
-    def objective(weights: Doubles) -> float:
-        log_odds = design @ weights
-        return float(target @ log_odds - np.logaddexp(0, log_odds).sum() - pull / 2 * weights @ weights)
-
-    reached = objective(weights)
-    for _ in range(_NEWTON_STEPS):
-        chances = expit(design @ weights)
-        slope = design.T @ (target - chances) - pull * weights
-        curvature = (design.T * (chances * (1 - chances))) @ design + pull * np.eye(len(weights))
-        step = np.linalg.solve(curvature, slope)
-        while (value := objective(weights + step)) < reached and np.abs(step).max() > _STILL:
-            step /= 2
-        if value < reached:
-            break
-        weights, reached = weights + step, value
-        if np.abs(step).max() <= _STILL:
-            break
-    return weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
-from palate.kernels.rows import measure_sets
+from palate.gpu.pool import DevicePool
+from palate.kernels.rows import measure_sets, row_errors, solve_confident_rows, solve_rows
 from palate.kernels.simd import LANES
 from palate.parallel import Run
 from palate.ratings import Grouped, Ratings, RatingScale
@@ -26,8 +26,11 @@ __all__ = [
     "row_cost",
     "set_lengths",
     "set_shares",
+    "solve_confident_side",
+    "solve_side",
     "standardize",
     "standardize_table",
+    "sum_errors",
 ]
 
 Floats = NDArray[np.float32]
@@ -118,6 +121,76 @@ def set_lengths(shares: Floats, transposed: Grouped, run: Run) -> Floats:
     return lengths
 
 
+def solve_side(
+    run: Run,
+    ranges: list[tuple[int, int]],
+    table: Grouped,
+    equations: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+    draws: int,
+    key: int,
+    out: Floats,
+    errors: NDArray[np.float64],
+) -> int:
+    """Solve for all rows of a side, on the threads of the pool or on its card, in place.
+
+    Parameters
+    ----------
+    run
+        A pool.
+    ranges
+        The rows, in ranges for the threads.
+    table
+        The ratings, grouped by this side.
+    equations
+        The arrays ``other, offset, row_weight, other_weight, precision, linear`` of `palate.kernels.rows.solve_rows`.
+    draws, key, out, errors
+        As there.
+
+    Returns
+    -------
+    int
+        -1, or a row whose equations have no solution.
+    """
+    if isinstance(run, DevicePool):
+        return run.rows.solve_rows(table, *equations, draws, key, out, errors)
+    return max(run(lambda rows: int(solve_rows(*table, *equations, *rows, draws, key, out, errors)), ranges))
+
+
+def solve_confident_side(
+    run: Run,
+    ranges: list[tuple[int, int]],
+    table: Grouped,
+    equations: tuple[Floats, Floats, Floats],
+    out: Floats,
+    errors: NDArray[np.float64],
+) -> int:
+    """Solve for all rows of a side as `solve_side` does, where every pair counts.
+
+    The equations are the arrays ``other, all_pairs, ridge`` of `palate.kernels.rows.solve_confident_rows`.
+    """
+    if isinstance(run, DevicePool):
+        return run.rows.solve_confident_rows(table, *equations, out, errors)
+    return max(run(lambda rows: int(solve_confident_rows(*table, *equations, *rows, out, errors)), ranges))
+
+
+def sum_errors(
+    run: Run,
+    ranges: list[tuple[int, int]],
+    table: Grouped,
+    arrays: tuple[Floats, Floats, Floats, Floats],
+    plain: NDArray[np.float64],
+    weighted: NDArray[np.float64],
+) -> None:
+    """Sum up the squared errors of all rows of a side, on the threads of the pool or on its card.
+
+    The arrays are ``factors, other, offset, other_weight`` of `palate.kernels.rows.row_errors`.
+    """
+    if isinstance(run, DevicePool):
+        run.rows.row_errors(table, *arrays, plain, weighted)
+    else:
+        run(lambda rows: row_errors(*table, *arrays, *rows, plain, weighted), ranges)
+
+
 def center_and_spread(values: Floats) -> tuple[float, float]:
     """Return the mean and the standard deviation (1 if it is 0), without an array of doubles for all values."""
     center = float(values.mean(dtype=np.float64))
@@ -165,22 +238,10 @@ class HalfStep(NamedTuple):
         """Cut a table into ranges, for equations of this width."""
         return cls(table, np.diff(table.indptr), balanced_ranges(table.indptr, row_cost(width)))
 
-    def solve(self, run: Run, solve_range: Callable[[tuple[int, int]], int]) -> None:
-        """Solve for all rows.
-
-        Parameters
-        ----------
-        run
-            A pool.
-        solve_range
-            Solves for the rows start to stop. Returns -1, or the first row whose equations have no solution.
-
-        Raises
-        ------
-        SettingsError
-            If there is such a row.
-        """
-        if max(run(solve_range, self.ranges)) >= 0:
+    @staticmethod
+    def require_solved(failed: int) -> None:
+        """Raise a `SettingsError` if there is a row whose equations have no solution; -1 says that there is none."""
+        if failed >= 0:
             raise SettingsError(
                 "the regularization is too weak for these ratings: float32 is not precise enough to solve their "
                 "equations; raise regularization (--regularization)"

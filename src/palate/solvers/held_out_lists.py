@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.parallel import Run, single_blas
 from palate.ratings import Grouped, Ratings
-from palate.splits import holdout
+from palate.splits import holdout, split_by_time
 
 __all__ = ["HeldOutLists"]
 
@@ -53,6 +53,19 @@ class HeldOutLists:
     def of(cls, ratings: Ratings, liked: float | None, share: float = 0.1, seed: int = 0) -> Self:
         """Hold a random share of the ratings out."""
         return cls(*holdout(ratings, share, seed=seed), liked, seed)
+
+    @classmethod
+    def latest(cls, ratings: Ratings, liked: float | None, share: float = 0.1, seed: int = 0) -> Self:
+        """Hold the latest ratings out, as nearly a share of all as one moment can cut.
+
+        Raises
+        ------
+        SettingsError
+            If the table has no times, or all ratings have the same.
+        """
+        train, held_out = split_by_time(ratings, share)
+        is_known = train.user_counts[held_out.user] > 0
+        return cls(train, held_out.take(is_known), liked, seed)
 
     @cached_property
     def relevant(self) -> Grouped:

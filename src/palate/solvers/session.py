@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
+from palate.gpu.pool import with_device
 from palate.parallel import Run, pool
 from palate.ratings import Ratings, lost_distances
 from palate.solvers.settings import check
@@ -119,7 +120,9 @@ def open_session(
     Raises
     ------
     SettingsError
-        If a setting or the number of threads is impossible.
+        If a setting or the number of threads is impossible, or there is no graphics card that a setting asks for.
+    MissingExtraError
+        If a setting asks for a graphics card and PyTorch is not installed.
     DataError
         If there are no ratings, or one of them is not finite.
     """
@@ -127,7 +130,8 @@ def open_session(
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
     ratings = _checked(ratings)
-    with pool(threads) as run, interruptible() as interrupted:
+    with pool(threads) as threads_run, interruptible() as interrupted:
+        run = with_device(threads_run, getattr(solver, "device", "cpu"), len(ratings), getattr(solver, "factors", 0))
         yield Session(ratings, run, progress, Checkpoint(checkpoint, solver, ratings), interrupted)
 
 
@@ -140,7 +144,7 @@ class Session:
     ratings
         Finite ratings; every id has at least one.
     run
-        A pool of threads.
+        A pool of threads, with a graphics card where the solver uses one.
     progress
         Called with each epoch, or None.
     checkpoint
@@ -189,7 +193,8 @@ class Checkpoint:
     @cached_property
     def fingerprint(self) -> str:
         """A text that differs between fits with different settings or tables."""
-        columns = self.ratings.user, self.ratings.item, self.ratings.rating
+        columns: list[NDArray[Any]] = [self.ratings.user, self.ratings.item, self.ratings.rating]
+        columns += [] if self.ratings.time is None else [self.ratings.time]
         with pool() as run:
             digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
         shape = len(self.ratings.users), len(self.ratings.items)

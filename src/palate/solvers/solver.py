@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from palate.check import suspicions
 from palate.errors import DataError, PalateWarning, SettingsError
+from palate.gpu.pool import DevicePool
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.reading import ratings_of
@@ -123,8 +124,10 @@ class Solver:
         DataError
             If there are no ratings, or the solver cannot learn from them.
         SettingsError
-            If a setting is impossible, settings do not fit together, the fit diverges, or the regularization is too
-            weak for float32.
+            If a setting is impossible, settings do not fit together, the fit diverges, the regularization is too weak
+            for float32, or there is no graphics card, or too little memory on it, where a setting asks for one.
+        MissingExtraError
+            If ``device="cuda"`` and PyTorch is not installed.
         StorageError
             If the checkpoint belongs to another fit or cannot be written.
         """
@@ -138,6 +141,8 @@ class Solver:
             open_session(self, ratings, threads, report, checkpoint) as session,
         ):
             model = self.runner(session).go(resume)
+            if isinstance(session.run, DevicePool):
+                model = replace(model, training={**model.training, "device": session.run.label})
             times = session.ratings.time_by_user if model.seen is not None else None
             model = replace(model, solver=self.record(), seen_time=times)
         if not model.predicts_numbers:

@@ -144,22 +144,22 @@ class SparkGibbsFit(GibbsFit):
 
     def _standardize(self) -> tuple[float, float, Ratings]:
         center, spread = self.spark_table.center, self.spark_table.spread
-        values = _mapped_zeros(self.folder / "standardized.bin", self.ratings.rating)
-        for start in range(0, len(values), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            values[chunk] = standardize(self.ratings.rating[chunk], center, spread)
-        by_user, by_item = self.ratings.by_user, self.ratings.by_item
-        table = replace(self.ratings, rating=values)
-        # The chain on executors does not use the values of `by_item`.
-        vars(table).update(by_user=by_user._replace(values=values), by_item=by_item)
+        tables = []
+        for name, grouped in (("user", self.ratings.by_user), ("item", self.ratings.by_item)):
+            values = _mapped_zeros(self.folder / f"standardized-{name}.bin", grouped.values)
+            for start in range(0, len(values), _CHUNK):
+                chunk = slice(start, start + _CHUNK)
+                values[chunk] = standardize(grouped.values[chunk], center, spread)
+            tables.append(grouped._replace(values=values))
+        # Effects of time are not drawn on Spark.
+        table = replace(self.ratings, rating=tables[0].values, time=None)
+        vars(table).update(by_user=tables[0], by_item=tables[1])
         vars(table).update(user_counts=self.ratings.user_counts, item_counts=self.ratings.item_counts)
         return center, spread, table
 
-    def _start_chain(self) -> Chain:
-        table, parts = self.table, self.selection.parts
-        return SparkChain(
-            table.by_user, table.by_item, self.k, parts, self.solver.seed, self.session.run, self.spark_table
-        )
+    def _make_chain(self, has_factors: bool, parts: ModelParts) -> Chain:
+        table, k = self.table, self.k if has_factors else 0
+        return SparkChain(table.by_user, table.by_item, k, parts, self.solver.seed, self.session.run, self.spark_table)
 
 
 def _mapped_zeros(path: Path, like: NDArray[Any]) -> NDArray[Any]:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, SettingsError
 from palate.model import Model
 from palate.solvers import ImplicitALS
 from palate.solvers.half_step import HalfStep
@@ -50,10 +50,27 @@ class SparkImplicitFit(ImplicitFit):
             )
         return self.table.center
 
+    def choose(self) -> None:
+        """Choose the settings that are left open, on the driver.
+
+        Raises
+        ------
+        SettingsError
+            If the driver does not see the ratings.
+        """
+        if not self.table.cluster.is_shared and None in (self.solver.regularization, self.solver.unobserved):
+            raise SettingsError(
+                "settings are chosen only where the driver sees the work folder of the executors: name one "
+                "(--work-folder), or give regularization and unobserved"
+            )
+        super().choose()
+
     def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, cluster, name = self.solver, self.table.cluster, "user" if side is self.users else "item"
         cluster.describe(f"sweep {self.done + (name == 'item')}, {name}s")
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
         doubles = other.astype(np.float64)
         partners = cluster.publish(other)
         work = SolveChoices(

@@ -8,7 +8,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import solve_nonnegative_rows, solve_rows
+from palate.errors import SettingsError
+from palate.kernels.rows import solve_nonnegative_rows
 from palate.kernels.sgd import squared_error
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
@@ -20,6 +21,7 @@ from palate.solvers.half_step import (
     center_and_spread,
     padded_width,
     partners_and_biases,
+    solve_side,
     standardize,
     standardize_table,
 )
@@ -82,14 +84,15 @@ class ALSProblem(TrainingProblem):
         precision = np.eye(width, dtype=np.float32)
         precision[: k + 1] *= np.float32(regularization)
         other_weight, linear, errors = np.ones(len(other), np.float32), np.zeros_like(rows), np.empty(len(rows))
-        equations = *side.table, partners, biases, weight, other_weight, precision, linear
-
-        def solve_range(bounds: tuple[int, int]) -> int:
-            if self.solver.nonnegative:
-                return int(solve_nonnegative_rows(*equations, *bounds, k, rows, errors))
-            return int(solve_rows(*equations, *bounds, 0, 0, rows, errors))
-
-        side.solve(self.run, solve_range)
+        equations = partners, biases, weight, other_weight, precision, linear
+        if self.solver.nonnegative:
+            arguments = *side.table, *equations
+            failed = max(
+                self.run(lambda bounds: int(solve_nonnegative_rows(*arguments, *bounds, k, rows, errors)), side.ranges)
+            )
+        else:
+            failed = solve_side(self.run, side.ranges, side.table, equations, 0, 0, rows, errors)
+        side.require_solved(failed)
         return float((errors / weight).sum())
 
     def validation_rmse(self, parameters: Parameters) -> float:
@@ -115,6 +118,8 @@ class ALSFit(RegularizedFit):
     solver: ALS
 
     def __init__(self, solver: ALS, session: Session) -> None:
+        if solver.nonnegative and solver.device == "cuda":
+            raise SettingsError("a graphics card does not solve for non-negative factors: choose device='cpu'")
         candidates = _WEIGHTED_CANDIDATES if solver.weighted else _UNWEIGHTED_CANDIDATES
         super().__init__(solver, session, solver.sweeps, candidates[len(candidates) // 2], candidates)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from palate.gpu.device import DEVICE_HELP
 from palate.solvers.settings import setting
 from palate.solvers.solver import Solver
 
@@ -65,3 +67,4 @@ class ALS(Solver):
     )
     patience: int = setting(3, "end a pilot after this many sweeps without a better validation RMSE", least=1)
     seed: int = setting(0, "of the validation part and the first factors", least=0, below=2**63)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)

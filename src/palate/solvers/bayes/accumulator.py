@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,18 +56,25 @@ class PosteriorAccumulator:
         self.mean = LowRankMean(users, items, k, run)
         self.spread = PredictiveSpread(ratings, np.random.default_rng([seed, 3]))
         self.user_noise, self.item_noise = np.zeros(users), np.zeros(items)
-        # Sums of the variance of the noise, and of the precisions of the set weights of both sides.
-        self.scales = np.zeros(3)
+        # Sums of the variance of the noise, and of the precisions of the set weights of both sides, each with the
+        # weights of the chains that have such sets.
+        self.scales = np.zeros(5)
 
-    def add(self, chain: Chain) -> None:
-        """Add the present state of a chain. Its weight is its number, since early states are far from the posterior."""
-        weight = float(chain.sweeps)
-        self.mean.add(chain.users.expected(), chain.items.expected(), weight)
-        self.spread.add(chain, weight, self.run)
-        self.user_noise += weight * chain.users.variance
-        self.item_noise += weight * chain.items.variance
-        scales = 1 / chain.precision, chain.users.sets_precision, chain.items.sets_precision
-        self.scales += weight * np.array(scales)
+    def add(self, chains: Sequence[Chain], shares: Sequence[float]) -> None:
+        """Add the present states of some chains, each with its share.
+
+        The weight of a sweep is its number, since early states are far from the posterior.
+        """
+        for chain, share in zip(chains, shares, strict=True):
+            weight = share * chain.sweeps
+            self.mean.add(chain.users.expected(), chain.items.expected(), weight)
+            self.spread.add(chain, share, weight, self.run)
+            self.user_noise += weight * chain.users.variance
+            self.item_noise += weight * chain.items.variance
+            users, items = weight * chain.parts.user_sets, weight * chain.parts.item_sets
+            precisions = users * chain.users.sets_precision, items * chain.items.sets_precision
+            self.scales += np.array([weight / chain.precision, *precisions, users, items])
+        self.spread.end_sweep(chains[0].sweeps)
 
     def error_left(self) -> float:
         """Return the estimated share of the RMSE that is due to the finite length of the chain."""
@@ -122,7 +130,7 @@ class PosteriorAccumulator:
                 mean=rows[-1],
                 partners=partners,
                 noise=partner_variance[:-1],
-                sets_penalty=float(self.scales[1 + side] / total) if has_sets[side] else 0.0,
+                sets_penalty=float(self.scales[1 + side] / self.scales[3 + side]) if has_sets[side] else 0.0,
                 run=self.run,
             )
 

@@ -8,6 +8,7 @@ the model is:
 - rated sets: :math:`X_u` holds :math:`1/\sqrt{n_u}` for each of the :math:`n_u` items that u rated, whatever the
   ratings, and :math:`W_j \sim N(0, (\lambda \Lambda)^{-1})` (the link of Simm et al. 2017, "Macau"; the idea of Koren's
   SVD++); the same for items and their raters;
+- effects of time: see `palate.solvers.bayes.time_effects`;
 - noise: :math:`e_{ui} \sim N(0, 1/(\alpha \phi_u \psi_i))`, with :math:`\phi, \psi` Gamma-distributed around 1.
 
 A sweep draws each unknown once, given all others.
@@ -22,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import row_errors, solve_rows
 from palate.parallel import Run
 from palate.ratings import Grouped
+from palate.solvers.bayes.row_blocks import sum_row_blocks
 from palate.solvers.bayes.set_weights import LinkedSide, draw_from_grid, draw_set_weights
 from palate.solvers.bayes.state import ModelParts, SideState
-from palate.solvers.half_step import set_lengths
+from palate.solvers.bayes.time_effects import TimeDraws
+from palate.solvers.half_step import set_lengths, solve_side, sum_errors
 
 __all__ = ["Chain"]
 
@@ -62,22 +64,45 @@ class Chain:
         Random draws depend on the seed, the sweep and the row, never on the thread.
     run
         A pool.
+    time
+        int64: when each rating of `by_user` was given; wanted for the part "times".
+
+    Attributes
+    ----------
+    least_noise
+        The common variance of the noise is drawn as if the ratings said at least this. On a table of a few ratings a
+        row the chain would otherwise explain ever more of the noise by factors. 0 for no bound.
     """
 
-    def __init__(self, by_user: Grouped, by_item: Grouped, k: int, parts: ModelParts, seed: int, run: Run) -> None:
+    def __init__(
+        self,
+        by_user: Grouped,
+        by_item: Grouped,
+        k: int,
+        parts: ModelParts,
+        seed: int,
+        run: Run,
+        time: NDArray[np.int64] | None = None,
+    ) -> None:
         by_user, by_item = (
             table._replace(indptr=np.append(table.indptr, table.indptr[-1])) for table in (by_user, by_item)
         )
+        self.times = TimeDraws(by_user, by_item, time, run) if parts.times and time is not None else None
+        if self.times:
+            by_user, by_item = self.times.tables
         users, items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
         rng = np.random.default_rng([seed, 1])
         self.users = SideState.start(by_user, items, k, parts.user_noise, rng)
         self.items = SideState.start(by_item, users, k, parts.item_noise, rng)
         self.parts, self.seed, self.run = parts, seed, run
         self.precision, self.sweeps, self.squares = 1.0, 0, 0.0
+        self.least_noise = 0.0
         self.lengths = set_lengths(self.users.shares, by_item, run), set_lengths(self.items.shares, by_user, run)
 
     def sweep(self) -> None:
         """Draw each unknown once, given all others."""
+        if self.times:
+            self.times.draw(self.users, self.items, self.precision, self.sweeps, self.seed)
         rng = np.random.default_rng([self.seed, 2, self.sweeps])
         sides = (
             (self.users, self.items, self.parts.user_sets, self.lengths[0]),
@@ -100,23 +125,35 @@ class Chain:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
         d, n = side.columns, len(side.factors)
         mean, deviations = self._moments(side)
-        scatter = np.eye(d) + deviations + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
+        scatter = deviations
+        scatter += np.eye(d) + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
-            weights = side.weights[:, :d].astype(np.float64)
-            scatter += side.sets_precision * weights.T @ weights
-            freedom += len(weights)
-        precision = _wishart(np.linalg.inv(scatter), freedom, rng)
+
+            def weights_of(block: slice) -> Doubles:
+                weights = side.weights[block, :d].astype(np.float64)
+                return np.asarray(side.sets_precision * weights.T @ weights)
+
+            scatter += sum_row_blocks(weights_of, len(side.weights), self.run)
+            freedom += len(side.weights)
+        precision = _wishart(np.asarray(np.linalg.inv(scatter)), freedom, rng)
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
 
     def _moments(self, side: SideState) -> tuple[Doubles, Doubles]:
         """Return the mean of a side's rows given their sets, and the sum of their squared deviations from it."""
-        rows = side.factors[:, : side.columns].astype(np.float64) - side.prior[:, : side.columns]
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        return mean, centred.T @ centred
+        d, n = side.columns, len(side.factors)
+
+        def rows_of(block: slice) -> Doubles:
+            return side.factors[block, :d].astype(np.float64) - side.prior[block, :d]
+
+        def scatter_of(block: slice) -> Doubles:
+            centred = rows_of(block) - mean
+            return np.asarray(centred.T @ centred)
+
+        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), n, self.run) / n
+        return mean, sum_row_blocks(scatter_of, n, self.run)
 
     def _draw_rows(self, side: SideState, other: SideState, precision: Doubles, rng: np.random.Generator) -> Doubles:
         """Draw a side's factors and biases.
@@ -129,14 +166,10 @@ class Chain:
         padded_precision[:d, :d] = precision
         linear = np.zeros_like(side.factors)
         linear[:, :d] = (side.mean + side.prior[:, :d]) @ precision
-        row_weight, key = (self.precision * side.rating_weight).astype(np.float32), rng.integers(2**62)
+        row_weight, key = (self.precision * side.rating_weight).astype(np.float32), int(rng.integers(2**62))
         errors = np.empty(len(side.factors))
-
-        def solve_range(bounds: tuple[int, int]) -> int:
-            equations = partners, biases, row_weight, other.rating_weight, padded_precision, linear
-            return int(solve_rows(*side.table, *equations, *bounds, d, key, side.factors, errors))
-
-        if max(self.run(solve_range, side.ranges)) >= 0:
+        equations = partners, biases, row_weight, other.rating_weight, padded_precision, linear
+        if solve_side(self.run, side.ranges, side.table, equations, d, key, side.factors, errors) >= 0:
             raise DataError(
                 "the ratings differ so much in size that float32 is not precise enough for their products: rescale them"
             )
@@ -156,7 +189,8 @@ class Chain:
         else:
             self.squares = weighted = float(item_errors.sum())
         shape = _NOISE_SHAPE + users.counts.sum() / 2
-        self.precision = rng.gamma(shape) / (_NOISE_RATE + weighted / 2)
+        rate = max(_NOISE_RATE + weighted / 2, shape * self.least_noise)
+        self.precision = rng.gamma(shape) / rate
 
     def _draw_row_noise(self, side: SideState, weighted_errors: Doubles, rng: np.random.Generator) -> None:
         """Draw the relative precision of each row's noise, then the degrees of freedom that all rows share."""
@@ -172,8 +206,8 @@ class Chain:
         users, items = self.users, self.items
         squares, weighted = np.empty(len(users.factors)), np.empty(len(users.factors))
         partners, biases = items.partners_and_biases()
-        arguments = *users.table, users.factors, partners, biases, items.rating_weight
-        self.run(lambda bounds: row_errors(*arguments, *bounds, squares, weighted), users.ranges)
+        arrays = users.factors, partners, biases, items.rating_weight
+        sum_errors(self.run, users.ranges, users.table, arrays, squares, weighted)
         return squares, weighted
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -183,13 +217,17 @@ class Chain:
         for name, side in (("users", self.users), ("items", self.items)):
             arrays |= {f"{name}.{field}": getattr(side, field) for field in SideState.ARRAYS}
             numbers |= {f"{name}.{field}": getattr(side, field) for field in SideState.NUMBERS}
+        if self.times:
+            arrays |= {f"times.{field}": getattr(self.times, field) for field in TimeDraws.ARRAYS}
         return arrays, numbers
 
     def restore(self, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
-        """Set what `state` returned."""
+        """Set what `state` returned; effects of time are left out if this chain has none."""
         for name, value in (arrays | numbers).items():
             owner, _, field = name.rpartition(".")
-            setattr(getattr(self, owner) if owner else self, field, value)
+            target = getattr(self, owner) if owner else self
+            if target is not None:
+                setattr(target, field, value)
 
 
 def _wishart(scale: Doubles, freedom: float, rng: np.random.Generator) -> Doubles:

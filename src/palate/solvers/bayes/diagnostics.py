@@ -7,9 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ChainTrace", "effective_size", "split_rhat"]
+__all__ = ["ChainTrace", "effective_size", "is_drifting", "split_rhat"]
 
 Doubles = NDArray[np.float64]
+
+# A split-R-hat above this, with a precision that rises in each third, is a drift.
+_DRIFT = 1.5
+# Fewer draws than this say nothing about a drift: the noise falls while a chain settles.
+_LEAST_DRAWS = 200
 
 
 class ChainTrace(NamedTuple):
@@ -73,3 +78,19 @@ def split_rhat(draws: Doubles) -> float:
     within = float(halves.var(axis=1, ddof=1).mean())
     between = float(halves.mean(axis=1).var(ddof=1))
     return float(np.sqrt((half - 1) / half + between / within)) if within else 1.0
+
+
+def is_drifting(precisions: Doubles) -> bool:
+    """Return whether the precision of the noise still rises all along a chain, without its first quarter.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 0.01, 400)
+    >>> is_drifting(np.exp(noise)), is_drifting(np.exp(noise + np.linspace(0, 0.3, 400)))
+    (False, True)
+    """
+    if len(precisions) < _LEAST_DRAWS:
+        return False
+    logs = np.log(precisions[len(precisions) // 4 :])
+    means = [float(third.mean()) for third in np.array_split(logs, 3)]
+    return split_rhat(logs) > _DRIFT and means[0] < means[1] < means[2]

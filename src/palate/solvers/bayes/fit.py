@@ -8,16 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
 from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator
 from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.diagnostics import ChainTrace
-from palate.solvers.bayes.part_selection import PartSelection, select_parts
+from palate.solvers.bayes.combinations import PartSelection
+from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
+from palate.solvers.bayes.mixture import ChainMixture
+from palate.solvers.bayes.part_selection import select_parts
 from palate.solvers.bayes.predictive_spread import BATCH_SWEEPS
 from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_selection import TimeSelection, select_times
+from palate.solvers.bayes.timed_chain import TimedChain
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -41,7 +46,7 @@ class GibbsFit:
         # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
-        # The scales of the chain after each sweep: precision of the noise, and of both sides' set weights.
+        # The scales of the chains after each sweep: see `ChainMixture.scales`.
         self.traces: list[list[float]] = []
         self.error_left = inf
         self.started = time.perf_counter()
@@ -51,9 +56,9 @@ class GibbsFit:
         center, spread = center_and_spread(self.ratings.rating)
         return center, spread, standardize_table(self.ratings, center, spread)
 
-    def _start_chain(self) -> Chain:
-        table, parts = self.table, self.selection.parts
-        return Chain(table.by_user, table.by_item, self.k, parts, self.solver.seed, self.session.run)
+    def _make_chain(self, has_factors: bool, parts: ModelParts) -> Chain:
+        table, k = self.table, self.k if has_factors else 0
+        return Chain(table.by_user, table.by_item, k, parts, self.solver.seed, self.session.run)
 
     def go(self, resume: bool) -> Model:
         """Run the pilots and the sweeps that remain; return the model."""
@@ -63,43 +68,72 @@ class GibbsFit:
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
-        self.chain = chain = self._start_chain()
-        if loaded is not None:
+        self.times = self._select_times() if loaded is None else TimeSelection.restored(loaded[1]["times"])
+        members, run = self.selection.members, self.session.run
+        self.mixture = mixture = ChainMixture(members, len(self.table), self._make_chain, run)
+        parts = self.selection.parts._replace(times=True)
+        self.timed = TimedChain(self.table, self.k, parts, self.solver.seed, run) if self.times.is_on else None
+        if loaded is None:
+            mixture.start()
+            if self.timed:
+                self.timed.start()
+        else:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
-        self.in_pilot = self.session.interrupted() and not chain.sweeps
-        while not chain.sweeps or (self._sweeps_wanted() > chain.sweeps and not self.session.interrupted()):
+        self.in_pilot = self.session.interrupted() and not mixture.sweeps
+        while not mixture.sweeps or (self._sweeps_wanted() > mixture.sweeps and not self.session.interrupted()):
             self._sweep()
         return self._model("pilot" if self.in_pilot else "fit")
 
     def _select(self) -> PartSelection:
-        budget = self.solver.time_budget
-        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields}
-
-        def is_time_up() -> bool:  # half of the time is for the fit
-            is_late = budget is not None and time.perf_counter() - self.started > budget / 2
-            return is_late or self.session.interrupted()
-
+        fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
         return select_parts(
             self.table, self.k, fixed, self.solver.seed, self.session.run,
-            spread=self.spread, report=self.session.report, interrupted=is_time_up,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
         )  # fmt: skip
 
+    def _is_time_up(self) -> bool:
+        """Whether pilots must end: half of the time is for the fit."""
+        budget = self.solver.time_budget
+        is_late = budget is not None and time.perf_counter() - self.started > budget / 2
+        return is_late or self.session.interrupted()
+
+    def _select_times(self) -> TimeSelection:
+        fixed, moments = self.solver.times, self.table.time
+        has_times = moments is not None and bool((moments != moments[0]).any())
+        if fixed and not has_times:
+            fault = "no times" if moments is None else "all the same time"
+            raise SettingsError(
+                f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
+                "(--time), or leave the setting times out"
+            )
+        if fixed is False or not has_times or (fixed and not self.selection.sweeps):
+            return TimeSelection(bool(fixed))  # without pilots there is no calibration of the other parts either
+        return select_times(
+            self.table, self.k, self.selection.parts, fixed, self.solver.seed, self.session.run,
+            spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
+        )  # fmt: skip
+
+    def _describe(self) -> str:
+        return self.mixture.describe() + (", times" if self.timed else "")
+
     def _sweep(self) -> None:
-        started, chain = time.perf_counter(), self.chain
-        chain.sweep()
-        self.accumulator.add(chain)
-        if chain.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
+        started, mixture = time.perf_counter(), self.mixture
+        mixture.sweep()
+        self.accumulator.add(mixture.chains, mixture.shares)
+        if self.timed:
+            self.timed.sweep()
+        if mixture.sweeps % BATCH_SWEEPS == 0 and self.solver.sweeps is None:
             self.error_left = self.accumulator.error_left()
-        self.traces.append([chain.precision, chain.users.sets_precision, chain.items.sets_precision])
+        self.traces.append(mixture.scales())
         self.session.report(
             Epoch(
                 stage="fit",
-                setting=chain.parts.describe(),
-                number=chain.sweeps,
-                of=max(self._sweeps_wanted(), chain.sweeps),
+                setting=self._describe(),
+                number=mixture.sweeps,
+                of=max(self._sweeps_wanted(), mixture.sweeps),
                 rows=len(self.ratings),
-                training_rmse=self.spread * sqrt(chain.squares / len(self.ratings)),
+                training_rmse=self.spread * mixture.training_rmse(),
                 validation_rmse=None,
                 seconds=time.perf_counter() - started,
             )
@@ -109,42 +143,50 @@ class GibbsFit:
 
     def _sweeps_wanted(self) -> int:
         """Return the number of sweeps after which the chain should end, as far as that is known now."""
-        budget, done = self.solver.time_budget, self.chain.sweeps
+        budget, done = self.solver.time_budget, self.mixture.sweeps
         if budget is not None and time.perf_counter() - self.started > budget:
             return done
         if self.solver.sweeps is not None:
             return self.solver.sweeps
-        if done < _LEAST_SWEEPS:
-            return _LEAST_SWEEPS
+        # Several chains together take at most as many sweeps as two would alone.
+        chains = max(1.0, len(self.mixture.chains) / 2)
+        least, most = ceil(_LEAST_SWEEPS / chains), ceil(_MOST_SWEEPS / chains)
+        if done < least:
+            return least
         if self.error_left <= _TOLERANCE:
-            return min(_MOST_SWEEPS, done)
+            return min(most, done)
         # The error that is left is inversely proportional to the number of sweeps.
         batches = ceil(done * self.error_left / _TOLERANCE / BATCH_SWEEPS)
-        return min(_MOST_SWEEPS, max(done, batches * BATCH_SWEEPS))
+        return min(most, max(done, batches * BATCH_SWEEPS))
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        chain_arrays, numbers = self.chain.state()
+        chain_arrays, numbers = self.mixture.state()
         sums, counts = self.accumulator.state()
         state = {
             "choice": self.selection.plain(),
+            "times": self.times.plain(),
             "numbers": numbers,
             "counts": counts,
             "traces": self.traces,
             "lost": self.error_left if isfinite(self.error_left) else None,
             "history": self.session.plain_history(),
         }
+        if self.timed:
+            timed_arrays, state["timed"] = self.timed.state()
+            sums |= timed_arrays
         return chain_arrays | sums, state
 
     def _restore(self, arrays: dict[str, Any], state: dict[str, Any]) -> None:
+        if self.timed:
+            self.timed.restore(arrays, state["timed"])
         self.accumulator.restore(arrays, state["counts"])
         self.traces, self.error_left = state["traces"], inf if state["lost"] is None else state["lost"]
         self.session.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.chain.restore(arrays, state["numbers"])
+        self.mixture.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        means, parts = self.accumulator.means(), self.chain.parts
-        has_sets = parts.user_sets, parts.item_sets
-        posterior = self.accumulator.posterior(means, has_sets, self.selection.calibration)
+        means = self.accumulator.means()
+        posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration)
         (user_factors, user_bias), (item_factors, item_bias) = means
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
@@ -159,12 +201,16 @@ class GibbsFit:
             scale=self.ratings.scale,
             seen=self.ratings.by_user,
             posterior=posterior.rescaled(self.spread),
+            times=self.timed.effects(self.spread, self.times.calibration) if self.timed else None,
             training={
-                "sweeps": self.chain.sweeps,
-                "pilot_sweeps": self.selection.sweeps,
+                "sweeps": self.mixture.sweeps,
+                "pilot_sweeps": self.selection.sweeps + self.times.sweeps,
                 "rank": user_factors.shape[1],
-                "parts": parts.describe(),
-                "choices": list(self.selection.records),
+                "parts": self._describe(),
+                "combinations": [
+                    {"parts": member.combination.describe(), "share": member.share} for member in self.mixture.members
+                ],
+                "choices": [*self.selection.records, *self.times.records],
                 **self._diagnostics(),
                 "stage": stage,
                 "interrupted": self.session.interrupted(),
@@ -175,20 +221,28 @@ class GibbsFit:
 
     def _diagnostics(self) -> dict[str, Any]:
         """Return the part of the record that says whether the chain has run long enough."""
-        error_left, parts = self.accumulator.error_left(), self.chain.parts
-        draws = np.array(self.traces)
-        scales = [("noise", True), ("user sets", parts.user_sets), ("item sets", parts.item_sets)]
-        is_long = len(draws) >= _LEAST_TRACED
-        traces = [
-            ChainTrace.of(name, draws[:, column])
-            for column, (name, is_drawn) in enumerate(scales)
-            if is_drawn and is_long
-        ]
-        warnings = []
+        error_left, mixture = self.accumulator.error_left(), self.mixture
+        traces, warnings = [], []
+        if len(self.traces) >= _LEAST_TRACED:
+            draws, is_alone = np.array(self.traces), len(mixture.chains) == 1
+            for place, (member, chain) in enumerate(zip(mixture.members, mixture.chains, strict=True)):
+                scales = ("noise", True), ("user sets", chain.parts.user_sets), ("item sets", chain.parts.item_sets)
+                suffix = "" if is_alone else f" ({member.combination.describe()})"
+                columns = draws[:, 3 * place : 3 * place + 3].T
+                traces += [
+                    ChainTrace.of(name + suffix, column)
+                    for column, (name, is_drawn) in zip(columns, scales, strict=True)
+                    if is_drawn
+                ]
+                if is_drifting(columns[0]):
+                    warnings.append(
+                        f"the noise{suffix} still falls after {mixture.sweeps:,} sweeps: factors explain ever more of "
+                        "it, and more sweeps may make predictions worse; try fewer factors (--factors)"
+                    )
         if not error_left <= 2 * _TOLERANCE:
             share = f"about {100 * error_left:.1f}%" if isfinite(error_left) else "an unknown part"
             warnings.append(
-                f"the chain is short: {share} of the error comes from stopping after {self.chain.sweeps:,} sweeps; "
+                f"the chain is short: {share} of the error comes from stopping after {self.mixture.sweeps:,} sweeps; "
                 "give it more (--sweeps, --time-budget)"
             )
         return {

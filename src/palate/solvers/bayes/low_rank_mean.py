@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.parallel import Run
+from palate.solvers.bayes.row_blocks import for_row_blocks, sum_row_blocks
 
 __all__ = ["LowRankMean"]
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 # The columns after a reduction, and the columns that may gather before one, in units of k.
-_KEPT, _GATHERED = 4, 12
+_KEPT, _GATHERED = 4, 8
 # The error that the final truncation may make: root mean square over all cells, in standard deviations of the ratings.
 _TOLERANCE = 0.01
-# Rows that one task works on.
-_ROWS = 4096
 
 
 class LowRankMean:
@@ -52,19 +52,26 @@ class LowRankMean:
         Parameters
         ----------
         users, items
-            float32 (rows, k + 1): k factors and the bias.
+            float32 (rows, c + 1): c factors, k at most, and the bias.
         weight
             Of the sample in the mean.
         """
-        if self.filled == self.left.shape[1]:
+        size = users.shape[1] - 1
+        if self.filled + size > self.left.shape[1]:
             self._reduce(_KEPT * self.k)
-        columns = slice(self.filled, self.filled + self.k)
+        columns = slice(self.filled, self.filled + size)
         root = np.float32(sqrt(weight))
-        self.left[:, columns], self.right[:, columns] = users[:, : self.k] * root, items[:, : self.k] * root
-        self.user_bias += weight * users[:, self.k]
-        self.item_bias += weight * items[:, self.k]
+        for sample, sums, biases in ((users, self.left, self.user_bias), (items, self.right, self.item_bias)):
+            self._add_side(sample, sums[:, columns], biases, root, weight)
         self.total_weight += weight
-        self.filled += self.k
+        self.filled += size
+
+    def _add_side(self, sample: Floats, sums: Floats, biases: Doubles, root: np.float32, weight: float) -> None:
+        def add_block(block: slice) -> None:
+            np.multiply(sample[block, :-1], root, out=sums[block])
+            biases[block] += weight * sample[block, -1]
+
+        for_row_blocks(add_block, len(sample), self.run)
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
         """Reduce the columns to this many, the largest singular value first; return all singular values."""
@@ -79,22 +86,22 @@ class LowRankMean:
         self.left[:, columns : self.filled], self.right[:, columns : self.filled] = 0, 0
         return np.asarray(singular)
 
-    def _gram(self, side: Floats) -> NDArray[np.float64]:
-        def gram_of_rows(start: int) -> NDArray[np.float64]:
-            rows = side[start : start + _ROWS].astype(np.float64)
-            return rows.T @ rows
+    def _gram(self, side: Floats) -> Doubles:
+        def gram_of_rows(block: slice) -> Doubles:
+            rows = side[block].astype(np.float64)
+            return np.asarray(rows.T @ rows)
 
-        return np.asarray(sum(self.run(gram_of_rows, range(0, len(side), _ROWS))))
+        return sum_row_blocks(gram_of_rows, len(side), self.run)
 
-    def _multiply(self, side: Floats, matrix: NDArray[np.float64]) -> None:
+    def _multiply(self, side: Floats, matrix: Doubles) -> None:
         """Replace the first columns of a side by their product with a matrix."""
         matrix = matrix.astype(np.float32)
 
-        def multiply_rows(start: int) -> None:
-            rows = side[start : start + _ROWS]
+        def multiply_rows(block: slice) -> None:
+            rows = side[block]
             rows[:, : matrix.shape[1]] = rows[:, : len(matrix)] @ matrix
 
-        self.run(multiply_rows, range(0, len(side), _ROWS))
+        for_row_blocks(multiply_rows, len(side), self.run)
 
     def mean(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return user factors, item factors, user biases and item biases.
@@ -114,7 +121,7 @@ class LowRankMean:
         )
 
 
-def _root(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _root(gram: Doubles) -> tuple[Doubles, Doubles]:
     """Return r with r r' = gram, and the inverse of r'. Directions with almost no length are left out."""
     values, vectors = np.linalg.eigh(gram)
     used = values > values[-1] * 1e-12

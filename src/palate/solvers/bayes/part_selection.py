@@ -1,49 +1,49 @@
 """Selects the parts of the Bayesian model that make a table's predictions better, by pilots on held-out ratings.
 
 Rated sets are informative where people choose what they rate, and misleading where everybody is shown the same items.
-Noise that differs by user helps on films and costs accuracy on jokes. So a fifth of the ratings is held out, and one
-chain with all candidate parts on runs until it has settled. It is then forked for each candidate: some parts are
-switched off, the factors adapt within a few sweeps, and the predictions of the following sweeps are averaged. The forks
-share the settled chain, and they are compared rating by rating. A fifth of a small table is little evidence. While some
-candidate looks better than the selected one, but not surely better than the plain model, the next fifth is held out
-too.
+Noise that differs by user helps on films and costs accuracy on jokes. So a fifth of the ratings is held out.
+
+On a table of fewer than 200,000 ratings each combination has a chain of its own, and combinations are averaged: see
+`palate.solvers.bayes.stacked_selection`. On a larger one held-out ratings tell combinations apart, and chains take
+longer. One chain with all candidate parts on runs until it has settled. It is then forked for each candidate: some
+parts are switched off, the factors adapt within a few sweeps, and the predictions of the following sweeps are averaged.
+The forks share the settled chain, and they are compared rating by rating.
 
 The plain model has only those parts on that a person has fixed. Whatever is switched on must beat it by two standard
 errors of the paired difference. The steps are: sets of both sides, or of one side if that is better alone; then noise,
 beside the selected sets; then once more the sets that were not selected, beside the selected noise.
+
+Where all parts are fixed, one chain with these parts is judged, for the widths of the intervals.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from math import ceil
-from typing import Any, Self
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.parallel import Run
 from palate.ratings import Ratings
-from palate.solvers.bayes.pilot_chains import PilotChains, PilotFolds, PilotInterrupted
+from palate.solvers.bayes.calibration import calibrate
+from palate.solvers.bayes.combinations import Combination, Member, PartSelection
+from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pilots
+from palate.solvers.bayes.stacked_selection import select_members
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.session import Progress
 from palate.splits import k_fold
 
-__all__ = ["PartSelection", "select_parts"]
+__all__ = ["sample_users", "select_parts"]
 
 # The table is cut into this many folds, and one of them is held out.
 _FOLDS = 5
-# A table with fewer ratings than this may be judged on several folds, ...
-_SMALL = 80_000
-# ... while the users and items of all folds together are at most this many: they take most of the time of a sweep.
-_MOST_ROWS = 20_000
-# Sweeps until a fork has adapted. With few ratings a chain moves more freely and takes longer to adapt: after 30 sweeps
-# the error of sets was 0.3% off in either direction.
-_ADAPT, _ADAPT_SMALL = 30, 80
+# On a table with fewer ratings than this several combinations are averaged.
+_SPARSE = 200_000
+# Sweeps until a fork has adapted.
+_ADAPT = 30
+# Sweeps until a chain of its own has settled from its start.
+_SETTLE = 60
 # A larger table is judged by all ratings of some of its users.
 _MOST_RATINGS = 250_000
 # With fewer validation ratings the selection would be a matter of chance.
@@ -57,44 +57,6 @@ _SURE = 2.0
 _BETTER_ALONE = 1.5
 # Noise of one side must beat none by this many standard errors, after noise of both sides has been found harmful.
 _NOISE_ALONE = 1.0
-# Quantiles of standardized errors, from which the widths of intervals are read.
-_QUANTILES = 200
-# The largest share of the standardized errors that is put down to the shortness of the pilots.
-_MOST_SHORTNESS = np.float32(1.03)
-
-
-@dataclass(frozen=True)
-class PartSelection:
-    """The outcome of the pilots.
-
-    Attributes
-    ----------
-    parts
-        Which parts are to be on.
-    records
-        A sentence about each decision, for people.
-    calibration
-        float32, ascending: equally spaced quantiles of the sizes of standardized errors. A standardized error is the
-        error of the selected candidate on a held-out rating, divided by its predicted standard deviation (from the
-        spread of the prediction over the draws, and the noise). Empty without pilots.
-    sweeps
-        The number of sweeps of all pilots.
-    """
-
-    parts: ModelParts
-    records: tuple[str, ...] = ()
-    calibration: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    sweeps: int = 0
-
-    def plain(self) -> dict[str, Any]:
-        """Return the selection as plain values, for a checkpoint."""
-        return {**asdict(self), "calibration": self.calibration.tolist()}
-
-    @classmethod
-    def restored(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the selection from which `plain` was made."""
-        calibration = np.array(plain["calibration"], np.float32)
-        return cls(ModelParts(*plain["parts"]), tuple(plain["records"]), calibration, plain["sweeps"])
 
 
 def select_parts(
@@ -117,7 +79,7 @@ def select_parts(
     k
         The number of factors of the fit; pilots have at most 15.
     fixed
-        For each field of `ModelParts` True or False, which then stays, or None to let pilots decide.
+        For each field of `ModelParts` but "times" True or False, which then stays, or None to let pilots decide.
     seed
         Of the held-out ratings and of all draws.
     run
@@ -143,67 +105,52 @@ def select_parts(
     """
     free = [name for name, is_on in fixed.items() if is_on is None]
     plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
-    if not free:
-        return PartSelection(plain)
-    ratings = _sample_users(ratings, seed)
+    is_sparse = len(ratings) < _SPARSE
+    ratings = sample_users(ratings, seed)
     if len(ratings) < _FOLDS * _LEAST_VALIDATION:
-        return PartSelection(plain, (f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge",))
-    search, adapt = _PartSearch(plain, free), _ADAPT_SMALL if len(ratings) < _SMALL else _ADAPT
-    most = max(1, min(ceil(_SMALL / len(ratings)), _MOST_ROWS // (len(ratings.users) + len(ratings.items))))
-    for split in islice(k_fold(ratings, _FOLDS, seed=seed), most):
-        search.decide(PilotChains(split, min(k, _MOST_FACTORS), seed, adapt, run, spread, report, interrupted))
-        if search.is_over():
-            break
+        too_few = f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge"
+        return PartSelection((Member(Combination(plain)),), (too_few,) if free else ())
+    adapt = _SETTLE if is_sparse or not free else _ADAPT
+    folds = (
+        PilotChains(split, min(k, _MOST_FACTORS), seed, adapt, run, spread, report, interrupted)
+        for split in k_fold(ratings, _FOLDS, seed=seed)
+    )
+    if is_sparse or not free:
+        return select_members(fixed, ratings, folds, bound_noise=is_sparse)
+    search = _PartSearch(plain, free, next(folds))
+    search.decide()
     return search.selection()
 
 
 @dataclass
 class _PartSearch:
-    """The candidates judged so far, and the best of them."""
+    """The candidates judged so far on one fold of a large table, and the best of them."""
 
     plain: ModelParts
     free: Sequence[str]
-    pilots: PilotFolds = field(default_factory=PilotFolds)
+    fold: PilotChains
     records: dict[str, str] = field(default_factory=dict)
-    is_cut_short: bool = False
-    discarded_sweeps: int = 0
 
     def __post_init__(self) -> None:
-        self.best = self.plain
+        self.best, self.pilots = self.plain, Pilots([self.fold])
 
-    def decide(self, fold: PilotChains) -> None:
-        """Decide anew, with one more fold."""
-        previous_best, previous_records = self.best, self.records
-        self.best, self.records = self.plain, {}
-        self.pilots.folds.append(fold)
+    def decide(self) -> None:
+        """Judge one candidate after the other."""
         sets, noise = (
             [name for name in ModelParts._fields if name.endswith(kind) and name in self.free]
             for kind in ("sets", "noise")
         )
         try:
-            fold.settle(self.plain._replace(**dict.fromkeys(self.free, True)))
-            self.pilots.judge(self.plain)
+            self.fold.settle(self.plain._replace(**dict.fromkeys(self.free, True)))
+            self.fold.judge(self.plain)
             self._select_sets(sets)
             self._select_noise(noise)
             if any(getattr(self.best, name) for name in noise):
                 self._add_sets(sets)
         except PilotInterrupted:
-            self.is_cut_short = True
-            if previous_records:  # the decision of the earlier folds stands
-                self.best, self.records = previous_best, previous_records
-                self.discarded_sweeps = self.pilots.folds.pop().sweeps
-            else:
-                self._select_from_judged()
+            self._select_from_judged()
         except DataError as error:
-            self.is_cut_short = True
             self.records["all"] = f"not all parts could be judged: {error}"
-
-    def is_over(self) -> bool:
-        """Whether no candidate looks better than the selected one without being surely better than the plain model."""
-        if self.is_cut_short:
-            return True
-        selected = self.pilots.rmse(self.best)
-        return all(self._is_sure(parts) or self.pilots.rmse(parts) >= selected for parts in self.pilots.judged)
 
     def _select_sets(self, free: Sequence[str]) -> None:
         """Try sets of both sides, and of each side alone."""
@@ -241,14 +188,15 @@ class _PartSearch:
 
     def _select_from_judged(self) -> None:
         """Select the best of the candidates judged so far, when there is no time for more."""
-        judged = self.pilots.judged
-        self.best = min(filter(self._is_sure, judged), key=self.pilots.rmse, default=self.plain)
+        judged = list(self.fold.scores)
+        sure = [parts for parts in judged if isinstance(parts, ModelParts) and self._is_sure(parts)]
+        self.best = min(sure, key=self.pilots.rmse, default=self.plain)
         self.records["all"] = f"no time to judge all parts: {self.best.describe()} is the best of {len(judged)} tried"
 
     def _judge(self, base: ModelParts, names: Sequence[str]) -> ModelParts:
         """Score the candidate with these parts on beside those of another; return it."""
         parts = base._replace(**dict.fromkeys(names, True))
-        self.pilots.judge(parts)
+        self.fold.judge(parts)
         return parts
 
     def _standard_errors(self, base: ModelParts, parts: ModelParts) -> float:
@@ -268,7 +216,7 @@ class _PartSearch:
             self._record(on, "on", base, best)
         if off:
             extended = best._replace(**dict.fromkeys(off, True))
-            is_judged = extended in self.pilots.judged
+            is_judged = extended in self.fold.scores
             self._record(off, "off", best, extended if is_judged else base._replace(**dict.fromkeys(free, True)))
 
     def _record(self, names: Sequence[str], verdict: str, before: ModelParts, after: ModelParts) -> None:
@@ -278,31 +226,17 @@ class _PartSearch:
 
     def selection(self) -> PartSelection:
         """Return the outcome."""
-        sweeps = self.discarded_sweeps + sum(fold.sweeps for fold in self.pilots.folds)
-        selection = PartSelection(self.best, tuple(self.records.values()), sweeps=sweeps)
-        if self.best not in self.pilots.judged:
-            return selection
-        return dataclasses.replace(selection, calibration=_calibration(self.pilots.residuals(self.best)))
-
-
-def _calibration(residuals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return quantiles of the sizes of standardized residuals, corrected for the shortness of the pilots.
-
-    The few draws of a pilot vary less than those of a fit, so its predicted deviations are too small. The sizes are
-    divided by their root mean square where it is above 1, but at most by 1.03: an excess beyond that comes from the
-    ratings, and intervals must cover it.
-    """
-    sizes = np.abs(residuals)
-    sizes /= np.clip(np.sqrt(np.square(sizes).mean()), 1, _MOST_SHORTNESS)
-    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    return np.quantile(sizes, levels).astype(np.float32)
+        members, records = (Member(Combination(self.best)),), tuple(self.records.values())
+        if self.best not in self.fold.scores:
+            return PartSelection(members, records, sweeps=self.fold.sweeps)
+        return PartSelection(members, records, calibrate(self.pilots.residuals([self.best], [1.0])), self.fold.sweeps)
 
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _sample_users(ratings: Ratings, seed: int) -> Ratings:
+def sample_users(ratings: Ratings, seed: int) -> Ratings:
     """Return all ratings of random users, about a quarter of a million; a smaller table is returned whole."""
     if len(ratings) <= _MOST_RATINGS:
         return ratings

@@ -8,8 +8,8 @@ contain this variance, and that is the error used here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
@@ -18,14 +18,20 @@ from numpy.typing import NDArray
 
 from palate.parallel import Run
 from palate.solvers.bayes.chain import Chain
+from palate.solvers.bayes.combinations import Combination
+from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.bayes.time_effects import HeldOutGroups
 from palate.solvers.session import Epoch, Progress
 from palate.splits import Split
 
-__all__ = ["PairedGain", "PilotChains", "PilotFolds", "PilotInterrupted"]
+__all__ = ["Candidate", "PairedGain", "PilotChains", "PilotInterrupted", "Pilots"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+
+#: A candidate is forked from the chain with all parts, or a combination with a chain of its own.
+Candidate = ModelParts | Combination
 
 # Sweeps until the chain with everything on has settled.
 _SETTLE_SWEEPS = 100
@@ -47,11 +53,33 @@ class PairedGain(NamedTuple):
 
 
 @dataclass
-class _CandidateScore:
-    """The squared error of each held-out rating (without the variance of draws), and its standardized residual."""
+class CandidateScore:
+    """What a candidate says of each held-out rating.
+
+    Attributes
+    ----------
+    squares
+        The squared error, without the variance of draws.
+    errors
+        The prediction minus the rating. Predictions are not clipped: intervals are clipped only when they are complete.
+    variance
+        The predicted variance of the rating around its prediction.
+    noise
+        The mean variance of the noise over all ratings.
+    blocks
+        float32 (blocks, ratings): the errors of the mean prediction of each block of sweeps, clipped to the ratings.
+    """
 
     squares: Doubles
-    residuals: Floats
+    errors: Doubles
+    variance: Doubles
+    noise: float
+    blocks: Floats
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all blocks were run: the candidate is not hopeless, and nothing interrupted it."""
+        return len(self.blocks) == _BLOCKS
 
 
 @dataclass
@@ -93,22 +121,34 @@ class PilotChains:
         self.train = table.compact()
         self.user = _chain_rows(table.user_counts)[self.held_out.user]
         self.item = _chain_rows(table.item_counts)[self.held_out.item]
+        self.time = self.train.time_by_user
         self.limits = self.train.rating.min(), self.train.rating.max()
-        self.scores: dict[ModelParts, _CandidateScore] = {}
+        self.scores: dict[Candidate, CandidateScore] = {}
+        self.groups: HeldOutGroups | None = None
         self.sweeps = 0
 
     def settle(self, parts: ModelParts) -> None:
         """Run the chain that all candidates are forked from."""
-        self.settled = self._chain(parts)
+        self.settled = self._chain(parts, self.k)
+        start_from_als(self.settled.users, self.settled.items, self.run)
         for number in range(_SETTLE_SWEEPS):
             self._sweep(self.settled, number + 1, _SETTLE_SWEEPS, None)
 
     def judge(self, parts: ModelParts) -> None:
         """Fork a chain with these parts and score it, unless that has been done."""
-        if parts in self.scores:
-            return
-        chain, blocks = self._fork(parts), np.zeros((_BLOCKS, len(self.held_out)), np.float32)
-        squares, noise = np.zeros(len(self.held_out)), np.zeros(len(self.held_out))
+        if parts not in self.scores:
+            self._score(parts, self._fork(parts))
+
+    def judge_alone(self, combination: Combination) -> None:
+        """Score a combination with a chain of its own, unless that has been done."""
+        if combination not in self.scores:
+            chain = self._chain(combination.parts, self.k if combination.has_factors else 0)
+            start_from_als(chain.users, chain.items, self.run)
+            self._score(combination, chain)
+
+    def _score(self, candidate: Candidate, chain: Chain) -> None:
+        blocks = np.zeros((_BLOCKS, len(self.held_out)), np.float32)
+        squares, noise, common = np.zeros(len(self.held_out)), np.zeros(len(self.held_out)), 0.0
         sweeps = self.adapt + _BLOCK_SWEEPS * _BLOCKS
         count, interruption = 0, None
         try:
@@ -118,10 +158,11 @@ class PilotChains:
                 block = number // _BLOCK_SWEEPS
                 rmse = sqrt(max(0.0, self._squared_errors(blocks[:block]).mean())) if block > 1 else None
                 self._sweep(chain, self.adapt + number + 1, sweeps, rmse)
-                predictions, variance = self._predict(chain)
+                predictions, draws, variance = self._predict(chain)
                 blocks[block] += predictions / _BLOCK_SWEEPS
-                squares += np.square(predictions, dtype=np.float64)
+                squares += np.square(draws, dtype=np.float64)
                 noise += variance
+                common += 1 / chain.precision
                 count += 1
                 if count == 2 * _BLOCK_SWEEPS and self._is_hopeless(blocks[:2]):
                     break
@@ -131,10 +172,11 @@ class PilotChains:
                 raise
         blocks = blocks[: count // _BLOCK_SWEEPS]
         mean = blocks.mean(axis=0, dtype=np.float64)
-        deviation = np.sqrt(noise / count + np.maximum(0, squares / count - mean**2))
-        # Predictions are not clipped here: intervals are clipped only when they are complete.
-        residuals = (self.held_out.rating - mean) / deviation
-        self.scores[parts] = _CandidateScore(self._squared_errors(blocks), residuals.astype(np.float32))
+        variance = noise / count + np.maximum(0, squares / count - mean**2)
+        errors = mean - self.held_out.rating
+        self.scores[candidate] = CandidateScore(
+            self._squared_errors(blocks), errors, variance, common / count, self._errors(blocks).astype(np.float32)
+        )
         if interruption:
             raise interruption
 
@@ -147,17 +189,20 @@ class PilotChains:
 
     def _squared_errors(self, blocks: Floats) -> Doubles:
         """Return the squared error of each held-out rating, without the variance of draws; it may be negative."""
-        errors = np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64)
+        errors = self._errors(blocks)
         count = len(errors)
         return np.asarray((errors.sum(axis=0) ** 2 - np.square(errors).sum(axis=0)) / (count * (count - 1)))
 
-    def _chain(self, parts: ModelParts) -> Chain:
-        return Chain(self.train.by_user, self.train.by_item, self.k, parts, self.seed, self.run)
+    def _errors(self, blocks: Floats) -> Doubles:
+        return np.asarray(np.clip(blocks, *self.limits) - self.held_out.rating.astype(np.float64))
+
+    def _chain(self, parts: ModelParts, k: int) -> Chain:
+        return Chain(self.train.by_user, self.train.by_item, k, parts, self.seed, self.run, self.time)
 
     def _fork(self, parts: ModelParts) -> Chain:
         # Parts are only switched off. Factors adapt to that within a few sweeps, but set weights take a hundred sweeps
         # to be learnt.
-        chain = self._chain(parts)
+        chain = self._chain(parts, self.k)
         arrays, numbers = self.settled.state()
         chain.restore({name: array.copy() for name, array in arrays.items()}, numbers)
         for side, has_noise, has_sets in (
@@ -177,7 +222,7 @@ class PilotChains:
         if self.report:
             epoch = Epoch(
                 stage="pilot",
-                setting=chain.parts.describe(),
+                setting=Combination(chain.parts, chain.users.k > 0).describe(),
                 number=number,
                 of=of,
                 rows=len(self.train),
@@ -189,51 +234,85 @@ class PilotChains:
         if self.interrupted():
             raise PilotInterrupted
 
-    def _predict(self, chain: Chain) -> tuple[Floats, Floats]:
-        """Return the chain's prediction of each held-out rating and the variance of its noise."""
+    def _predict(self, chain: Chain) -> tuple[Floats, Floats, Floats]:
+        """Return the chain's prediction of each held-out rating, a draw of it, and the variance of its noise.
+
+        They differ where the user or the item has no ratings: the prediction is the mean, and the draw is any row.
+        """
         users, items, k = chain.users.expected(), chain.items.expected(), chain.users.k
-        p, q = users[self.user], items[self.item]
-        predictions = np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k]
+        shift: Doubles | float = 0.0
+        unknown: Doubles | float = 0.0
+        if chain.times and self.held_out.time is not None:
+            if self.groups is None:
+                self.groups = chain.times.find(self.user, self.item, self.held_out.time)
+            shift, unknown = chain.times.predict(self.groups), chain.times.unknown_variance(self.groups)
+
+        def multiply() -> Floats:
+            p, q = users[self.user], items[self.item]
+            return np.asarray(np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k] + shift, np.float32)
+
+        predictions = multiply()
+        users[-1], items[-1] = (side.population_draw(chain.sweeps) for side in (chain.users, chain.items))
         relative = chain.users.variance[self.user] * chain.items.variance[self.item]
-        return predictions, np.float32(1 / chain.precision) * relative
+        noise = np.asarray(np.float32(1 / chain.precision) * relative + unknown, np.float32)
+        return predictions, multiply(), noise
 
 
 @dataclass
-class PilotFolds:
-    """The same candidates judged on several folds; the errors of all folds count together."""
+class Pilots:
+    """The same candidates judged on some folds; the errors of all folds count together."""
 
-    folds: list[PilotChains] = field(default_factory=list)
+    folds: Sequence[PilotChains]
 
     @property
     def rows(self) -> int:
         """How many ratings were held out."""
         return sum(len(fold.held_out) for fold in self.folds)
 
-    @property
-    def judged(self) -> list[ModelParts]:
-        """The candidates that have a score in every fold, in the order in which they were judged."""
-        first, *others = self.folds
-        return [parts for parts in first.scores if all(parts in fold.scores for fold in others)]
-
-    def judge(self, parts: ModelParts) -> None:
-        """Score a candidate in every fold where it has no score."""
-        for fold in self.folds:
-            fold.judge(parts)
-
-    def rmse(self, parts: ModelParts) -> float:
+    def rmse(self, candidate: Candidate) -> float:
         """Return the RMSE of a candidate on held-out ratings, in units of the ratings."""
-        return self.folds[0].spread * sqrt(max(0.0, float(self._squares(parts).mean())))
+        return self.folds[0].spread * sqrt(max(0.0, float(self._squares(candidate).mean())))
 
-    def gain(self, base: ModelParts, parts: ModelParts) -> PairedGain:
+    def gain(self, base: Candidate, candidate: Candidate) -> PairedGain:
         """Compare two candidates, rating by rating."""
-        return _paired_gain(self._squares(base), self._squares(parts))
+        return _paired_gain(self._squares(base), self._squares(candidate))
 
-    def residuals(self, parts: ModelParts) -> Floats:
-        """Return the standardized residuals of a candidate."""
-        return np.concatenate([fold.scores[parts].residuals for fold in self.folds])
+    def products(self, candidates: Sequence[Candidate], weight: Doubles) -> Doubles:
+        """Return the mean products of the errors of each two candidates, without the variance of draws.
 
-    def _squares(self, parts: ModelParts) -> Doubles:
-        return np.concatenate([fold.scores[parts].squares for fold in self.folds])
+        `weight` is the weight of each held-out rating in the mean, float64 (rows,).
+        """
+        blocks = np.concatenate(
+            [[fold.scores[candidate].blocks for candidate in candidates] for fold in self.folds], axis=2
+        )
+        total, count = blocks.sum(axis=1, dtype=np.float64), blocks.shape[1]
+        same = sum((blocks[:, block] * weight) @ blocks[:, block].T for block in range(count))
+        return np.asarray(((total * weight) @ total.T - same) / (count * (count - 1) * weight.sum()))
+
+    def errors(self, candidate: Candidate) -> Doubles:
+        """Return the predictions of a candidate minus the ratings."""
+        return np.concatenate([fold.scores[candidate].errors for fold in self.folds])
+
+    def noise(self, candidate: Candidate) -> float:
+        """Return the mean variance of the noise."""
+        return float(np.mean([fold.scores[candidate].noise for fold in self.folds]))
+
+    def residuals(self, candidates: Sequence[Candidate], shares: Sequence[float]) -> Floats:
+        """Return the standardized residuals of an average of candidates.
+
+        Its variance is the average variance of the candidates and the variance between their predictions.
+        """
+        errors = np.array([self.errors(candidate) for candidate in candidates])
+        variances = np.array(
+            [np.concatenate([fold.scores[candidate].variance for fold in self.folds]) for candidate in candidates]
+        )
+        weights = np.asarray(shares)
+        mean = weights @ errors
+        variance = weights @ (variances + np.square(errors - mean))
+        return np.asarray(-mean / np.sqrt(variance), np.float32)
+
+    def _squares(self, candidate: Candidate) -> Doubles:
+        return np.concatenate([fold.scores[candidate].squares for fold in self.folds])
 
 
 def _paired_gain(base: Doubles, squares: Doubles) -> PairedGain:

@@ -17,8 +17,8 @@ Doubles = NDArray[np.float64]
 
 #: The sweeps of a batch at first; the means of batches are compared (see `PredictiveSpread.mean_error`).
 BATCH_SWEEPS = 25
-# Pairs of each user and of each item.
-_PAIRS = 4
+# Pairs of each user and of each item, and of the user and the item without ratings.
+_PAIRS, _UNKNOWN_PAIRS = 4, 200
 # Pairs that one task works on.
 _CHUNK = 1 << 14
 # Rounds of alternating least squares in `spread`.
@@ -55,7 +55,10 @@ class PredictiveSpread:
 
     def __init__(self, ratings: Ratings, rng: np.random.Generator) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
-        each_user, each_item = (np.repeat(np.arange(rows, dtype=np.int32), _PAIRS) for rows in (users, items))
+        each_user, each_item = (
+            np.repeat(np.arange(rows, dtype=np.int32), [_PAIRS] * (rows - 1) + [_UNKNOWN_PAIRS])
+            for rows in (users, items)
+        )
         # The last user and the last item have rated nothing.
         indptr = np.append(ratings.by_user.indptr, len(ratings))
 
@@ -78,21 +81,28 @@ class PredictiveSpread:
         self.user = np.concatenate([each_user, draw_partners(ratings.user, each_item, False)])
         self.item = np.concatenate([draw_partners(ratings.item, each_user, True), each_item])
         self.shape = users, items
+        self.unknown = np.flatnonzero((self.user == users - 1) | (self.item == items - 1))
         self.total_weight, self.mean, self.squares = 0.0, np.zeros(len(self.user)), np.zeros(len(self.user))
         self.batch_sweeps, self.batches = BATCH_SWEEPS, np.zeros((1, len(self.user)))
 
-    def add(self, chain: Chain, weight: float, run: Run) -> None:
-        """Add the predictions of a chain's present state, with a weight (West 1979, after Welford)."""
+    def add(self, chain: Chain, share: float, weight: float, run: Run) -> None:
+        """Add the predictions of a chain's present state, with a weight (West 1979, after Welford).
+
+        `share` is the weight among the chains of one sweep.
+        """
         predictions = self._predict(chain, run)
         self.total_weight += weight
         deviation = predictions - self.mean
         self.mean += deviation * (weight / self.total_weight)
         self.squares += weight * deviation * (predictions - self.mean)
-        self.batches[-1] += predictions
-        if chain.sweeps % self.batch_sweeps == 0:
+        self.batches[-1] += share * predictions
+
+    def end_sweep(self, number: int) -> None:
+        """Begin a new batch where this sweep is the last one of a batch."""
+        if number % self.batch_sweeps == 0:
             if len(self.batches) == _MOST_BATCHES:
                 self.batch_sweeps, self.batches = 2 * self.batch_sweeps, self.batches[::2] + self.batches[1::2]
-            self.batches = np.vstack([self.batches, np.zeros(len(predictions))])
+            self.batches = np.vstack([self.batches, np.zeros(len(self.user))])
 
     def _predict(self, chain: Chain, run: Run) -> NDArray[np.float32]:
         partners, biases = chain.items.partners_and_biases()
@@ -104,7 +114,17 @@ class PredictiveSpread:
 
         run(predict_chunk, range(0, size, _CHUNK))
         predictions += biases[self.item]
+        predictions[self.unknown] = self._predict_unknown(chain)
         return predictions
+
+    def _predict_unknown(self, chain: Chain) -> NDArray[np.float32]:
+        """Return the predictions of pairs whose user or item has no ratings, and so may be like any other."""
+        users, items, k = chain.users, chain.items, chain.users.k
+        user, item = self.user[self.unknown], self.item[self.unknown]
+        p, q = users.factors[user, : k + 1], items.factors[item, : k + 1]
+        p[user == self.shape[0] - 1] = users.population_draw(chain.sweeps)
+        q[item == self.shape[1] - 1] = items.population_draw(chain.sweeps)
+        return np.asarray(np.einsum("rc,rc->r", p[:, :k], q[:, :k]) + p[:, k] + q[:, k])
 
     def mean_error(self) -> float:
         """Return the variance of the mean prediction that is due to the finite length of the chain (batch means)."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from palate.kernels.rows import SET_COLUMNS, weigh_sets
 from palate.parallel import Run
+from palate.solvers.bayes.row_blocks import for_row_blocks, sum_row_blocks
 from palate.solvers.bayes.state import SideState
 
 __all__ = ["LinkedSide", "draw_from_grid", "draw_set_weights"]
@@ -47,11 +48,11 @@ def draw_set_weights(linked_sides: Sequence[LinkedSide], run: Run, rng: np.rando
 
     The weights of a side depend on the rows of that side alone, so both sides are drawn at the same time.
     """
-    passes = [_CoordinatePass.start(linked, rng) for linked in linked_sides]
-    tasks = [(one, number) for one in passes for number in range(len(one.pieces))]
+    passes = [_CoordinatePass.start(linked, run, rng) for linked in linked_sides]
+    tasks = [(one, number) for one in passes for number in range(len(one.residuals))]
     run(lambda task: task[0].draw_piece(task[1]), tasks)
     for one in passes:
-        one.finish(rng)
+        one.finish(run, rng)
 
 
 @dataclass
@@ -59,38 +60,75 @@ class _CoordinatePass:
     """One Gibbs pass over the weights of a side, coordinate by coordinate, in pieces of a few columns each.
 
     Rows and weights are multiplied by a root of the precision, which makes their columns independent.
+
+    Attributes
+    ----------
+    linked
+        The side.
+    root
+        float64 (k + 1, k + 1): the root.
+    key
+        Of the random draws.
+    residuals, weights
+        float32 (rows, SET_COLUMNS) and (others, SET_COLUMNS) each: the residuals of the rows and the weights, by pieces
+        of their columns; columns of zeros follow the last.
     """
 
     linked: LinkedSide
     root: Doubles
-    target: Floats
     key: int
-    pieces: list[tuple[Floats, Floats]]
+    residuals: list[Floats]
+    weights: list[Floats]
 
     @classmethod
-    def start(cls, linked: LinkedSide, rng: np.random.Generator) -> _CoordinatePass:
+    def start(cls, linked: LinkedSide, run: Run, rng: np.random.Generator) -> _CoordinatePass:
         side, d = linked.side, linked.side.columns
         root = np.asarray(np.linalg.cholesky(linked.precision), np.float64)
-        target = ((side.factors[:, :d] - side.mean) @ root).astype(np.float32)
-        residual = target - (side.prior[:, :d] @ root).astype(np.float32)
-        weights = (side.weights[:, :d] @ root).astype(np.float32)
-        pieces = [(_piece(residual, first), _piece(weights, first)) for first in range(0, d, SET_COLUMNS)]
-        return cls(linked, root, target, int(rng.integers(2**62)), pieces)
+        residuals, weights = (
+            [np.zeros((len(rows), SET_COLUMNS), np.float32) for _ in range(0, d, SET_COLUMNS)]
+            for rows in (side.factors, side.weights)
+        )
+        started = cls(linked, root, int(rng.integers(2**62)), residuals, weights)
+
+        def fill_residuals(block: slice) -> None:
+            prior = (side.prior[block, :d] @ root).astype(np.float32)
+            _split(started._targets(block) - prior, block, residuals)
+
+        for_row_blocks(fill_residuals, len(side.factors), run)
+        for_row_blocks(lambda block: _split(side.weights[block, :d] @ root, block, weights), len(side.weights), run)
+        return started
+
+    def _targets(self, block: slice) -> Floats:
+        """Return what the sets are to explain: factors and biases without their mean."""
+        side = self.linked.side
+        return ((side.factors[block, : side.columns] - side.mean) @ self.root).astype(np.float32)
 
     def draw_piece(self, number: int) -> None:
         side, table = self.linked.side, self.linked.other.table
         sets = table.indptr, table.indices, side.shares, self.linked.lengths
-        weigh_sets(*sets, *self.pieces[number], np.float32(side.sets_precision), self.key + number, True)
+        pieces = self.residuals[number], self.weights[number]
+        weigh_sets(*sets, *pieces, np.float32(side.sets_precision), self.key + number, True)
 
-    def finish(self, rng: np.random.Generator) -> None:
+    def finish(self, run: Run, rng: np.random.Generator) -> None:
         """Join the pieces, then draw the precision of the weights and, together with it, their scale."""
         side, d = self.linked.side, self.linked.side.columns
-        residual, weights = (np.hstack(columns)[:, :d] for columns in zip(*self.pieces, strict=True))
-        prior = self.target - residual
-        drawn_precision = rng.gamma(_SHAPE + weights.size / 2) / (_RATE + _dot(weights, weights) / 2)
+
+        def weigh_priors(block: slice) -> Doubles:
+            """Put the drawn prior in the place of the residuals; return its products with itself and the targets."""
+            targets = self._targets(block)
+            priors = targets - _join(self.residuals, block, d)
+            _split(priors, block, self.residuals)
+            return np.array([_dot(priors, priors), _dot(priors, targets)])
+
+        def squares_of(block: slice) -> Doubles:
+            weights = _join(self.weights, block, d)
+            return np.array([_dot(weights, weights)])
+
+        quadratic, cross = sum_row_blocks(weigh_priors, len(side.factors), run)
+        (squares,) = sum_row_blocks(squares_of, len(side.weights), run)
+        drawn_precision = rng.gamma(_SHAPE + len(side.weights) * d / 2) / (_RATE + squares / 2)
         # Interweaving: the scale of the weights and their precision move together. Without this move the chain mixes
         # very slowly.
-        quadratic, cross = _dot(prior, prior), _dot(prior, self.target)
         # The grid is shifted by chance, so that the present scale may lie anywhere on it: a grid centred at the present
         # scale would not be reversible.
         scales = _SCALES / rng.choice(_SCALES)
@@ -99,17 +137,31 @@ class _CoordinatePass:
             _SHAPE * np.log(precisions) - _RATE * precisions - (scales**2 * quadratic - 2 * scales * cross) / 2
         )
         scale = draw_from_grid(scales, log_density, rng)
-        side.sets_precision = drawn_precision / scale**2
-        back = np.linalg.inv(self.root) * scale
-        side.weights[:, :d], side.prior[:, :d] = weights @ back, prior @ back
+        side.sets_precision = float(drawn_precision / scale**2)
+        back = np.asarray(np.linalg.inv(self.root) * scale, np.float64)
+        self._write_back(self.weights, back, side.weights, run)
+        self._write_back(self.residuals, back, side.prior, run)
+
+    def _write_back(self, pieces: Sequence[Floats], back: Doubles, rows: Floats, run: Run) -> None:
+        """Multiply the joined pieces by `back` and write the products into the first columns of rows."""
+        d = self.linked.side.columns
+
+        def write_block(block: slice) -> None:
+            rows[block, :d] = _join(pieces, block, d) @ back
+
+        for_row_blocks(write_block, len(rows), run)
 
 
-def _piece(columns: Floats, first: int) -> Floats:
-    """Copy the SET_COLUMNS columns from `first` on, with columns of zeros where there are fewer."""
-    piece = np.zeros((len(columns), SET_COLUMNS), np.float32)
-    present = columns[:, first : first + SET_COLUMNS]
-    piece[:, : present.shape[1]] = present
-    return piece
+def _split(columns: Doubles | Floats, block: slice, pieces: Sequence[Floats]) -> None:
+    """Write a block of rows into the pieces of its columns."""
+    for number, piece in enumerate(pieces):
+        present = columns[:, number * SET_COLUMNS : (number + 1) * SET_COLUMNS]
+        piece[block, : present.shape[1]] = present
+
+
+def _join(pieces: Sequence[Floats], block: slice, columns: int) -> Floats:
+    """Return a block of rows from the pieces of its columns."""
+    return np.hstack([piece[block] for piece in pieces])[:, :columns]
 
 
 def _dot(a: Floats, b: Floats) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from palate.gpu.device import DEVICE_HELP
 from palate.solvers.settings import setting
 from palate.solvers.solver import Solver
 
@@ -50,3 +52,5 @@ class BayesianMF(Solver):
     user_sets: bool | None = setting(None, "learn about a user from which items were rated, whatever the ratings")
     item_sets: bool | None = setting(None, "learn about an item from who rated it, whatever the ratings")
     seed: int = setting(0, "of all draws", least=0, below=2**63)
+    times: bool | None = setting(None, "learn how ratings change with time, where the table has times")
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)

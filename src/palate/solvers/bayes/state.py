@@ -28,6 +28,7 @@ class ModelParts(NamedTuple):
     item_noise: bool
     user_sets: bool
     item_sets: bool
+    times: bool = False
 
     def describe(self) -> str:
         """Return the names of the parts that are on, "plain" if none is."""
@@ -113,6 +114,16 @@ class SideState:
         expected = self.factors[:, : self.columns].copy()
         expected[-1] = self.mean
         return expected
+
+    def population_draw(self, number: int) -> Floats:
+        """Return what the factors and bias of a row without ratings may be, by the number of the draw: (k + 1,).
+
+        Without a set nothing tells such a row from the others. So its deviation from `mean` is that of a random row,
+        with a random sign, which keeps `mean` its expected value. The precision given the sets would be too high.
+        """
+        rng = np.random.default_rng([number, len(self.factors)])
+        row, sign = rng.integers(max(1, len(self.factors) - 1)), rng.choice([-1, 1])
+        return np.asarray(self.mean + sign * (self.factors[row, : self.columns] - self.mean), np.float32)
 
     def partners_and_biases(self) -> tuple[Floats, Floats]:
         """Return the factors with 1 in place of the bias, and the biases: see `half_step.partners_and_biases`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.kernels.rows import solve_confident_rows
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
-from palate.ratings import Ratings, RatingScale
-from palate.solvers.half_step import HalfStep, padded_width
+from palate.ratings import Grouped, Ratings, RatingScale
+from palate.solvers.half_step import HalfStep, padded_width, solve_confident_side
+from palate.solvers.held_out_lists import HeldOutLists
+from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
 from palate.solvers.implicit.settings import ImplicitALS
-from palate.solvers.session import Epoch, Session
+from palate.solvers.session import Checkpoint, Epoch, Session
 
 __all__ = ["ImplicitFit"]
 
@@ -41,6 +43,12 @@ class ImplicitFit:
             self.parameters[name] = np.zeros((rows, width), np.float32)
             self.parameters[name][:, :k] = rng.normal(0, _INITIAL_SPREAD / sqrt(k), (rows, k))
         self.done = 0
+        self.tried: dict[str, float] = {}
+
+    def _with_confidence(self, table: Grouped) -> Grouped:
+        """Return the table with confidences in place of the ratings."""
+        scale = np.float32(self.confidence_scale)
+        return table._replace(values=table.values * scale if self.solver.confidence else self.ones)
 
     def mean_confidence(self) -> float:
         """Return the mean rating, where all are above zero."""
@@ -49,14 +57,20 @@ class ImplicitFit:
 
     def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
         """Return both sides of the table, cut into ranges for equations of this width."""
-        return HalfStep.prepare(self.ratings.by_user, width), HalfStep.prepare(self.ratings.by_item, width)
+        self.ones = np.ones(0 if self.solver.confidence else len(self.ratings), np.float32)
+        users, items = map(self._with_confidence, (self.ratings.by_user, self.ratings.by_item))
+        return HalfStep.prepare(users, width), HalfStep.prepare(items, width)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
         loaded = self.session.checkpoint.load() if resume else None
         if loaded:
             self.parameters, state = loaded
+            self.solver = replace(self.solver, **state["chosen"])
+            self.tried = state["tried"]
             self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
+        else:
+            self.choose()
         while self.done < self.solver.sweeps and not self.session.interrupted():
             started = time.perf_counter()
             squares = self.sweep()
@@ -76,7 +90,28 @@ class ImplicitFit:
         return self.model()
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
-        return self.parameters, {"done": self.done, "history": self.session.plain_history()}
+        solver = self.solver
+        chosen = {"regularization": solver.regularization, "unobserved": solver.unobserved}
+        history = self.session.plain_history()
+        return self.parameters, {"done": self.done, "chosen": chosen, "tried": self.tried, "history": history}
+
+    def choose(self) -> None:
+        """Choose the settings that are left open."""
+        if self.solver.regularization is not None and self.solver.unobserved is not None:
+            return
+        lists = HeldOutLists.of(self.ratings, None, seed=self.solver.seed) if len(self.ratings) > 1 else None
+        if lists is None or not len(lists.users):
+            open_settings = {name: value for name, value in FEW_RATINGS.items() if getattr(self.solver, name) is None}
+            self.solver = replace(self.solver, **open_settings)  # type: ignore[arg-type]
+            return
+        self.solver, self.tried = choose_settings(lists, self.solver, self.fit_pilot, self.session.run)
+
+    def fit_pilot(self, solver: ImplicitALS, ratings: Ratings) -> Model:
+        """Fit other settings to a part of the table, in the threads of this fit."""
+        checkpoint = Checkpoint(None, solver, ratings)
+        return ImplicitFit(solver, Session(ratings, self.session.run, None, checkpoint, self.session.interrupted)).go(
+            False
+        )
 
     def sweep(self) -> float:
         """Solve for the items, then for the users; return the mean squared error.
@@ -90,19 +125,22 @@ class ImplicitFit:
 
     def half(self, side: HalfStep, rows: Floats, other: Floats) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
-        solver, (indptr, indices, values) = self.solver, side.table
+        solver = self.solver
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
         doubles = other.astype(np.float64)
         all_pairs = (solver.unobserved * (doubles.T @ doubles)).astype(np.float32)
         weights = side.counts + solver.unobserved * len(other)
         ridge = (solver.regularization * weights**solver.exponent).astype(np.float32)
-        confidence = values * np.float32(self.confidence_scale) if self.confidence_scale else np.ones_like(values)
-        equations, errors = (indptr, indices, confidence, other, all_pairs, ridge), np.empty(len(rows))
-        side.solve(self.session.run, lambda bounds: int(solve_confident_rows(*equations, *bounds, rows, errors)))
-        return float(errors.sum() / confidence.sum(dtype=np.float64))
+        equations, errors = (other, all_pairs, ridge), np.empty(len(rows))
+        side.require_solved(solve_confident_side(self.session.run, side.ranges, side.table, equations, rows, errors))
+        return float(errors.sum() / side.table.values.sum(dtype=np.float64))
 
     def model(self) -> Model:
         """Return the model that the sweeps have reached."""
         solver, ratings = self.solver, self.ratings
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
         return Model(
             users=ratings.users,
             items=ratings.items,
@@ -125,6 +163,9 @@ class ImplicitFit:
             ),
             training={
                 "sweeps": self.done,
+                "regularization": solver.regularization,
+                "unobserved": solver.unobserved,
+                "ndcg_of_settings": self.tried,
                 "interrupted": self.session.interrupted(),
                 "notes": [*ratings.notes, "scores say how likely an item is to be chosen: they are not ratings"],
                 "history": self.session.plain_history(),

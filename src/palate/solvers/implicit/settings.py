@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from palate.gpu.device import DEVICE_HELP
 from palate.solvers.settings import setting
 from palate.solvers.solver import Solver
 
@@ -29,6 +31,8 @@ class ImplicitALS(Solver):
     table. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating; all
     ratings must then be above zero. Without it c is 1.
 
+    The regularization and the weight of unobserved pairs are chosen on a tenth of the choices, if they are not given.
+
     The model's scores are **not ratings**: they are mostly between 0 and 1, they rank items by how likely they are to
     be chosen, and there are no biases. `Model.predict` clips them to 0..1, `Model.fold_in` takes the chosen items with
     ratings as in the table, and `palate.evaluate` has no errors to report for them.
@@ -48,13 +52,20 @@ class ImplicitALS(Solver):
     predicts = "choice"
 
     factors: int = setting(64, "factors of each user and item (k)", least=1, below=1001, search=(16, 256, "log"))
-    regularization: float = setting(0.01, "penalty on factors", above=0, search=(0.001, 0.3, "log"))
-    unobserved: float = setting(
-        0.1, "weight of every pair as not chosen, beside 1 of a rated one", above=0, search=(0.01, 1, "log")
+    regularization: float | None = setting(
+        None, "penalty on factors", above=0, none="chosen by NDCG@10", search=(0.001, 0.3, "log")
+    )
+    unobserved: float | None = setting(
+        None,
+        "weight of every pair as not chosen, beside 1 of a rated one",
+        above=0,
+        none="chosen by NDCG@10",
+        search=(0.01, 1, "log"),
     )
     exponent: float = setting(
         1.0, "power of a row's weights that its penalty grows with", least=0, below=2, search=(0, 1.5)
     )
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
     sweeps: int = setting(15, "passes over items and users", least=1)
-    seed: int = setting(0, "of the first factors", least=0, below=2**63)
+    seed: int = setting(0, "of the first factors, and of what is held out", least=0, below=2**63)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)

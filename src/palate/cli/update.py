@@ -1,0 +1,57 @@
+"""The command that adds ratings to a model without fitting again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from palate.cli.model_options import load_model, model_argument
+from palate.cli.options import json_option
+from palate.cli.output import json_text, paragraph, size
+from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
+
+__all__ = ["update"]
+
+
+@click.command()
+@model_argument
+@click.argument("sources", metavar="NEW_RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The new model file; MODEL itself is replaced as a whole.",
+)
+@json_option
+@reading_options
+def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, reading: ReadingOptions) -> None:
+    """Add NEW_RATINGS to MODEL without fitting again.
+
+    Users and items with new ratings are solved for anew, and new ones are added; everything else stays as it is.
+    Where a pair is rated again, the new rating counts. `palate retrain` fits again instead: it takes longer, and also
+    learns what all users and items share.
+    """
+    from palate.storage import save
+    from palate.workflow import check_output
+
+    check_output(output, *sources)
+    started = time.perf_counter()
+    fitted = load_model(model)
+    new, _ = reading.load_all(sources)
+    updated = fitted.with_ratings(new)
+    save(updated, output)
+    counts = updated.training["updates"][-1] if len(new) else {}
+    if as_json:
+        json_text({"model": str(output), "users": len(updated.users), "items": len(updated.items), "update": counts})
+        return
+    paragraph(
+        f"Added {counts.get('ratings', 0):,} ratings in {time.perf_counter() - started:.1f} s "
+        f"({counts.get('replaced', 0):,} of them replace older ones): {counts.get('new_users', 0):,} new users, "
+        f"{counts.get('new_items', 0):,} new items; {counts.get('users', 0):,} users and {counts.get('items', 0):,} "
+        "items were solved for anew.",
+        "",
+    )
+    click.echo(f"Saved {output} ({size(output.stat().st_size)}).")

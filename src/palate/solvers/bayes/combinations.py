@@ -1,0 +1,204 @@
+"""Combinations of parts, and the shares of several in an average."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.solvers.bayes.state import ModelParts
+
+__all__ = [
+    "Combination",
+    "Member",
+    "PartSelection",
+    "candidates",
+    "describe_members",
+    "largest_shares",
+    "stacking_shares",
+]
+
+Doubles = NDArray[np.float64]
+
+# The largest number of combinations in an average.
+_MOST_MEMBERS = 3
+# A combination with a smaller share is left out: its chain would take as long as the others.
+_LEAST_SHARE = 0.1
+
+
+class Combination(NamedTuple):
+    """A model that pilots judge.
+
+    Attributes
+    ----------
+    parts
+        The parts that are on.
+    has_factors
+        False for biases alone, the strongest shrinkage of all factors.
+    """
+
+    parts: ModelParts
+    has_factors: bool = True
+
+    def describe(self) -> str:
+        """Return the names of the parts that are on."""
+        return self.parts.describe() if self.has_factors else "biases only"
+
+
+class Member(NamedTuple):
+    """A combination in an average.
+
+    Attributes
+    ----------
+    combination
+        What it is.
+    share
+        Its weight; the weights of all members have the sum 1.
+    least_noise
+        See `palate.solvers.bayes.chain.Chain`.
+    """
+
+    combination: Combination
+    share: float = 1.0
+    least_noise: float = 0.0
+
+    def plain(self) -> list[object]:
+        """Return the member as plain values, for a checkpoint."""
+        return [list(self.combination.parts), self.combination.has_factors, self.share, self.least_noise]
+
+    @classmethod
+    def restored(cls, parts: Sequence[bool], has_factors: bool, share: float, least_noise: float) -> Member:
+        """Return the member from whose plain values these come."""
+        return cls(Combination(ModelParts(*parts), has_factors), share, least_noise)
+
+
+@dataclass(frozen=True)
+class PartSelection:
+    """The outcome of the pilots.
+
+    Attributes
+    ----------
+    members
+        The combinations to average; one alone on a table that is not small.
+    records
+        A sentence about each decision, for people.
+    calibration
+        float32, ascending: equally spaced quantiles of the sizes of standardized errors. A standardized error is the
+        error of the selected members on a held-out rating, divided by its predicted standard deviation (from the
+        spread of the prediction over the draws, and the noise). Empty without pilots.
+    sweeps
+        The number of sweeps of all pilots.
+    """
+
+    members: tuple[Member, ...]
+    records: tuple[str, ...] = ()
+    calibration: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    sweeps: int = 0
+
+    @property
+    def parts(self) -> ModelParts:
+        """The parts of the member with the largest share."""
+        return max(self.members, key=lambda member: member.share).combination.parts
+
+    def plain(self) -> dict[str, Any]:
+        """Return the selection as plain values, for a checkpoint."""
+        return {
+            "members": [member.plain() for member in self.members],
+            "records": list(self.records),
+            "calibration": self.calibration.tolist(),
+            "sweeps": self.sweeps,
+        }
+
+    @classmethod
+    def restored(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the selection from which `plain` was made."""
+        calibration = np.array(plain["calibration"], np.float32)
+        members = tuple(Member.restored(*member) for member in plain["members"])
+        return cls(members, tuple(plain["records"]), calibration, plain["sweeps"])
+
+
+def describe_members(members: Sequence[Member]) -> str:
+    """Return the parts of the members, with their shares if there are several.
+
+    Examples
+    --------
+    >>> plain, noise = (Combination(ModelParts(on, on, False, False)) for on in (False, True))
+    >>> describe_members([Member(plain)])
+    'plain'
+    >>> describe_members([Member(noise, 0.7), Member(plain, 0.3)])
+    '70% user noise, item noise + 30% plain'
+    """
+    if len(members) == 1:
+        return members[0].combination.describe()
+    return " + ".join(f"{100 * member.share:.0f}% {member.combination.describe()}" for member in members)
+
+
+def candidates(fixed: Mapping[str, bool | None]) -> list[Combination]:
+    """Return the combinations to judge, each once.
+
+    They are the plain model (with the fixed parts alone), all free parts, all but those of one kind, all but one, and
+    biases only. A kind is what names of parts end with, such as "sets".
+
+    Parameters
+    ----------
+    fixed
+        For each field of `ModelParts` True, False, or None if it is free.
+    """
+    free = [name for name, is_on in fixed.items() if is_on is None]
+    plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
+    everything = plain._replace(**dict.fromkeys(free, True))
+    kinds = {name.rsplit("_", 1)[-1] for name in free}
+    groups = [[name for name in free if name.endswith(kind)] for kind in sorted(kinds)]
+    without = [everything._replace(**dict.fromkeys(names, False)) for names in [*groups, *([name] for name in free)]]
+    combined = [Combination(parts) for parts in dict.fromkeys([plain, everything, *without])]
+    return [*combined, Combination(plain, has_factors=False)] if free else combined
+
+
+def stacking_shares(products: Doubles) -> Doubles:
+    """Return the shares whose average of predictions has the least squared error on held-out ratings.
+
+    The shares are not negative and have the sum 1 (Yao, Vehtari, Simpson, Gelman 2018, "Using stacking to average
+    Bayesian predictive distributions", for squared error). All sets of at most three candidates are tried.
+
+    Parameters
+    ----------
+    products
+        (candidates, candidates): the mean products of the errors of two candidates.
+
+    Examples
+    --------
+    >>> stacking_shares(np.diag([1.0, 1.0, 81.0])).round(1).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    count = len(products)
+    best, least = np.zeros(count), np.inf
+    for size in range(1, min(_MOST_MEMBERS, count) + 1):
+        for subset in map(list, combinations(range(count), size)):
+            system = np.ones((size + 1, size + 1))
+            system[:size, :size] = products[np.ix_(subset, subset)]
+            system[size, size] = 0
+            shares = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0][:size]
+            error = float(shares @ system[:size, :size] @ shares)
+            if shares.min() >= 0 and error < least:
+                best, least = np.zeros(count), error
+                best[subset] = shares
+    return best
+
+
+def largest_shares(shares: Doubles) -> Doubles:
+    """Return the shares of at most three members, none of them small, with the sum 1.
+
+    Examples
+    --------
+    >>> largest_shares(np.array([0.05, 0.35, 0.05, 0.55])).round(2).tolist()
+    [0.0, 0.39, 0.0, 0.61]
+    """
+    order = np.argsort(-shares, kind="stable")
+    members = [place for rank, place in enumerate(order[:_MOST_MEMBERS]) if not rank or shares[place] >= _LEAST_SHARE]
+    largest = np.zeros(len(shares))
+    largest[members] = shares[members] / shares[members].sum()
+    return largest

@@ -1,0 +1,156 @@
+"""Selects the combinations of parts that a small table's predictions are averaged over, and their shares.
+
+Few held-out ratings do not tell combinations apart. So combinations are averaged, with the shares that predict held-out
+ratings best. Each combination has a chain of its own: a fork of a chain with other parts takes hundreds of sweeps to
+settle on such a table. On a very small table several folds are held out in turn, and the combinations that are surely
+worse than the best one are not judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from math import ceil
+
+import numpy as np
+
+from palate.errors import DataError
+from palate.ratings import Ratings
+from palate.solvers.bayes.calibration import calibrate
+from palate.solvers.bayes.combinations import (
+    Combination,
+    Member,
+    PartSelection,
+    candidates,
+    describe_members,
+    largest_shares,
+    stacking_shares,
+)
+from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pilots
+
+__all__ = ["select_members"]
+
+# A table with fewer ratings than this may be judged on several folds, ...
+_SMALL = 40_000
+# ... while the users and items of all folds together are at most this many: they take most of the time of a sweep.
+_MOST_ROWS = 20_000
+# A combination that is worse than the best one by this many standard errors is not judged on further folds.
+_HOPELESS = 2.0
+# The shares are means over this many resamples of the held-out ratings.
+_RESAMPLES = 20
+# The bound of a chain's noise, as a share of the noise of its pilots.
+_NOISE_SHARE = 0.85
+
+
+def select_members(
+    fixed: Mapping[str, bool | None], ratings: Ratings, folds: Iterator[PilotChains], *, bound_noise: bool
+) -> PartSelection:
+    """Judge combinations, and return the best average of them.
+
+    Parameters
+    ----------
+    fixed
+        For each field of `ModelParts` True, False, or None if it is free.
+    ratings
+        The table from which the folds are held out.
+    folds
+        Pilots that have not been run.
+    bound_noise
+        Whether to keep the noise of the fit from falling far below that of the pilots.
+    """
+    search = _Search(candidates(fixed))
+    most = max(1, min(ceil(_SMALL / len(ratings)), _MOST_ROWS // (len(ratings.users) + len(ratings.items))))
+    for fold in islice(folds, most):
+        search.judge(fold)
+        if search.is_cut_short:
+            break
+    return search.selection(bound_noise)
+
+
+@dataclass
+class _Search:
+    """The combinations that are still judged, the first of which is the plain model."""
+
+    combinations: list[Combination]
+    folds: list[PilotChains] = field(default_factory=list)
+    is_cut_short: bool = False
+    sweeps: int = 0
+
+    def __post_init__(self) -> None:
+        self.plain, self.judged = self.combinations[0], list[Combination]()
+
+    def judge(self, fold: PilotChains) -> None:
+        """Judge the combinations on one more fold."""
+        try:
+            for combination in self.combinations:
+                # Where float32 is not precise enough for some parts, there is no score.
+                with suppress(DataError):
+                    fold.judge_alone(combination)
+        except PilotInterrupted:
+            self.is_cut_short = True
+        scores = fold.scores
+        scored = [one for one in self.combinations if one in scores and scores[one].is_complete]
+        self.sweeps += fold.sweeps
+        if self.is_cut_short and self.folds:  # the decision of the earlier folds stands
+            return
+        self.folds.append(fold)
+        self.judged = scored
+        if not scored:
+            self.is_cut_short = True
+            return
+        pilots = self.pilots
+        best = min(scored, key=pilots.rmse)
+        shares = self._shares(scored)
+        self.combinations = [
+            combination
+            for combination, share in zip(scored, shares, strict=True)
+            if share > 0
+            or combination == self.plain
+            or pilots.gain(combination, best).share <= _HOPELESS * pilots.gain(combination, best).error
+        ]
+
+    @property
+    def pilots(self) -> Pilots:
+        return Pilots(self.folds)
+
+    def _shares(self, combinations: Sequence[Combination]) -> list[float]:
+        """Return the shares, as means over resampled ratings: what is uncertain is averaged, not chosen by chance."""
+        rng, rows = np.random.default_rng(0), self.pilots.rows
+        shares = [
+            stacking_shares(self.pilots.products(combinations, rng.exponential(size=rows))) for _ in range(_RESAMPLES)
+        ]
+        return [float(share) for share in largest_shares(np.mean(shares, axis=0))]
+
+    def selection(self, bound_noise: bool) -> PartSelection:
+        """Return the members with their shares."""
+        if not self.judged:
+            record = f"no time to judge all parts: {self.plain.describe()} was not judged"
+            return PartSelection((Member(self.plain),), (record,), sweeps=self.sweeps)
+        bound = _NOISE_SHARE if bound_noise else 0.0
+        members = [
+            Member(combination, share, bound * self.pilots.noise(combination))
+            for combination, share in zip(self.judged, self._shares(self.judged), strict=True)
+            if share > 0
+        ]
+        members.sort(key=lambda member: -member.share)
+        residuals = self.pilots.residuals(
+            [member.combination for member in members], [member.share for member in members]
+        )
+        return PartSelection(tuple(members), tuple(self._records(members)), calibrate(residuals), self.sweeps)
+
+    def _records(self, members: Sequence[Member]) -> Iterator[str]:
+        """Yield a sentence about the average, and one about each combination that was not hopeless."""
+        pilots = self.pilots
+        if len(self.judged) > 1:
+            shares = np.array([member.share for member in members])
+            products = pilots.products([member.combination for member in members], np.ones(pilots.rows))
+            rmse = self.folds[0].spread * float(np.sqrt(max(0.0, shares @ products @ shares)))
+            yield f"{describe_members(members)}: on, RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
+            yield "RMSE alone: " + ", ".join(
+                f"{pilots.rmse(combination):.4f} {combination.describe()}".replace(", ", " and ")
+                for combination in self.judged
+            )
+        if self.is_cut_short:
+            yield f"no time to judge all parts: {describe_members(members)} is the best of {len(self.judged)} tried"
