@@ -65,7 +65,16 @@ def agree(model: Model, other: Model) -> None:
     assert model.scale == other.scale
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+def test_bayes_on_spark_equals_the_local_fit(spark: Any) -> None:
+    from palate.spark import fit
+
+    ratings = make_ratings(users=20, items=15, ratings=200, seed=1)  # so few that no pilots take the factors away
+    model, local = fit(ratings, SOLVERS["bayes"], parts=3), SOLVERS["bayes"].fit(ratings)
+    assert local.factors > 0
+    agree(model, local)
+
+
+@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit"])
 def test_a_fit_on_spark_equals_the_local_fit(name: str, spark: Any, table: Path) -> None:
     from palate.spark import fit
 
