@@ -127,7 +127,7 @@ LAYERS = [
     ["storage"],
     ["evaluation"],
     ["workflow"],
-    ["client", "service"],
+    ["client", "service", "spark"],
     ["refit"],
     ["retraining"],
     ["cli"],

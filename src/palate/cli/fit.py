@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,16 @@ _INTERRUPTED = 130
 @choices_option
 @liked_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where the fit runs: on this machine, or on Apache Spark (als, implicit, bayes; needs the extra 'spark').",
+)
+@click.option("--master", metavar="URL", help="spark: the master, such as local[2] or spark://host:7077.")
+@click.option("--work-folder", metavar="FOLDER", help="spark: a folder for the fit; best one that all machines see.")
+@click.option("--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.")
 @threads_option
 @quiet_option
 @json_option
@@ -50,6 +61,10 @@ def fit(
     choices: Choices,
     liked: float | None,
     resume: bool,
+    engine: str,
+    master: str | None,
+    work_folder: str | None,
+    checkpoint: str | None,
     threads: int | None,
     quiet: bool,
     as_json: bool,
@@ -66,21 +81,39 @@ def fit(
     An epoch, or sweep, is a pass over the ratings. A pilot is a trial fit on a part of the ratings, which chooses
     settings; the rest of the ratings, the validation part, says which settings are best.
     """
+    from palate.datasets import DATASETS
     from palate.workflow import check_fit_output, checkpoint_path, describe_ratings, fit_and_save
 
+    spark_options: dict[str, Any] = {"master": master, "work_folder": work_folder, "checkpoint": checkpoint}
+    if engine == "local" and any(spark_options.values()):
+        raise click.UsageError("--master, --work-folder and --checkpoint go with --engine spark")
+    if engine == "spark" and features != FeatureOptions():
+        raise click.UsageError("attributes are learnt by --engine local only")
     check_fit_output(output, *sources, items, features.item_features, features.user_features)
     chosen = make_solver(solver, settings)
-    ratings, catalogue = reading.load_all(sources)
+    ratings: Any = list(sources)
+    catalogue, notes, arguments = None, [], {}
+    if engine == "spark" and not any(source in DATASETS for source in sources):
+        arguments = reading.spark_arguments()
+    else:
+        ratings, catalogue = reading.load_all(sources)
+        notes = describe_ratings(ratings, catalogue)
     catalogue = load_catalogue(items, catalogue, reading.on_error)
-    ratings = features.add(ratings, catalogue, items or reading.dataset_folder(sources[0]))
-    notes = describe_ratings(ratings, catalogue)
+    if engine == "local":
+        ratings = features.add(ratings, catalogue, items or reading.dataset_folder(sources[0]))
+        notes = describe_ratings(ratings, catalogue)
     if not as_json:
         for line in notes:
             paragraph(line, "")
-    if resume and not checkpoint_path(output).exists():
+    if engine == "local" and resume and not checkpoint_path(output).exists():
         click.echo(f"there is no checkpoint {checkpoint_path(output)}: the fit starts at its beginning", err=True)
     with epochs(quiet or as_json) as progress:
-        result = fit_and_save(
+        run: Any = fit_and_save
+        if engine == "spark":
+            from palate.spark import fit_and_save as fit_on_spark
+
+            run = partial(fit_on_spark, reading=arguments, **spark_options)
+        result = run(
             chosen,
             ratings,
             output,

@@ -121,6 +121,21 @@ class ReadingOptions:
             click.echo(f"fetching {name} ({dataset.title}). Terms: {dataset.terms}", err=True)
         return dataset.load(folder)
 
+    def spark_arguments(self) -> dict[str, Any]:
+        """Return the options that a fit on Spark takes.
+
+        Raises
+        ------
+        UsageError
+            If an option was given that it does not.
+        """
+        for option in ("layout", "missing", "query", "folder"):
+            if getattr(self, option) is not None:
+                raise click.UsageError(f"--{option} does not go with --engine spark: write the table as Parquet first")
+        from palate.reading import read_ratings
+
+        return self._arguments(read_ratings)
+
     def _arguments(self, function: Callable[..., Any]) -> dict[str, Any]:
         """Return the options that were given and that a function takes."""
         arguments = {name: value for name, value in vars(self).items() if value is not None}

@@ -123,7 +123,7 @@ class RegularizedFit(ABC):
             _, state = self.loaded
             self.pilots = [PilotResult(*pilot) for pilot in state["pilots"]]
             self.session.history = [Epoch(**epoch) for epoch in state["history"]]
-        in_validation = self._draw_validation()
+        in_validation = self.draw_validation()
         if in_validation.any():
             if interrupted := self._run_pilots(in_validation):
                 return self.model(*interrupted)
@@ -134,6 +134,12 @@ class RegularizedFit(ABC):
         problem = self.problem(self.ratings, None)
         parameters, _ = self._run_stage("fit", problem, best.regularization, best.epochs)
         return self.model(problem, parameters, best.regularization)
+
+    def pilot_problem(self, in_validation: NDArray[np.bool_]) -> TrainingProblem:
+        """Prepare the ratings for pilots, without the validation part."""
+        # Both parts keep the scale of the whole table.
+        declared = dataclasses.replace(self.ratings, declared_scale=self.ratings.scale)
+        return self.problem(declared.take(~in_validation), declared.take(in_validation))
 
     def training_record(self, regularization: float) -> dict[str, Any]:
         """Return how the fit went, for `Model.training`."""
@@ -147,7 +153,7 @@ class RegularizedFit(ABC):
             "history": self.session.plain_history(),
         }
 
-    def _draw_validation(self) -> NDArray[np.bool_]:
+    def draw_validation(self) -> NDArray[np.bool_]:
         """Return which rows are in the validation part; none if it would be too small."""
         if not self.solver.validation:
             return np.zeros(len(self.ratings), bool)
@@ -163,9 +169,7 @@ class RegularizedFit(ABC):
         remaining = [value for value in (self.candidates if fixed is None else (fixed,)) if value not in done]
         if not remaining:
             return None
-        # Both parts keep the scale of the whole table.
-        declared = dataclasses.replace(self.ratings, declared_scale=self.ratings.scale)
-        problem = self.problem(declared.take(~in_validation), declared.take(in_validation))
+        problem = self.pilot_problem(in_validation)
         for regularization in remaining:
             parameters, pilot = self._run_stage("pilot", problem, regularization, self.epochs)
             if self.session.interrupted():

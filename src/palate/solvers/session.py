@@ -25,7 +25,7 @@ from palate.ratings import Ratings, lost_distances
 from palate.solvers.feature_rows import with_unrated
 from palate.solvers.settings import check
 
-__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "open_session"]
+__all__ = ["Checkpoint", "Epoch", "Progress", "Session", "interruptible", "open_session"]
 
 CHECKPOINT_FORMAT = 1
 #: Returns the arrays and the plain values that the rest of a fit depends on.
@@ -76,7 +76,7 @@ Progress = Callable[[Epoch], None]
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C was pressed. A second Ctrl-C raises KeyboardInterrupt as usual.
 
     Signals reach the main thread only: in other threads the function always says no.
@@ -131,7 +131,7 @@ def open_session(
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
     ratings = _checked(ratings)
-    with pool(threads) as threads_run, _interruptible() as interrupted:
+    with pool(threads) as threads_run, interruptible() as interrupted:
         run = with_device(threads_run, getattr(solver, "device", "cpu"), len(ratings), getattr(solver, "factors", 0))
         yield Session(ratings, run, progress, Checkpoint(checkpoint, solver, ratings), interrupted)
 

@@ -136,17 +136,7 @@ class Chain:
     def _draw_prior(self, side: SideState, has_sets: bool, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """Draw the mean and the precision of a side's rows, from a Normal-Wishart distribution."""
         d, n, other = side.columns, side.informative_rows, self.items if side is self.users else self.users
-
-        def rows_of(block: slice) -> Doubles:
-            rows = side.factors[block, :d].astype(np.float64) - side.prior[block, :d] - side.by_features(block)[:, :d]
-            return rows[side.informative(block)]
-
-        def scatter_of(block: slice) -> Doubles:
-            centred = rows_of(block) - mean
-            return np.asarray(centred.T @ centred)
-
-        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), len(side.factors), self.run) / n
-        scatter = sum_row_blocks(scatter_of, len(side.factors), self.run)
+        mean, scatter = self._moments(side)
         scatter += np.eye(d) + _MEAN_WEIGHT * n / (_MEAN_WEIGHT + n) * np.outer(mean, mean)
         freedom = d + n
         if has_sets:
@@ -163,6 +153,21 @@ class Chain:
         root = np.linalg.cholesky(precision)
         jitter = np.linalg.solve(root.T, rng.normal(size=d)) / np.sqrt(_MEAN_WEIGHT + n)
         return n * mean / (_MEAN_WEIGHT + n) + jitter, precision
+
+    def _moments(self, side: SideState) -> tuple[Doubles, Doubles]:
+        """Return the mean of a side's rows given sets and attributes, and the sum of squared deviations from it."""
+        d, n = side.columns, len(side.factors)
+
+        def rows_of(block: slice) -> Doubles:
+            rows = side.factors[block, :d].astype(np.float64) - side.prior[block, :d] - side.by_features(block)[:, :d]
+            return rows[side.informative(block)]
+
+        def scatter_of(block: slice) -> Doubles:
+            centred = rows_of(block) - mean
+            return np.asarray(centred.T @ centred)
+
+        mean = sum_row_blocks(lambda block: rows_of(block).sum(axis=0), n, self.run) / side.informative_rows
+        return mean, sum_row_blocks(scatter_of, n, self.run)
 
     def _draw_rows(self, side: SideState, other: SideState, precision: Doubles, rng: np.random.Generator) -> Doubles:
         """Draw a side's factors and biases.

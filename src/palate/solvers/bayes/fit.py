@@ -11,8 +11,10 @@ import numpy as np
 from palate.errors import SettingsError
 from palate.model import Model
 from palate.parallel import single_blas
+from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
 from palate.solvers.bayes.attribute_effects import AttributeEffects
+from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import PartSelection
 from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
 from palate.solvers.bayes.mixture import ChainMixture
@@ -22,6 +24,7 @@ from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.time_selection import TimeSelection, select_times
 from palate.solvers.bayes.timed_chain import TimedChain
+from palate.solvers.feature_rows import feature_rows
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
 
@@ -41,8 +44,8 @@ class GibbsFit:
         self.solver, self.session, self.ratings = solver, session, session.ratings
         ratings = session.ratings
         with single_blas():  # as in `go`: the last bits of a dot product depend on the number of threads of BLAS
-            self.center, self.spread = center_and_spread(ratings.rating)
-        self.table = standardize_table(ratings, self.center, self.spread)
+            self.center, self.spread, self.table = self._standardize()
+        self.features = feature_rows(self.table, 1)
         # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
@@ -50,6 +53,15 @@ class GibbsFit:
         self.traces: list[list[float]] = []
         self.error_left = inf
         self.started = time.perf_counter()
+
+    def _standardize(self) -> tuple[float, float, Ratings]:
+        """Return the center and the spread of the ratings, and the standardized table."""
+        center, spread = center_and_spread(self.ratings.rating)
+        return center, spread, standardize_table(self.ratings, center, spread)
+
+    def _make_chain(self, has_factors: bool, parts: ModelParts) -> Chain:
+        table, k, features = self.table, self.k if has_factors else 0, self.features
+        return Chain(table.by_user, table.by_item, k, parts, self.solver.seed, self.session.run, features=features)
 
     def go(self, resume: bool) -> Model:
         """Run the pilots and the sweeps that remain; return the model."""
@@ -61,7 +73,7 @@ class GibbsFit:
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
         self.times = self._select_times() if loaded is None else TimeSelection.restored(loaded[1]["times"])
         members, run = self.selection.members, self.session.run
-        self.mixture = mixture = ChainMixture(self.table, self.k, members, self.solver.seed, run)
+        self.mixture = mixture = ChainMixture(members, len(self.table), self._make_chain, run)
         parts = self.selection.parts._replace(times=True)
         self.timed = TimedChain(self.table, self.k, parts, self.solver.seed, run) if self.times.is_on else None
         if loaded is None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Any
 
 from palate.parallel import Run
-from palate.ratings import Ratings
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import Member, describe_members
 from palate.solvers.bayes.start import start_from_als
-from palate.solvers.feature_rows import FeatureRows, feature_rows
+from palate.solvers.bayes.state import ModelParts
+from palate.solvers.feature_rows import FeatureRows
 
 __all__ = ["ChainMixture"]
 
@@ -21,26 +21,25 @@ class ChainMixture:
 
     Parameters
     ----------
-    table
-        Standardized ratings.
-    k
-        The number of factors.
     members
         The combinations, and their shares in the average.
-    seed
-        Of all draws.
+    size
+        The number of ratings.
+    make_chain
+        Makes the chain of a combination: called with whether it has factors, and its parts.
     run
         A pool.
     """
 
-    def __init__(self, table: Ratings, k: int, members: Sequence[Member], seed: int, run: Run) -> None:
-        self.members, self.size, self.run = members, len(table), run
+    def __init__(
+        self, members: Sequence[Member], size: int, make_chain: Callable[[bool, ModelParts], Chain], run: Run
+    ) -> None:
+        self.members, self.size, self.run = members, size, run
         self.shares = [member.share for member in members]
         self.chains: list[Chain] = []
-        tables = feature_rows(table, 1)
         for member in members:
             parts, has_factors = member.combination
-            chain = Chain(table.by_user, table.by_item, k if has_factors else 0, parts, seed, run, features=tables)
+            chain = make_chain(has_factors, parts)
             chain.least_noise = member.least_noise
             self.chains.append(chain)
 

@@ -34,13 +34,10 @@ class ImplicitFit:
 
     def __init__(self, solver: ImplicitALS, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
-        _require_confidence(solver, self.ratings)
         # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
-        self.confidence_scale = 1 / float(self.ratings.rating.mean(dtype=np.float64)) if solver.confidence else 0.0
+        self.confidence_scale = 1 / self.mean_confidence() if solver.confidence else 0.0
         k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
-        self.ones = np.ones(0 if solver.confidence else len(self.ratings), np.float32)
-        self.users = HalfStep.prepare(self._with_confidence(self.ratings.by_user), width)
-        self.items = HalfStep.prepare(self._with_confidence(self.ratings.by_item), width)
+        self.users, self.items = self.prepare(width)
         self.parameters: dict[str, Floats] = {}
         for name, side in (("users", self.users), ("items", self.items)):
             rows = len(side.counts)
@@ -54,6 +51,17 @@ class ImplicitFit:
         """Return the table with confidences in place of the ratings."""
         scale = np.float32(self.confidence_scale)
         return table._replace(values=table.values * scale if self.solver.confidence else self.ones)
+
+    def mean_confidence(self) -> float:
+        """Return the mean rating, where all are above zero."""
+        _require_confidence(self.ratings)
+        return float(self.ratings.rating.mean(dtype=np.float64))
+
+    def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
+        """Return both sides of the table, cut into ranges for equations of this width."""
+        self.ones = np.ones(0 if self.solver.confidence else len(self.ratings), np.float32)
+        users, items = map(self._with_confidence, (self.ratings.by_user, self.ratings.by_item))
+        return HalfStep.prepare(users, width), HalfStep.prepare(items, width)
 
     def go(self, resume: bool) -> Model:
         """Run the sweeps that remain; return the model."""
@@ -81,7 +89,7 @@ class ImplicitFit:
                 )
             )
             self.session.checkpoint.save(self._state, now=self.session.interrupted())
-        return self._model()
+        return self.model()
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
         solver = self.solver
@@ -145,7 +153,8 @@ class ImplicitFit:
         weights, base = np.pad(target.weights, ((0, 0), (0, 1))), np.append(target.base, 0.0)
         return attribute_weights(features, weights, base=base)
 
-    def _model(self) -> Model:
+    def model(self) -> Model:
+        """Return the model that the sweeps have reached."""
         solver, ratings = self.solver, self.ratings
         assert solver.regularization is not None
         assert solver.unobserved is not None
@@ -183,10 +192,10 @@ class ImplicitFit:
         )
 
 
-def _require_confidence(solver: ImplicitALS, ratings: Ratings) -> None:
+def _require_confidence(ratings: Ratings) -> None:
     """Refuse ratings at or below zero where ratings are confidences."""
     wrong = np.flatnonzero(ratings.rating <= 0)
-    if solver.confidence and len(wrong):
+    if len(wrong):
         user, item = ratings.users[ratings.user[wrong[0]]], ratings.items[ratings.item[wrong[0]]]
         raise DataError(
             f"{len(wrong):,} of {len(ratings):,} ratings are no confidence above zero, such as "

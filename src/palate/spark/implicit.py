@@ -1,0 +1,88 @@
+"""Implicit alternating least squares on Spark."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import DataError, SettingsError
+from palate.model import Model
+from palate.solvers import ImplicitALS
+from palate.solvers.feature_rows import FeatureRows
+from palate.solvers.half_step import HalfStep
+from palate.solvers.implicit.fit import ImplicitFit
+from palate.solvers.session import Session
+from palate.spark.half_step import half_step
+from palate.spark.row_work import SolveChoices
+from palate.spark.table import SparkTable
+
+__all__ = ["SparkImplicitFit"]
+
+Floats = NDArray[np.float32]
+
+
+class SparkImplicitFit(ImplicitFit):
+    """One fit on Spark: the sweeps of `palate.solvers.implicit`, with the half-steps on executors."""
+
+    def __init__(self, solver: ImplicitALS, session: Session, table: SparkTable) -> None:
+        self.table = table
+        super().__init__(solver, session)
+
+    def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
+        """Return what the driver knows of both sides: the numbers of ratings."""
+        sides = self.table.users, self.table.items
+        users, items = (HalfStep(None, side.counts, []) for side in sides)  # type: ignore[arg-type]
+        return users, items
+
+    def mean_confidence(self) -> float:
+        """Return the mean rating.
+
+        Raises
+        ------
+        DataError
+            If a rating is not above zero.
+        """
+        if self.table.low <= 0:
+            raise DataError(
+                f"some ratings are no confidence above zero, such as {self.table.low:g}: leave them out, or set no "
+                "confidence"
+            )
+        return self.table.center
+
+    def choose(self) -> None:
+        """Choose the settings that are left open, on the driver.
+
+        Raises
+        ------
+        SettingsError
+            If the driver does not see the ratings.
+        """
+        if not self.table.cluster.is_shared and None in (self.solver.regularization, self.solver.unobserved):
+            raise SettingsError(
+                "settings are chosen only where the driver sees the work folder of the executors: name one "
+                "(--work-folder), or give regularization and unobserved"
+            )
+        super().choose()
+
+    def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None = None) -> float:
+        """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
+        solver, cluster, name = self.solver, self.table.cluster, "user" if side is self.users else "item"
+        cluster.describe(f"sweep {self.done + (name == 'item')}, {name}s")
+        assert solver.regularization is not None
+        assert solver.unobserved is not None
+        doubles = other.astype(np.float64)
+        partners = cluster.publish(other)
+        work = SolveChoices(
+            len(rows), len(other), partners, (solver.unobserved * (doubles.T @ doubles)).astype(np.float32),
+            solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale,
+        )  # fmt: skip
+        results = half_step(cluster, self.table.sides[name], rows, work)
+        cluster.forget(partners)
+        return float(sum(one["squares"] for one in results) / sum(one["weight"] for one in results))
+
+    def model(self) -> Model:
+        """Return the model; it keeps its ratings where the driver sees them."""
+        model = super().model()
+        return model if self.table.cluster.is_shared else dataclasses.replace(model, seen=None)

@@ -1,0 +1,114 @@
+"""How much memory a fit takes on each machine: predicted, and refused where it cannot be had."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from palate.errors import SettingsError
+
+__all__ = ["MemoryNeed", "available_memory", "predict", "require_memory"]
+
+# Bytes of a Python worker with palate's kernels before it has seen a rating, measured.
+_WORKER = 250_000_000
+# Bytes for each rating of a part: a copy of its value, and the mapped index and value.
+_RATING = 12
+# The arrays of a row in a task: what its equations begin with, and its solution.
+_ROW_ARRAYS = 3
+# Arrays of both sides that the machines of a fit map: factors with ones, biases.
+_SIDE_ARRAYS = 1.1
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class MemoryNeed(NamedTuple):
+    """Bytes of one executor, beside its Java heap: those of its tasks, and those of the factors that they share."""
+
+    tasks: int
+    factors: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.tasks + self.factors
+
+
+def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, int], cores: int) -> MemoryNeed:
+    """Predict the memory of one executor, beside its Java heap.
+
+    Parameters
+    ----------
+    users, items, ratings
+        The size of the table.
+    width
+        The columns of a row: factors, bias and padding.
+    parts
+        Into how many parts the users, and the items, are cut.
+    cores
+        The tasks that an executor runs at once.
+
+    Examples
+    --------
+    >>> need = predict(70_000, 10_000, 10_000_000, 24, (4, 4), 2)
+    >>> need.factors < 10_000_000, round(need.total / 1e6)
+    (True, 585)
+    """
+    rows = max(users / parts[0], items / parts[1])
+    task = _WORKER + _RATING * ratings / min(parts) + _ROW_ARRAYS * 4 * width * rows
+    return MemoryNeed(int(cores * task), int(_SIDE_ARRAYS * 4 * width * max(users, items)))
+
+
+def require_memory(spark: Any, need: MemoryNeed) -> None:
+    """Refuse a fit that executors have no memory for.
+
+    Raises
+    ------
+    SettingsError
+        With what is needed, what there is, and what would help.
+    """
+    there = available_memory(spark)
+    if there is not None and need.total > there:
+        raise SettingsError(
+            f"each executor needs {need.total / 1e9:.1f} GB beside its Java heap ({need.tasks / 1e9:.1f} GB for its "
+            f"tasks, {need.factors / 1e9:.1f} GB for the factors of the larger side) and has {there / 1e9:.1f} GB: cut "
+            "the table into more parts (parts=), give executors fewer cores (spark.executor.cores) or more memory "
+            "(spark.executor.memoryOverhead), or take fewer factors (--factors)"
+        )
+
+
+def available_memory(spark: Any) -> int | None:
+    """Return the bytes that an executor has beside its Java heap; None if nobody says.
+
+    YARN and Kubernetes enforce ``spark.executor.memoryOverhead``. Elsewhere it is what the machines have left.
+    """
+    context = spark.sparkContext
+    if context.master.startswith(("yarn", "k8s")):
+        heap = _bytes(context.getConf().get("spark.executor.memory", "1g"))
+        stated = context.getConf().get("spark.executor.memoryOverhead", "")
+        return _bytes(stated, "m") if stated else max(384 << 20, heap // 10)
+    if context.master.startswith("local"):
+        return free_memory()
+    tasks = context.defaultParallelism
+    free = [each for each in context.parallelize(range(tasks), tasks).map(lambda _: free_memory()).collect() if each]
+    return min(free, default=None)
+
+
+def free_memory() -> int | None:
+    """Return the bytes that this machine has left; None if it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _bytes(text: str, unit: str = "b") -> int:
+    """Return a size as Spark spells it, in bytes.
+
+    >>> _bytes("2g"), _bytes("512", "m")
+    (2147483648, 536870912)
+    """
+    match = re.fullmatch(r"(\d+)([bkmgt]?)b?", text.strip().lower())
+    if match is None:
+        raise SettingsError(f"{text!r} is no size of memory as Spark spells it")
+    return int(match[1]) * _UNITS[match[2] or unit]

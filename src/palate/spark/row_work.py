@@ -1,0 +1,195 @@
+"""Half-steps and errors of the rows of one part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.kernels.rows import row_errors, solve_confident_rows, solve_nonnegative_rows, solve_rows
+from palate.spark.arrays import SharedArray
+from palate.spark.table_files import TablePart
+from palate.spark.tasks import Partners, values_of, virtual
+
+__all__ = ["MeasureErrors", "SolveChoices", "SolveRatings"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SolveRatings:
+    """A half-step on ratings, as a minimum or a draw: the parameters of `palate.kernels.rows.solve_rows`.
+
+    Attributes
+    ----------
+    size
+        The number of rows of the side.
+    center, spread
+        Ratings are standardized by them.
+    other
+        The other side.
+    other_weight
+        float32 (others,); None for ones.
+    weight, row_weight
+        The weight of a row's ratings is ``weight * row_weight[row]``; with `row_weight` None it is `weight`.
+    by_count
+        Divide the weight of a row's ratings by their number.
+    precision
+        float64 (d, d), with ones on the diagonal of the padding.
+    mean, prior
+        The expectation of a row before its ratings are seen: float64 (columns,), and what is added to it, float32
+        (rows, d). None for zeros.
+    draws, key
+        See the kernel.
+    bounded, before
+        The number of columns that must not be negative, and the present rows, with which the search for them begins;
+        None if all may be.
+    out
+        Where rows are written; None to return them.
+    """
+
+    size: int
+    center: float
+    spread: float
+    other: Partners
+    precision: Doubles
+    other_weight: SharedArray | None = None
+    weight: float = 1.0
+    row_weight: SharedArray | None = None
+    by_count: bool = False
+    mean: Doubles | None = None
+    prior: SharedArray | None = None
+    draws: int = 0
+    key: int = 0
+    bounded: int | None = None
+    before: SharedArray | None = None
+    out: SharedArray | None = None
+
+    def __call__(self, part: TablePart) -> dict[str, Any]:
+        """Solve for the rows of a part.
+
+        Returns the first row without a solution (or -1), the sum of squared errors of each row, and the sums by which
+        the next hyperpriors are drawn.
+        """
+        indptr, indices, _ = part.table
+        rows, width, size = part.stop - part.start, len(self.precision), self.size
+        partners, biases = self.other.factors.open(), self.other.biases.open()
+        other_weight = np.ones(len(biases), np.float32) if self.other_weight is None else self.other_weight.open()
+        weights = self._weights(part)
+        linear, by_sets = self._linear(part, width)
+        factors = np.zeros((rows, width), np.float32)
+        if self.before is not None:
+            factors[:] = self.before.open()[part.start : part.stop]
+        out, errors = virtual(size, part, factors), np.empty(size)
+        equations = (
+            virtual(size + 1, part, indptr), indices, values_of(part, self.center, self.spread), partners, biases,
+            virtual(size, part, weights), other_weight, self.precision.astype(np.float32), virtual(size, part, linear),
+        )  # fmt: skip
+        if self.bounded is None:
+            failed = solve_rows(*equations, part.start, part.stop, self.draws, self.key, out, errors)
+        else:
+            failed = solve_nonnegative_rows(*equations, part.start, part.stop, self.bounded, out, errors)
+        solved = out[part.start : part.stop]
+        result: dict[str, Any] = {"failed": int(failed), "errors": errors[part.start : part.stop] / weights}
+        if self.draws:
+            deviations = solved[:, : self.draws].astype(np.float64) - by_sets
+            result |= {"sum": deviations.sum(axis=0), "scatter": deviations.T @ deviations}
+        if self.out is None:
+            return result | {"rows": np.array(solved)}
+        self.out.write_rows(part.start, solved)
+        return result
+
+    def _weights(self, part: TablePart) -> Floats:
+        if self.row_weight is not None:
+            return (self.weight * self.row_weight.open()[part.start : part.stop]).astype(np.float32)
+        counts = np.diff(part.table.indptr)
+        return (self.weight / np.maximum(1, counts) if self.by_count else np.full(len(counts), self.weight)).astype(
+            np.float32
+        )
+
+    def _linear(self, part: TablePart, width: int) -> tuple[Floats, Any]:
+        linear = np.zeros((part.stop - part.start, width), np.float32)
+        if self.mean is None:
+            return linear, 0.0
+        columns = len(self.mean)
+        by_sets = np.zeros((len(linear), columns)) if self.prior is None else (
+            self.prior.open()[part.start : part.stop, :columns]
+        )  # fmt: skip
+        linear[:, :columns] = (self.mean + by_sets) @ self.precision[:columns, :columns]
+        return linear, by_sets
+
+
+@dataclass(frozen=True)
+class SolveChoices:
+    """A half-step on choices: the parameters of `palate.kernels.rows.solve_confident_rows`.
+
+    Attributes
+    ----------
+    size, others
+        The numbers of rows of both sides.
+    other
+        The other side's factors.
+    all_pairs
+        float32 (d, d).
+    regularization, unobserved, exponent, confidence
+        See `palate.solvers.implicit.ImplicitALS`; `confidence` is what ratings are multiplied by, 0 for none.
+    out
+        Where rows are written; None to return them.
+    """
+
+    size: int
+    others: int
+    other: SharedArray
+    all_pairs: Floats
+    regularization: float
+    unobserved: float
+    exponent: float
+    confidence: float
+    out: SharedArray | None = None
+
+    def __call__(self, part: TablePart) -> dict[str, Any]:
+        """Solve for the rows of a part; return the first without a solution, the errors and the confidences."""
+        indptr, indices, values = part.table
+        weights = np.diff(indptr) + self.unobserved * self.others
+        ridge = (self.regularization * weights**self.exponent).astype(np.float32)
+        confidence = values * np.float32(self.confidence) if self.confidence else np.ones_like(values)
+        out = np.zeros((part.stop - part.start, len(self.all_pairs)), np.float32)
+        errors, linear = np.empty(len(out)), np.zeros_like(out)
+        failed = solve_confident_rows(
+            indptr, indices, confidence, self.other.open(), self.all_pairs, ridge, linear, 0, len(out), out, errors
+        )
+        result = {
+            "failed": int(failed) + (part.start if failed >= 0 else 0),
+            "squares": float(errors.sum()),
+            "weight": float(confidence.sum(dtype=np.float64)),
+        }
+        if self.out is None:
+            return result | {"rows": out}
+        self.out.write_rows(part.start, out)
+        return result
+
+
+@dataclass(frozen=True)
+class MeasureErrors:
+    """The sums of squared errors of rows, plain and weighted: the parameters of `palate.kernels.rows.row_errors`."""
+
+    center: float
+    spread: float
+    factors: SharedArray
+    other: Partners
+    other_weight: SharedArray | None
+
+    def __call__(self, part: TablePart) -> dict[str, Any]:
+        """Return both sums of the rows of a part: float64 (rows,)."""
+        indptr, indices, _ = part.table
+        rows = part.stop - part.start
+        plain, weighted, biases = np.empty(rows), np.empty(rows), self.other.biases.open()
+        weights = np.ones(len(biases), np.float32) if self.other_weight is None else self.other_weight.open()
+        row_errors(
+            indptr, indices, values_of(part, self.center, self.spread), self.factors.open()[part.start : part.stop],
+            self.other.factors.open(), biases, weights, 0, rows, plain, weighted,
+        )  # fmt: skip
+        return {"plain": plain, "weighted": weighted}

@@ -1,0 +1,82 @@
+"""What runs in the executors: each task works on one part of the table with palate's own kernels, on one core."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.spark.arrays import SharedArray
+from palate.spark.table_files import SideFiles, TablePart
+
+__all__ = ["Partners", "Work", "build_parts", "run_parts", "values_of", "virtual"]
+
+Floats = NDArray[np.float32]
+
+
+class Work(Protocol):
+    """What is done with each part: an object that can be sent to executors."""
+
+    def __call__(self, part: TablePart) -> dict[str, Any]:
+        """Return arrays and numbers by name."""
+
+
+@dataclass(frozen=True)
+class Partners:
+    """The other side of a half-step: see `palate.solvers.half_step.partners_and_biases`."""
+
+    factors: SharedArray
+    biases: SharedArray
+
+
+def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
+    """Write the part that the rows of a partition make up; yield its number and a pair that is rated twice."""
+    import pyarrow as pa
+
+    columns: dict[str, list[Any]] = {}
+    for batch in batches:
+        for name in batch.schema.names:
+            columns.setdefault(name, []).append(batch.column(name).to_numpy(zero_copy_only=False))
+    if not columns or not sum(map(len, columns["rating"])):
+        return
+    whole = {name: np.concatenate(pieces) for name, pieces in columns.items()}
+    part = int(whole[f"{side}_part"][0])
+    fault = files.write(part, whole[side], whole[other], whole["rating"], whole.get("time"))
+    yield _row(pa, part, fault)
+
+
+def run_parts(files: SideFiles, work: Work, batches: Iterable[Any]) -> Iterator[Any]:
+    """Do some work on the parts that are named; yield what it returns, None for a part that is not on this machine."""
+    import pyarrow as pa
+
+    for batch in batches:
+        for part in batch.column("part").to_pylist():
+            yield _row(pa, part, work(files.read(part)) if files.has(part) else None)
+
+
+def _row(pa: Any, part: int, result: Any) -> Any:
+    content = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+    return pa.record_batch({"part": pa.array([part], pa.int32()), "result": pa.array([content], pa.binary())})
+
+
+def values_of(part: TablePart, center: float, spread: float) -> Floats:
+    """Return the standardized ratings of a part, as `palate.solvers.half_step.standardize` computes them."""
+    values = np.array(part.table.values)
+    values -= np.float32(center)
+    values *= np.float32(1 / spread)
+    return values
+
+
+def virtual(size: int, part: TablePart, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return an array for all rows of a side of which only those of a part exist.
+
+    The kernels address rows by their number in the whole side, on which draws depend. Pages that nobody touches take no
+    memory.
+    """
+    whole = np.empty((size, *rows.shape[1:]), rows.dtype)
+    whole[part.start : part.start + len(rows)] = rows
+    return whole

@@ -1,0 +1,246 @@
+"""Fits on Spark equal local fits; they survive a lost executor and a lost driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import palate
+from palate.datasets import make_ratings
+from palate.errors import DataError, ReadError, SettingsError
+from palate.model import Model
+from palate.spark.memory import MemoryNeed, predict, require_memory
+from palate.spark.table_files import SideFiles, balanced_bounds
+
+pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')")
+if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+    pytest.skip("Spark needs Java, which is not installed", allow_module_level=True)
+
+pytestmark = [pytest.mark.xdist_group("spark")]
+RATINGS = make_ratings(users=120, items=60, ratings=3000, seed=1)
+SOLVERS = {
+    "als": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2),
+    "nonnegative": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2, nonnegative=True),
+    "implicit": palate.ImplicitALS(factors=4, sweeps=2, confidence=True),
+    "bayes": palate.BayesianMF(factors=4, sweeps=3, user_noise=True, item_noise=True, user_sets=True, item_sets=True),
+}
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    """A session with two cores in this process's Java."""
+    from palate.spark import open_spark
+
+    session = open_spark("local[2]", {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"})
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table whose rows are in no order."""
+    import polars as pl
+
+    path = tmp_path_factory.mktemp("spark") / "ratings.parquet"
+    columns = {name: np.asarray(column) for name, column in RATINGS.columns().items()}
+    pl.DataFrame(columns).sample(fraction=1, shuffle=True, seed=3).write_parquet(path)
+    return path
+
+
+def agree(model: Model, other: Model) -> None:
+    for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
+        np.testing.assert_allclose(getattr(model, name), getattr(other, name), atol=1e-4)
+    assert list(model.users.ids) == list(other.users.ids)
+    assert list(model.items.ids) == list(other.items.ids)
+    assert model.scale == other.scale
+
+
+def test_bayes_on_spark_equals_the_local_fit(spark: Any) -> None:
+    from palate.spark import fit
+
+    ratings = make_ratings(users=20, items=15, ratings=200, seed=1)  # so few that no pilots take the factors away
+    model, local = fit(ratings, SOLVERS["bayes"], parts=3), SOLVERS["bayes"].fit(ratings)
+    assert local.factors > 0
+    agree(model, local)
+
+
+@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit"])
+def test_a_fit_on_spark_equals_the_local_fit(name: str, spark: Any, table: Path) -> None:
+    from palate.spark import fit
+
+    model, local = fit(str(table), SOLVERS[name], parts=3), SOLVERS[name].fit(RATINGS)
+    agree(model, local)
+    assert model.seen is not None
+    assert local.seen is not None
+    assert all((left == right).all() for left, right in zip(model.seen, local.seen, strict=True))
+
+
+def test_factors_are_broadcast_where_no_folder_is_shared(spark: Any, table: Path) -> None:
+    from palate.spark import fit
+
+    model = fit(str(table), SOLVERS["als"], is_shared=False)
+    agree(model, SOLVERS["als"].fit(RATINGS))
+    assert model.seen is None
+    with pytest.raises(SettingsError, match="work folder"):
+        fit(str(table), SOLVERS["bayes"], is_shared=False)
+
+
+def test_pilots_choose_the_regularization_on_spark(spark: Any, table: Path) -> None:
+    from palate.spark import fit
+
+    model = fit(str(table), palate.ALS(factors=2, regularization=0.1, sweeps=2))
+    stages = [epoch["stage"] for epoch in model.training["history"]]
+    assert stages[:2] == ["pilot", "pilot"]
+    assert model.training["history"][0]["validation_rmse"] < 2
+    # The validation part is a tenth of the ratings, and pilots train on the others.
+    assert 0.85 < model.training["history"][0]["rows"] / len(RATINGS) < 0.95 or stages[-1] == "fit"
+
+
+def test_a_resumed_fit_equals_an_uninterrupted_one(spark: Any, table: Path, tmp_path: Path) -> None:
+    from palate.spark import fit
+
+    class Dies(Exception):
+        pass
+
+    def die(epoch: palate.solvers.Epoch) -> None:
+        if epoch.number == 3:
+            raise Dies
+
+    place = (tmp_path / "checkpoint").as_uri()
+    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=4)
+    from palate.spark.checkpoint import SparkCheckpoint
+
+    before = SparkCheckpoint.save
+    try:
+        SparkCheckpoint.save = lambda self, state, now=False: before(self, state, now=True)  # type: ignore[method-assign]
+        with pytest.raises(Dies):
+            fit(str(table), solver, checkpoint=place, progress=die)
+    finally:
+        SparkCheckpoint.save = before  # type: ignore[method-assign]
+    passes: list[int] = []
+    model = fit(str(table), solver, checkpoint=place, resume=True, progress=lambda epoch: passes.append(epoch.number))
+    assert passes == [3, 4]
+    agree(model, solver.fit(RATINGS))
+
+
+def test_text_ids_headers_and_bad_rows(spark: Any, tmp_path: Path) -> None:
+    from palate.spark import fit
+
+    rows = [f"{user},{item},{rating}" for user, item, rating in zip(*RATINGS.columns().values(), strict=True)]
+    path = tmp_path / "ratings.csv"
+    path.write_text("\n".join(["userId,movieId,stars", *("u" + row for row in rows)]))
+    solver = palate.ALS(factors=2, regularization=0.1, validation=0.0, sweeps=1)
+    agree(fit(str(path), solver), solver.fit(str(path)))
+    path.write_text("\n".join(["userId,movieId,stars", *rows, "1,,5"]))
+    with pytest.raises(ReadError, match="1 of 3,001 rows have no id"):
+        fit(str(path), solver)
+    assert len(fit(str(path), solver, on_error="skip").users) == len(RATINGS.users)
+    path.write_text("\n".join(["userId,movieId,stars", *rows, rows[0]]))
+    with pytest.raises(DataError, match="1 rows rate a pair"):
+        fit(str(path), solver)
+
+
+def test_a_solver_that_does_not_run_on_spark_is_refused(spark: Any, table: Path) -> None:
+    from palate.spark import fit
+
+    with pytest.raises(SettingsError, match="sgd does not run on Spark"):
+        fit(str(table), palate.SGD())
+
+
+def test_memory_that_is_not_there_is_refused(spark: Any) -> None:
+    need = predict(10_000_000, 100_000, 1_000_000_000, 72, (250, 250), 2)
+    assert need.factors == int(1.1 * 4 * 72 * 10_000_000)
+    with pytest.raises(SettingsError, match="each executor needs"):
+        require_memory(spark, MemoryNeed(10**15, 1))
+
+
+def test_parts_hold_each_rating_once_and_in_order(tmp_path: Path) -> None:
+    table = RATINGS.by_user
+    bounds = balanced_bounds(RATINGS.user_counts, 16, 4)
+    files = SideFiles(str(tmp_path), bounds, tuple(int(table.indptr[bound]) for bound in bounds))
+    assert (files.parts, bounds[0], bounds[-1]) == (4, 0, len(RATINGS.users))
+    order = np.random.default_rng(0).permutation(len(RATINGS))
+    for part in range(files.parts):
+        mine = order[(RATINGS.user[order] >= bounds[part]) & (RATINGS.user[order] < bounds[part + 1])]
+        assert files.write(part, RATINGS.user[mine], RATINGS.item[mine], RATINGS.rating[mine]) is None
+    whole = files.whole(RATINGS.user_counts)
+    assert all((left == right).all() for left, right in zip(whole, table, strict=True))
+
+
+# In another process: a session of another kind cannot run beside that of this module.
+_CLUSTER = """if True:
+    import json, os, signal, sys
+    import palate
+    from palate.spark import fit, open_spark
+
+    table, mark = sys.argv[1:]
+    open_spark("local-cluster[2,1,1024]", {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"})
+    killed = []
+
+    def kill_one(epoch):
+        if epoch.number == 2 and not killed:
+            for folder in os.listdir("/proc"):
+                if folder.isdigit() and f"CoarseGrainedExecutorBackend" in open(f"/proc/{folder}/cmdline").read():
+                    parent = int(open(f"/proc/{folder}/stat").read().rsplit(")", 1)[1].split()[1])
+                    if parent == JVM:
+                        os.kill(int(folder), signal.SIGKILL)
+                        killed.append(folder)
+                        break
+
+    from pyspark import SparkContext
+    JVM = int(SparkContext._gateway.jvm.ProcessHandle.current().pid())
+    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=5)
+    model = fit(table, solver, progress=kill_one)
+    print("RESULT", json.dumps({"killed": len(killed), "sweeps": model.training["sweeps"]}))
+    palate.save(model, mark)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the executor in /proc")
+def test_a_killed_executor_does_not_change_the_result(table: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "model.palate"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _CLUSTER, str(table), str(saved)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=600)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    lines = [line for line in output.splitlines() if line.startswith("RESULT")]
+    assert lines, errors[-2000:]
+    assert json.loads(lines[0][6:]) == {"killed": 1, "sweeps": 5}
+    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=5)
+    agree(palate.load(saved), solver.fit(RATINGS))
+
+
+def test_the_command_fits_on_spark_and_judges_the_model(spark: Any, table: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from palate.cli.fit import fit
+
+    output = tmp_path / "model.palate"
+    options = ["--solver", "als", "--factors", "4", "--regularization", "0.05", "--validation", "0", "--sweeps", "1"]
+    spark_options = ["--engine", "spark", "--master", "local[2]", "--holdout", "0.2", "--json"]
+    result = CliRunner().invoke(fit, [str(table), "-o", str(output), *options, *spark_options])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["training"]["engine"] == "spark"
+    assert 0.15 < 1 - told["ratings"] / len(RATINGS) < 0.25
+    assert told["holdout"]["scores"]["rmse"] < 2
+    assert palate.load(output).ratings() is not None
+    assert not list(tmp_path.glob("*.checkpoint"))
