@@ -141,3 +141,7 @@ def test_a_table_is_what_csv_reads(tmp_path_factory, rows, written, end):
     for column, place in (("user", 0), ("item", 1)):
         found = ["" if value is None else str(value).strip() for value in table.frame[column]]
         assert found == [row[place].strip() for row in expected]
+
+
+def test_fields_of_backslashes_and_quotes_alone_are_no_escapes():
+    assert unescape(r"1,\"\",5", ",") == r"1,\"\",5"

@@ -214,3 +214,14 @@ def test_the_file_gets_the_mode_that_the_umask_asks_for(path, model):
     finally:
         os.umask(before)
     assert path.with_name("new").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
+def test_a_header_with_a_number_that_is_not_finite_is_damaged(tmp_path, monkeypatch, number):
+    dumps = json.dumps
+    monkeypatch.setattr(
+        "palate.files.json.dumps", lambda *args, **kwargs: dumps({"mean": 0.25}).replace("0.25", number)
+    )
+    write_arrays(tmp_path / "m.palate", {"a": np.zeros(1, np.float32)}, {})
+    with pytest.raises(StorageError, match="is damaged"):
+        read_arrays(tmp_path / "m.palate", "model")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -148,7 +149,7 @@ def read_arrays(
             raise StorageError(f"{path} is a safetensors file, but not a palate {kind}")
         arrays = {name: _view(body, tensor) for name, tensor in tensors.items()}
         text, digest = metadata["palate"], metadata.get("sha256")
-        header = json.loads(text)
+        header = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if not isinstance(header, dict):
             raise ValueError("the header is no object")
         is_whole = not (verify or (verify is None and not mmap)) or _digest(text, arrays) == digest
@@ -157,6 +158,14 @@ def read_arrays(
     if not is_whole:
         raise StorageError(damaged)
     return arrays, header
+
+
+def _finite(text: str) -> float:
+    """Read a number of a header; `write_arrays` writes no NaN or infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not finite")
+    return number
 
 
 def _content(path: Path, kind: str, mmap: bool) -> NDArray[np.uint8]:

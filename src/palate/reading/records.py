@@ -107,7 +107,7 @@ def is_regular(content: bytes, delimiter: str) -> bool:
 def unescape(text: str, delimiter: str) -> str:
     r"""Double the quotes that a backslash escapes, as MySQL and R write them.
 
-    A field of a backslash and a quote alone is no escape: then the text is returned as it is.
+    A field of nothing but backslashes with quotes is no escape: then the text is returned as it is.
 
     Examples
     --------
@@ -117,6 +117,6 @@ def unescape(text: str, delimiter: str) -> str:
     1,\",5
     """
     separator = re.escape(delimiter)
-    if re.search(rf'(?:^|{separator})\\"(?={separator}|\r?$)', text, re.MULTILINE):
+    if re.search(rf'(?:^|{separator})(?:\\")+(?={separator}|\r?$)', text, re.MULTILINE):
         return text
     return re.sub(r'(?<!\\)((?:\\\\)*)\\"', r'\1""', text)

@@ -10,7 +10,7 @@ from palate.errors import SettingsError
 
 __all__ = ["MemoryNeed", "available_memory", "predict", "require_memory"]
 
-# Bytes of a Python worker with palate's kernels before it has seen a rating, measured.
+# Bytes (assumed, not measured) of a Python worker with palate's kernels before it has seen a rating.
 _WORKER = 250_000_000
 # Bytes for each rating of a part: a copy of its value, and the mapped index and value.
 _RATING = 12
