@@ -1,5 +1,7 @@
 """Contributions against the truth: what a prediction loses when a rating is left out and the user is folded in again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,10 @@ def agreement(model, users, seed=0):
 
 @pytest.mark.parametrize("name", list(SOLVERS))
 def test_contributions_are_what_leaving_ratings_out_changes(name):
-    model = SOLVERS[name].fit(make_ratings(users=150, items=60, ratings=3000, seed=3))
+    # Nothing is to be learnt from choices that were drawn: the search would take so large a penalty that leaving a
+    # choice out mostly lowers the penalty. So its settings are given.
+    given = {"regularization": 0.01, "unobserved": 0.3} if name == "implicit" else {}
+    model = dataclasses.replace(SOLVERS[name], **given).fit(make_ratings(users=150, items=60, ratings=3000, seed=3))
     found = agreement(model, 30)
     assert len(found) >= 25
     assert np.median(found) >= MATCH

@@ -23,7 +23,7 @@ from serving import PATIENCE, Served, client, environment, fitted, model_file, u
 def another():
     """Return a model of the same users and items that predicts something else."""
     model = fitted()
-    return dataclasses.replace(model, item_bias=-model.item_bias, intercept=model.intercept - 0.5)
+    return dataclasses.replace(model, item_bias=-model.item_bias, item_factors=-model.item_factors)
 
 
 def test_a_new_file_is_served_and_a_bad_one_is_not(tmp_path):

@@ -241,6 +241,6 @@ def test_the_command_fits_on_spark_and_judges_the_model(spark: Any, table: Path,
     told = json.loads(result.stdout)
     assert told["training"]["engine"] == "spark"
     assert 0.15 < 1 - told["ratings"] / len(RATINGS) < 0.25
-    assert told["holdout"]["scores"]["rmse"] < 2
+    assert told["holdout"]["rmse"] < 2
     assert palate.load(output).ratings() is not None
     assert not list(tmp_path.glob("*.checkpoint"))

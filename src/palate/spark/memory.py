@@ -51,7 +51,7 @@ def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, 
     --------
     >>> need = predict(70_000, 10_000, 10_000_000, 24, (4, 4), 2)
     >>> need.factors < 10_000_000, round(need.total / 1e6)
-    (True, 585)
+    (True, 577)
     """
     rows = max(users / parts[0], items / parts[1])
     task = _WORKER + _RATING * ratings / min(parts) + _ROW_ARRAYS * 4 * width * rows
