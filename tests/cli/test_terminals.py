@@ -88,6 +88,21 @@ def test_a_warning_of_python_is_one_line(monkeypatch, palate):
     assert (code, err) == (0, "palate: two lines\n" * 2)
 
 
+def test_ctrl_c_that_an_import_turned_into_another_error_prints_no_traceback():
+    code = """
+import palate.cli, palate.cli.app
+def interrupted():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        raise RuntimeError("Error calling __set_name__") from error
+palate.cli.app.run = interrupted
+palate.cli.run()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "palate: interrupted\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches all processes of a console there")
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.1, 0.2, 0.3, 0.5])
 def test_ctrl_c_during_imports_prints_no_traceback(folder, wait):

@@ -9,6 +9,8 @@ import os
 import sys
 from types import TracebackType
 
+from palate.cli.interruption import is_interruption
+
 __all__ = ["run"]
 
 
@@ -22,7 +24,7 @@ def run() -> None:
 
 
 def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
+    if not is_interruption(error):
         sys.__excepthook__(kind, error, trace)
         return
     print("palate: interrupted", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from palate.cli.evaluate import cross_validate, evaluate
 from palate.cli.explain import explain
 from palate.cli.fit import fit
 from palate.cli.info import info
+from palate.cli.interruption import is_interruption
 from palate.cli.predict import predict
 from palate.cli.recommend import recommend
 from palate.cli.serve import keys, retrain, serve
@@ -139,7 +140,7 @@ def main() -> None:
         click.echo(f"palate: {error}", err=True)
         sys.exit(_USAGE)
     except Exception as error:
-        if _is_interruption(error):
+        if is_interruption(error):
             click.echo("palate: interrupted", err=True)
             sys.exit(_INTERRUPTED)
         if "PALATE_TRACEBACK" in os.environ:
@@ -150,15 +151,6 @@ def main() -> None:
             err=True,
         )
         sys.exit(_BUG)
-
-
-def _is_interruption(error: BaseException | None) -> bool:
-    """Whether an error began as Ctrl-C, which libraries turn into errors of their own while they are imported."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
