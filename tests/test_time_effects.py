@@ -190,6 +190,19 @@ def test_an_explanation_adds_up_with_what_the_moment_adds(split, model):
     assert model.explain(user, item).time == 0
 
 
+def test_attributes_and_moments_go_together(split):
+    items = split.train.items.ids.tolist()
+    attributes = {"item": items, "kind": ["ab"[place % 2] for place in range(len(items))]}
+    solver = dataclasses.replace(SOLVER, sweeps=20, item_features=True)
+    fitted = solver.fit(split.train, item_features=attributes)
+    user, item = fitted.users[0], fitted.items[0]
+    why = fitted.explain(user, item, at="2001-09-09")
+    total = why.intercept + sum(part.contribution for part in why.contributions) + why.remainder + why.time
+    assert total == pytest.approx(why.prediction, abs=1e-4)
+    assert why.attributes == fitted.explain(user, item).attributes != ()
+    assert len(fitted.at("2001-09-09").recommend(user, 3)) == 3
+
+
 def test_lists_at_a_moment_are_those_of_the_model_then(split, model):
     then = model.at(int(split.train.time[0]))
     best = then.recommend(then.users[0], 5)

@@ -127,10 +127,11 @@ def _explain_indices(
         raise SettingsError(NO_MOMENT)
     users = np.full(len(index), require_id(model, model.users, user))
     shifts = pair_shift(model, users, index, np.full(len(index), seconds, np.int64)).mean.tolist()
-    return [
-        one._replace(prediction=one.prediction + shift, time=shift)
-        for one, shift in zip(_explanations(timed_model(model), user, index), shifts, strict=True)
-    ]
+    explanations = []
+    for one, shift, place in zip(_explanations(timed_model(model), user, index), shifts, index.tolist(), strict=True):
+        attributes = _attribute_contributions(model, user, _rated_profile(model, user), place)
+        explanations.append(one._replace(prediction=one.prediction + shift, time=shift, attributes=attributes))
+    return explanations
 
 
 def _explanations(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:

@@ -38,6 +38,8 @@ def timed_model(model: AnyModel) -> AnyModel:
         item_factors=times.item_factors,
         posterior=times.posterior,
         times=None,
+        user_features=None,  # their weights belong to the other factors
+        item_features=None,
     )
 
 
