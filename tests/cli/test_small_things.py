@@ -99,3 +99,13 @@ def test_a_list_for_nobody_names_the_three_ways_out(model, palate):
     code, _, refused = palate("recommend", model)
     assert code == 2
     assert all(option in refused for option in ("--user", "--rated", "--all"))
+
+
+@pytest.mark.parametrize("command", [("fit", "-o", "m.palate"), ("cross-validate",)])
+def test_attributes_are_refused_for_a_solver_that_does_not_learn_from_them(tmp_path, folder, palate, command):
+    name, *options = command
+    options = [tmp_path / option if option.endswith(".palate") else option for option in options]
+    attributes = ("--solver", "sgd", "--item-features", folder / "items.csv")
+    code, _, refused = palate(name, folder / "ratings.csv", *options, *attributes)
+    assert code == 2
+    assert "does not learn from attributes" in refused

@@ -105,6 +105,7 @@ def cross_validate(
 
     require_one_source(source, files)
     chosen = make_solver(solver, settings)
+    features.require_learner(chosen)
     silent = quiet or as_json
     splits: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()
     count, protocol = len(files), "the given splits"

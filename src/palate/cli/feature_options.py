@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from palate.attributes import Attributes
     from palate.catalogue import Catalogue
     from palate.ratings import Ratings
+    from palate.solvers.solver import Solver
     from palate.splits import Split, UserSplit
 
 __all__ = ["FeatureOptions", "feature_options"]
@@ -62,6 +63,20 @@ class FeatureOptions:
                 raise click.UsageError("give either --features catalogue or --item-features TABLE")
             tables["item_features"] = _of_catalogue(catalogue, place)
         return tables
+
+    def require_learner(self, solver: Solver) -> None:
+        """Refuse attributes for a solver that does not learn from them.
+
+        Raises
+        ------
+        click.UsageError
+            If there are any.
+        """
+        if self != FeatureOptions() and not solver.learns_from_features:
+            raise click.UsageError(
+                f"the solver {solver.name!r} does not learn from attributes: use bayes, als or implicit, or leave the "
+                "attributes out"
+            )
 
     def add(self, ratings: Ratings, catalogue: Catalogue | None = None, place: str | Path | None = None) -> Ratings:
         """Return the ratings with the tables of attributes."""

@@ -91,6 +91,7 @@ def fit(
         raise click.UsageError("attributes are learnt by --engine local only")
     check_fit_output(output, *sources, items, features.item_features, features.user_features)
     chosen = make_solver(solver, settings)
+    features.require_learner(chosen)
     ratings: Any = list(sources)
     catalogue, notes, arguments = None, [], {}
     if engine == "spark" and not any(source in DATASETS for source in sources):
