@@ -109,3 +109,11 @@ def test_attributes_are_refused_for_a_solver_that_does_not_learn_from_them(tmp_p
     code, _, refused = palate(name, folder / "ratings.csv", *options, *attributes)
     assert code == 2
     assert "does not learn from attributes" in refused
+
+
+def test_a_constant_table_is_fitted_at_once_and_asks_for_no_more_sweeps():
+    table = random_table()
+    model = SOLVERS["bayes"].fit(dataclasses.replace(table, rating=np.full(len(table), 4, np.float32)))
+    training = model.training
+    assert (training["sweeps"], training["pilot_sweeps"], training["warnings"]) == (20, 0, [])
+    np.testing.assert_allclose(model.predict_table(table), 4, atol=0.01)

@@ -15,7 +15,7 @@ from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
 from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.chain import Chain
-from palate.solvers.bayes.combinations import PartSelection
+from palate.solvers.bayes.combinations import Combination, Member, PartSelection
 from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
 from palate.solvers.bayes.mixture import ChainMixture
 from palate.solvers.bayes.part_selection import select_parts
@@ -46,6 +46,7 @@ class GibbsFit:
         with single_blas():  # as in `go`: the last bits of a dot product depend on the number of threads of BLAS
             self.center, self.spread, self.table = self._standardize()
         self.features = feature_rows(self.table, 1)
+        self.is_constant = bool(ratings.rating.min() == ratings.rating.max())
         # More factors than rows would be redundant.
         self.k = min(solver.factors, len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
@@ -91,6 +92,9 @@ class GibbsFit:
     def _select(self) -> PartSelection:
         fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
         fixed |= self._fixed_features()
+        if self.is_constant:  # no part can do better than another
+            parts = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
+            return PartSelection((Member(Combination(parts)),))
         return select_parts(
             self.table, self.k, fixed, self.solver.seed, self.session.run,
             spread=self.spread, report=self.session.report, interrupted=self._is_time_up,
@@ -119,7 +123,7 @@ class GibbsFit:
                 f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
                 "(--time), or leave the setting times out"
             )
-        if fixed is False or not has_times or (fixed and not self.selection.sweeps):
+        if fixed is False or self.is_constant or not has_times or (fixed and not self.selection.sweeps):
             return TimeSelection(bool(fixed))  # without pilots there is no calibration of the other parts either
         return select_times(
             self.table, self.k, self.selection.parts, fixed, self.solver.seed, self.session.run,
@@ -160,6 +164,8 @@ class GibbsFit:
             return done
         if self.solver.sweeps is not None:
             return self.solver.sweeps
+        if self.is_constant:
+            return _LEAST_TRACED
         # Several chains together take at most as many sweeps as two would alone.
         chains = max(1.0, len(self.mixture.chains) / 2)
         least, most = ceil(_LEAST_SWEEPS / chains), ceil(_MOST_SWEEPS / chains)
@@ -243,7 +249,9 @@ class GibbsFit:
     def _diagnostics(self) -> dict[str, Any]:
         """Return the part of the record that says whether the chain has run long enough."""
         error_left, mixture = self.accumulator.error_left(), self.mixture
-        traces, warnings = [], []
+        traces, warnings = list[ChainTrace](), list[str]()
+        if self.is_constant:
+            return {"error_left_percent": None, "traces": [], "warnings": []}
         if len(self.traces) >= _LEAST_TRACED:
             draws, is_alone = np.array(self.traces), len(mixture.chains) == 1
             for place, (member, chain) in enumerate(zip(mixture.members, mixture.chains, strict=True)):
