@@ -116,4 +116,4 @@ def test_a_constant_table_is_fitted_at_once_and_asks_for_no_more_sweeps():
     model = SOLVERS["bayes"].fit(dataclasses.replace(table, rating=np.full(len(table), 4, np.float32)))
     training = model.training
     assert (training["sweeps"], training["pilot_sweeps"], training["warnings"]) == (20, 0, [])
-    np.testing.assert_allclose(model.predict_table(table), 4, atol=0.01)
+    np.testing.assert_allclose(model.predict_table(table), 4, atol=0.05)
