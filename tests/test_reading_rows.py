@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palate.errors import DataError, SettingsError
+from palate.errors import DataError, ReadError, SettingsError
 from palate.ratings import RatingScale
 from palate.reading import read_ratings
 from reading_help import ROWS, refused, triples, write
@@ -95,3 +95,13 @@ def test_policies_against_dictionaries(rows):
     assert kept == last
     means = {row[:2]: row[2] for row in triples(read_ratings(rows, duplicates="mean"))}
     assert means == pytest.approx({pair: sum(group) / len(group) for pair, group in groups.items()})
+
+
+@pytest.mark.parametrize(
+    ("spelling", "hint"), [("{},{:03d}", "write thousands without a comma"), ("{}/{}", "several denominators")]
+)
+def test_spellings_with_two_meanings_are_refused_with_the_way_out(tmp_path, spelling, hint):
+    rows = [f'{row % 6},{row},"{spelling.format(row % 4 + 1, 5 * (row % 2 + 1))}"' for row in range(20)]
+    (tmp_path / "r.csv").write_text("user,item,rating\n" + "\n".join(rows) + "\n")
+    with pytest.raises(ReadError, match=hint):
+        read_ratings(tmp_path / "r.csv")

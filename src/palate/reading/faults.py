@@ -18,6 +18,12 @@ __all__ = ["Fault", "Repeats", "find_faults", "find_repeats", "listed", "shown"]
 # Up to here a table of all pairs, a byte each, is quicker than sorting.
 _CELLS = 200_000_000
 
+# Spellings of numbers that cannot be read, and how to write them.
+_SPELLINGS = {
+    r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$": "write thousands without a comma, or decimals with a point",
+    r"^[0-9.]+ */ *[0-9.]+$": "the fractions have several denominators: write decimals on one scale",
+}
+
 
 class Fault(NamedTuple):
     """One way in which rows cannot be used.
@@ -99,11 +105,12 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
     missing = column.is_null().to_numpy()
     finite, nan = np.isfinite(rating), np.isnan(rating)
     text = numbers.is_null().to_numpy() & ~missing
+    hint = _spelling_hint(column.filter(pl.Series(text))) if text.any() else ""
     tests = [
         ("user-missing", "the user id is missing", "no user id", frame["user"].is_null().to_numpy(), "user"),
         ("item-missing", "the item id is missing", "no item id", frame["item"].is_null().to_numpy(), "item"),
         ("rating-missing", "the rating is missing", "no rating", missing, "rating"),
-        ("rating-text", "rating {} is not a number", "text for a rating", text, "rating"),
+        ("rating-text", f"rating {{}} is not a number{hint}", f"text for a rating{hint}", text, "rating"),
         ("rating-nan", "rating {} is not a number", "NaN for a rating", nan & ~missing, "rating"),
         ("rating-infinite", "rating {} is not finite", "an infinite rating", ~finite & ~nan, "rating"),
         ("off-scale", f"rating {{}} is off the scale {scale}", "off the scale", _is_off(rating, scale), "rating"),
@@ -116,6 +123,14 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
         if len(rows):
             faults.append(Fault(code, what, brief, rows, role))
     return rating, faults
+
+
+def _spelling_hint(texts: pl.Series) -> str:
+    """Say how to write numbers that are spelt in a way that has two meanings, or none on a common scale."""
+    for pattern, hint in _SPELLINGS.items():
+        if bool(texts.str.strip_chars().str.contains(pattern).all()):
+            return f" ({hint})"
+    return ""
 
 
 def _time_tests(frame: pl.DataFrame) -> list[tuple[str, str, str, NDArray[np.bool_], str]]:
