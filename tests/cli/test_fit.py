@@ -139,7 +139,7 @@ def test_fit_learns_from_attributes(answer, palate, folder, tmp_path):
     )
     assert any("genres: a list of categories" in note for note in printed["notes"])
     code, _, err = palate("fit", folder / "ratings.csv", "-o", output, "--solver", "sgd", "--item-features", films)
-    assert code == 0  # a solver that does not learn from attributes leaves them out
+    assert code == 2  # a solver that does not learn from attributes says so before it fits
     code, _, err = palate("fit", folder / "ratings.csv", "-o", output, "--item-column", "film")
     assert code == 2
     assert "--item-column goes with --item-features" in err
