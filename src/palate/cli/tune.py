@@ -46,7 +46,11 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
 )
 @click.option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
 @click.option(
-    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Judge settings on so many folds."
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="The number of folds that settings are judged on.",
 )
 @click.option(
     "--holdout",

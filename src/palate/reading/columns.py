@@ -15,7 +15,7 @@ from palate.reading.times import are_epochs, are_times
 __all__ = ["Guess", "choose_columns", "column_position", "listed_names", "suggest"]
 
 _SHOWN = 12
-# From so many columns on a table that nobody understands may be a wide one.
+# From this number of columns on, a table without known names may be a wide one.
 _WIDE = 6
 
 
