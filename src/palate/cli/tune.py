@@ -107,7 +107,7 @@ def tune(
     from palate.storage import save
     from palate.workflow import check_output, fit, split_seed
 
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     for path in filter(None, (study, output)):
         check_output(path, source)
     ratings, catalogue = reading.load(source)
