@@ -259,7 +259,7 @@ def test_implicit_models_answer_like_others(confidence, exponent, tmp_path):
 
 
 def test_only_liked_pairs_are_choices(tmp_path):
-    ratings, full = confident()
+    ratings, _ = confident()
     settings = {"factors": K, "regularization": 0.1, "unobserved": 0.1}
     model = ImplicitALS(liked=3.0, **settings).fit(ratings)
     likes = ImplicitALS(**settings).fit(ratings.take(ratings.rating >= 3))
