@@ -116,14 +116,14 @@ def recommend(
         one_user = {
             "user": user,
             "rated": rated,
-            "seed": seed,
-            "explore": explore,
+            "seed": not explore and seed is not None,
             "texts": texts,
         }
         path = check_all_options(model, users, output, one_user)
         fitted = load_model(model) if at is None else load_model(model).at(at)
         options |= {"titles": titles, "threads": threads, "device": device or "auto", "intervals": level is not None}
         options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
+        options |= {"explore": explore, "seed": seed}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
     if output or titles or device:
