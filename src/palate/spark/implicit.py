@@ -30,6 +30,8 @@ class SparkImplicitFit(ImplicitFit):
 
     def __init__(self, solver: ImplicitALS, session: Session, table: SparkTable) -> None:
         self.table = table
+        # The gram matrix of rows that tasks have solved for, and these rows.
+        self.gram: tuple[Floats, NDArray[np.float64]] | None = None
         super().__init__(solver, session)
 
     def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
@@ -92,15 +94,22 @@ class SparkImplicitFit(ImplicitFit):
         cluster.describe(f"sweep {self.done + (name == 'item')}, {name}s")
         assert solver.regularization is not None
         assert solver.unobserved is not None
-        doubles = other.astype(np.float64)
         partners = cluster.publish(other)
         work = SolveChoices(
-            len(rows), len(other), partners, (solver.unobserved * (doubles.T @ doubles)).astype(np.float32),
+            len(rows), len(other), partners, (solver.unobserved * self._gram_of(other)).astype(np.float32),
             solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale, solver.liked,
         )  # fmt: skip
         results = half_step(cluster, self.table.sides[name], rows, work)
         cluster.forget(partners)
+        self.gram = rows, sum(one["gram"] for one in results)
         return float(sum(one["squares"] for one in results) / sum(one["weight"] for one in results))
+
+    def _gram_of(self, rows: Floats) -> NDArray[np.float64]:
+        """Return the sum that the tasks of the last half-step returned; at the start the driver computes it."""
+        if self.gram is not None and self.gram[0] is rows:
+            return self.gram[1]
+        doubles = rows.astype(np.float64)
+        return doubles.T @ doubles
 
     def model(self) -> Model:
         """Return the model; it keeps its ratings where the driver sees them."""
