@@ -236,7 +236,9 @@ def test_what_a_request_gets_wrong_is_said_once_and_clearly(served):
         assert "comes twice" in detail(served.get(path), 422)
     assert served.get("/v1/users/5/recommendations?exclude=1&exclude=2&n=1").status_code == 200
     wrong = detail(served.post("/v1/recommendations", json={"users": [1.5, True]}), 422)
-    assert wrong.startswith("body.users.0: Input should be a valid integer, or: Input should be a valid string; body.us")
+    assert wrong.startswith(
+        "body.users.0: Input should be a valid integer, or: Input should be a valid string; body.us"
+    )
     assert "body.at: " in detail(served.post("/v1/predictions", json={"pairs": [], "at": [1]}), 422)
     assert served.get("/v1/items", headers={"If-None-Match": "*"}).status_code == 304
 

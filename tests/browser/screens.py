@@ -64,7 +64,11 @@ def main(folder, model=None, *flags):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "model.palate"
-        shutil.copy(model, path) if model else sample_model(path)
+        if model:
+            shutil.copy(model, path)
+        else:
+            sample_model(path)
+            flags = ("--title", "Joke taste", "--noun", "joke/jokes")
         with Served(place, *flags) as server, browser() as found:
             for look, context in LOOKS.items():
                 with opened(found, server.url, **context) as page:

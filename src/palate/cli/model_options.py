@@ -155,7 +155,7 @@ def print_scored(
             paragraph(model.catalogue.text(one.id))
         return
     columns = {"id": [str(one.id) for one in ranked], score: [f"{one.score:{form}}" for one in ranked], **(more or {})}
-    if items and model.seen:
+    if items and model.seen and "chosen" not in columns:  # the chance of a choice says how well known an item is
         columns["ratings"] = [f"{model.item_counts[model.items.require(one.id)]:,}" for one in ranked]
     if items and len(model.catalogue):
         columns["title"] = [one.title for one in ranked]

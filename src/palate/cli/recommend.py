@@ -147,8 +147,16 @@ def recommend(
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
+    if not ranked and not seen:
+        click.echo(f"{title}: none are left (--seen lists what was rated, too)")
+        return
+    if fitted.scale.low == fitted.scale.high:  # every prediction is that rating
+        intervals = [{name: row[name] for name in row if name == "choice_chance"} for row in intervals]
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
-    print_scored(title, score, ranked, fitted, texts=texts, more=more)
+    form = ".1%" if ranking == "interest" else ".2f"
+    print_scored(title, score, ranked, fitted, texts=texts, more=more, form=form)
+    if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
+        click.echo("Where an interval has one rating only, the model expects more than the scale has.")
 
 
 def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
