@@ -25,7 +25,7 @@ from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
-__all__ = ["recommend_all", "recommend_batch"]
+__all__ = ["list_frames", "list_schema", "recommend_all", "recommend_batch"]
 
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
@@ -81,15 +81,48 @@ def recommend_all(
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
+    user, rows, done = user_index(model, users), 0, 0
+    frames = list_frames(
+        model, user, n, titles=titles, intervals=intervals, lowest=lowest, seen=seen, only=only, exclude=exclude,
+        least=least, by=by, level=level, seed=seed, explore=explore, threads=threads, device=device,
+    )  # fmt: skip
+    with writing_frame(Path(path), list_schema(model, titles, intervals)) as write:
+        for size, frame in frames:
+            write(frame)
+            rows, done = rows + len(frame), done + size
+            if progress:
+                progress(done, len(user))
+    return rows
+
+
+def list_frames(
+    model: ModelArrays,
+    user: NDArray[np.int32],
+    n: int,
+    *,
+    titles: bool,
+    intervals: bool,
+    lowest: bool,
+    seen: bool,
+    only: Iterable[Id] | None,
+    exclude: Iterable[Id],
+    least: int,
+    by: RankBy | None,
+    level: float,
+    threads: int | None,
+    device: DeviceName,
+    seed: int | None = None,
+    explore: float = 0.0,
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the n best items of users by index, some users at a time: how many they are, and their rows."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
+    allowed, schema = allowed_items(model, only, exclude, least), list_schema(model, titles, intervals)
     how = _How(by, level, lowest, allowed, seed, explore)
     ranking = _opened(model, how, _Place(threads, device, len(user)))
-    schema = _schema(model, titles, intervals)
     item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
-    with writing_frame(Path(path), schema) as write, ranking as rank:
+    with ranking as rank:
         for start in range(0, len(user), step):
             part = user[start : start + step]
             items, values = rank(part, n, seen)
@@ -107,11 +140,7 @@ def recommend_all(
             if titles:
                 _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
-            write(pl.DataFrame(columns, schema=schema))
-            rows += len(row)
-            if progress:
-                progress(min(start + step, len(user)), len(user))
-    return rows
+            yield len(part), pl.DataFrame(columns, schema=schema)
 
 
 def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[np.object_]) -> None:
@@ -120,7 +149,8 @@ def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[n
         titles[item] = model.catalogue.title(model.items[item])
 
 
-def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
+def list_schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
+    """Return the columns of `recommend_all` and their Polars types."""
     user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (model.users, model.items))
     schema: dict[str, Any] = {"user": user_type, "rank": pl.Int32, "item": item_type, "score": pl.Float32}
     if intervals:
