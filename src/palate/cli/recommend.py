@@ -168,9 +168,16 @@ def recommend(
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
+    if not ranked and not seen:
+        click.echo(f"{title}: none are left (--seen lists what was rated, too)")
+        return
+    if fitted.scale.low == fitted.scale.high:  # every prediction is that rating
+        intervals = [{name: row[name] for name in row if name == "choice_chance"} for row in intervals]
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
     heading = "choice score" if ranking == "choice" else score
     print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
+    if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
+        click.echo("Where an interval has one rating only, the model expects more than the scale has.")
 
 
 def _form(model: Model, ranking: str) -> str | Callable[[float], str]:
