@@ -110,7 +110,7 @@ class Task:
         return self._table("test")
 
     def time(self, seconds: list[float]) -> float:
-        """Return what passes of so many seconds count: a pass, or all of them where a case is about a whole fit."""
+        """Return what counts of passes that took these seconds: a pass, or all of them where a case is about a whole fit."""
         return sum(seconds) if self.case.whole else median(seconds)
 
     @property

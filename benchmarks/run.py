@@ -52,7 +52,7 @@ def read_options(arguments: list[str], names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=", ".join(names))
     parser.add_argument("--ratings", type=int, help="rows of the synthetic table, where a case says nothing else: 10M")
-    parser.add_argument("--factors", type=int, nargs="+", help="only the cases with so many, or one with so many")
+    parser.add_argument("--factors", type=int, nargs="+", help="only the cases with these numbers of factors")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", nargs="+", help="only these modules of benchmarks/peers")

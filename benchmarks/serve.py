@@ -132,7 +132,9 @@ def main() -> None:
     given.add_argument("--seconds", type=int, default=5)
     given.add_argument("--rounds", type=int, default=3)
     given.add_argument("--connections", type=int, default=16)
-    given.add_argument("--requests", type=int, default=0, help="Then so many more, to see whether memory grows.")
+    given.add_argument(
+        "--requests", type=int, default=0, help="Then this number of further requests, to see whether memory grows."
+    )
     arguments = given.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("this needs wrk: apt-get install wrk")

@@ -33,6 +33,7 @@ SOLVERS = {
     "als": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2),
     "nonnegative": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2, nonnegative=True),
     "implicit": palate.ImplicitALS(factors=4, sweeps=2, confidence=True),
+    "liked": palate.ImplicitALS(factors=4, sweeps=2, liked=3.0, regularization=0.1, unobserved=0.1),
     "bayes": palate.BayesianMF(factors=4, sweeps=3, user_noise=True, item_noise=True, user_sets=True, item_sets=True),
 }
 
@@ -65,7 +66,7 @@ def test_bayes_on_spark_equals_the_local_fit(spark: Any) -> None:
     agree(model, local)
 
 
-@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit"])
+@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit", "liked"])
 def test_a_fit_on_spark_equals_the_local_fit(name: str, spark: Any, table: Path) -> None:
     from palate.spark import fit
 

@@ -64,7 +64,7 @@ def jobs() -> dict[str, Job]:
 
 
 def multiplying(operations: Callable[[Task], float]) -> Callable[[Task], Turn]:
-    """Return a limit: so many useful floating point operations at the rate of this machine's float32 matrix product."""
+    """Return a limit: the time of these floating point operations at the rate of this machine's float32 matrix product."""
 
     def limit(task: Task) -> Turn:
         import numpy as np
@@ -89,7 +89,7 @@ def multiplying(operations: Callable[[Task], float]) -> Callable[[Task], Turn]:
 
 
 def copying(moved: Callable[[Task], float]) -> Callable[[Task], Turn]:
-    """Return a limit: so many bytes read and written at the rate of a copy in memory by all threads."""
+    """Return a limit: the time of these bytes, read and written at the rate of a copy in memory by all threads."""
 
     def limit(task: Task) -> Turn:
         from concurrent.futures import ThreadPoolExecutor

@@ -34,7 +34,7 @@ _USUAL_SCALES = {
     (1, 100),
     (0, 100),
 }
-# A value is rare below this share, and if its neighbour is so many times as frequent.
+# A value is rare below this share, and if its neighbour is this number of times as frequent.
 _RARE, _PLAINLY_RARE, _SENTINEL_RARE = 0.05, 20, 3
 # The highest rating of scales in use, but for those in per cent.
 _LARGEST_SCALE = 10

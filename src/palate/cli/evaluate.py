@@ -115,7 +115,7 @@ def cross_validate(
     from palate.workflow import BothHeads, split_seed
 
     require_one_source(source, files)
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     features.require_learner(chosen)
     silent = quiet or as_json
     splits: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()

@@ -84,7 +84,7 @@ def fit(
     if engine == "spark" and features != FeatureOptions():
         raise click.UsageError("attributes are learnt by --engine local only")
     check_fit_output(output, *sources, items, features.item_features, features.user_features)
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     features.require_learner(chosen)
     ratings: Any = list(sources)
     catalogue, notes, arguments = None, [], {}

@@ -123,13 +123,14 @@ def recommend(
         "least": least,
     }
     ranking_of = by.replace("-", " ") if by else None
-    on_spark = runs_on_spark(engine, master, {"device": device == "cuda", "threads": threads, "at": at})
+    on_spark = runs_on_spark(
+        engine, master, {"device": device == "cuda", "threads": threads, "at": at, "explore": explore}
+    )
     if everyone or users:
         one_user = {
             "user": user,
             "rated": rated,
-            "seed": seed,
-            "explore": explore,
+            "seed": not explore and seed is not None,
             "texts": texts,
         }
         if on_spark:
@@ -141,7 +142,7 @@ def recommend(
         path = check_all_options(model, users, output, one_user)
         fitted = load_model(model) if at is None else load_model(model).at(at)
         options |= {"titles": titles, "threads": threads, "device": device or "auto", "intervals": level is not None}
-        options |= {"by": ranking_of, "level": interval_level(fitted, level)}
+        options |= {"by": ranking_of, "level": interval_level(fitted, level), "explore": explore, "seed": seed}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
     if output or titles or device or on_spark:

@@ -68,7 +68,7 @@ class SplitOptions:
         seed
             Of random splits.
         folds
-            Random splits are so many folds if the command line says nothing else; None for one holdout.
+            The number of folds of random splits if the command line says nothing else; None for one holdout.
         """
         from palate import splits
 

@@ -46,7 +46,11 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
 )
 @click.option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
 @click.option(
-    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Judge settings on so many folds."
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="The number of folds that settings are judged on.",
 )
 @click.option(
     "--holdout",
@@ -101,9 +105,9 @@ def tune(
 
     from palate.evaluation.tune import tune as search
     from palate.storage import save
-    from palate.workflow import check_output, fit, split_seed
+    from palate.workflow import BothHeads, check_output, fit, split_seed
 
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     for path in filter(None, (study, output)):
         check_output(path, source)
     ratings, catalogue = reading.load(source)
@@ -119,6 +123,7 @@ def tune(
         liked=liked,
         study=study,
         seed=split_seed(chosen),
+        heads=lambda tried: BothHeads(tried, liked=liked),
         threads=threads,
         done=None if quiet or as_json else lambda trial: _tell(trial, metric),
     )

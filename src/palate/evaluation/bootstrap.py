@@ -18,7 +18,7 @@ Doubles = NDArray[np.float64]
 
 # Numbers that are drawn at once: 32 MiB.
 _DRAWN = 1 << 22
-# Beyond so many users, random groups of them are drawn: the mean varies alike, in a part of the time.
+# Beyond this number of users, random groups of them are drawn: the mean varies alike, in a part of the time.
 _GROUPS = 20_000
 
 

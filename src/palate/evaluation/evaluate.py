@@ -37,7 +37,7 @@ __all__ = ["Evaluation", "Scores", "evaluate", "evaluate_scores", "judge", "know
 Scores = dict[str, float]
 Indices = NDArray[np.int32]
 
-# Lists are judged for so many users at most, drawn at random: more cost time and change no digit that is shown.
+# Lists are judged for at most this number of users, drawn at random: more take time and change no digit that is shown.
 _MOST_USERS = 10_000
 
 

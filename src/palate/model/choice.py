@@ -321,7 +321,7 @@ class WeightsHead(ChoiceHead):
 
 
 def _is_float32(array: NDArray[Any], shape: tuple[int, ...], terms: int = 1, power: Literal[1, 2] = 1) -> bool:
-    """Whether an array has this shape, and sums of so many of its values to some power are finite."""
+    """Whether an array has this shape, and the sum of `terms` of its values, each to this power, is finite."""
     if array.dtype != np.float32 or array.shape != shape:
         return False
     largest = max(float(array.max(initial=0)), -float(array.min(initial=0)))

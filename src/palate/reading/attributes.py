@@ -34,7 +34,7 @@ _LEAST, _LEAST_SMALL, _SMALL = 5, 2, 500
 _MOST_VALUES, _MOST_WORDS = 200, 300
 # A word that more than this share of the texts hold tells little.
 _COMMON = 0.5
-# A number with at most so many values has a span for each of them; another one has this many spans.
+# A number with at most this number of values has a span for each value; another one has this number of spans.
 _FEW_VALUES, _SPANS = 24, 8
 # Texts have at least this many words on average, and hardly any is the same as another.
 _TEXT_WORDS, _DISTINCT = 2.5, 0.5

@@ -13,7 +13,7 @@ from palate.ratings import Vocabulary
 
 __all__ = ["Indexed", "index_ids"]
 
-# From so many rows on, loading the kernels pays.
+# From this number of rows on, loading the kernels pays.
 _LARGE = 1_000_000
 
 

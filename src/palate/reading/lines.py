@@ -15,10 +15,10 @@ from palate.reading.sniff import Dialect, normalise, restore
 from palate.reading.source import Bytes, decode
 from palate.reading.table import BadLines, Locate
 
-__all__ = ["Body", "read_strings"]
+__all__ = ["SHOWN_FAULTS", "Body", "as_lines", "name_bad_lines", "read_strings"]
 
 _BATCH = 50_000
-_SHOWN_FAULTS = 3
+SHOWN_FAULTS = 3
 _LONGEST_SHOWN = 60
 _PADDED = re.compile(r'"(\s[^"]*|[^"]*\s)"')
 
@@ -97,13 +97,19 @@ def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) 
     """Read regular text by Polars, or return None if some line has another width and quotes hide where lines end."""
     quoted = '"' in text
     columns = _parse(data, body.dialect, positions, quoted)
-    if columns is not None and not columns[-1].null_count() and len(columns[-1]) == text.count("\n") + 1:
+    width = body.dialect.width
+    # Polars takes lines that are too long where it does not read all their columns.
+    if (
+        columns is not None
+        and not columns[-1].null_count()
+        and len(columns[-1]) == text.count("\n") + 1
+        and _separators(data, body.dialect.delimiter, quoted) == (width - 1) * len(columns[-1])
+    ):
         return Part(_restored(columns[:-1], body, quoted), body.locate)
     if quoted:
         return None
     # Polars takes blank and short lines for rows with empty fields at their end.
-    lines = _as_lines(data)
-    width = body.dialect.width
+    lines = as_lines(text)
     separators = lines.str.count_matches(body.dialect.delimiter, literal=True).fill_null(0).to_numpy()
     blank = (separators == 0) & (lines.fill_null("").str.strip_chars() == "").to_numpy()
     right = separators == width - 1
@@ -117,12 +123,21 @@ def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) 
     if columns is None:
         return None
     numbers = np.flatnonzero(~right & ~blank)
-    bad = _bad_lines(
+    bad = name_bad_lines(
         [int(row) + body.first_line for row in numbers],
-        [(int(separators[row]) + 1, lines[int(row)] or "") for row in numbers[:_SHOWN_FAULTS]],
+        [(int(separators[row]) + 1, lines[int(row)] or "") for row in numbers[:SHOWN_FAULTS]],
         body.dialect,
     )
     return Part(columns[:-1], _numbered(rows + body.first_line), bad=bad)
+
+
+def _separators(data: bytes, delimiter: str, quoted: bool) -> int:
+    """Count the separators of a text outside of quotes."""
+    if not quoted:
+        return data.count(delimiter.encode())
+    text = np.frombuffer(data, np.uint8)
+    inside = np.bitwise_xor.accumulate(text == ord('"'))
+    return int(np.count_nonzero((text == ord(delimiter)) & ~inside))
 
 
 def _parse(data: bytes, dialect: Dialect, positions: Sequence[int], quoted: bool) -> list[pl.Series] | None:
@@ -147,9 +162,9 @@ def _nothing(positions: Sequence[int]) -> list[pl.Series]:
     return [pl.Series([], dtype=pl.String) for _ in (*positions, 0)]
 
 
-def _as_lines(data: bytes) -> pl.Series:
-    lines = data.decode().split("\n")
-    return pl.Series([line.removesuffix("\r") for line in lines], dtype=pl.String)
+def as_lines(text: str) -> pl.Series:
+    """Return the lines of a text, without their ends."""
+    return pl.Series([text]).str.split("\n").explode().str.strip_suffix("\r")
 
 
 def _restored(columns: list[pl.Series], body: Body, quoted: bool) -> list[pl.Series]:
@@ -173,7 +188,7 @@ def _read_records(text: str, body: Body, positions: Sequence[int]) -> Part:
             continue
         if fields is None or len(fields) != width:
             bad.append(record.line)
-            if len(faults) < _SHOWN_FAULTS:
+            if len(faults) < SHOWN_FAULTS:
                 faults.append((record.fault if fields is None else len(fields), record.text))
             continue
         rows.append(tuple(fields[position] or None for position in positions))
@@ -183,7 +198,9 @@ def _read_records(text: str, body: Body, positions: Sequence[int]) -> Part:
             rows = []
     batches.append(_columns(rows) if rows or batches else _nothing(positions))
     columns = [pl.concat([batch[place] for batch in batches if batch]) for place in range(len(positions))]
-    return Part(_restored(columns, body, True), _numbered(np.array(lines)), bad=_bad_lines(bad, faults, body.dialect))
+    return Part(
+        _restored(columns, body, True), _numbered(np.array(lines)), bad=name_bad_lines(bad, faults, body.dialect)
+    )
 
 
 def _columns(rows: list[tuple[str | None, ...]]) -> list[pl.Series]:
@@ -194,7 +211,18 @@ def _numbered(lines: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Locate:
     return lambda row: f"line {lines[row]}"
 
 
-def _bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: Dialect) -> BadLines | None:
+def name_bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: Dialect) -> BadLines | None:
+    """Say what is wrong with lines, None if there are none.
+
+    Parameters
+    ----------
+    lines
+        Their numbers.
+    faults
+        For the first few: the number of their columns or what else is wrong, and their text.
+    dialect
+        How wide they should be.
+    """
     if not lines:
         return None
     said = []

@@ -114,7 +114,7 @@ def make_private(path: Path) -> None:
 
 
 def allow_open_files(count: int) -> None:
-    """Let this process and those that it starts have so many open files, as far as the system allows that."""
+    """Let this process and those that it starts have this number of open files, as far as the system allows that."""
     if sys.platform != "win32":
         import resource
 

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError, SettingsError
 from palate.model import Model
+from palate.ratings import Ratings
 from palate.solvers import ImplicitALS
 from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import HalfStep
 from palate.solvers.implicit.fit import ImplicitFit
+from palate.solvers.liked_pairs import require_choices
 from palate.solvers.session import Session
 from palate.spark.half_step import half_step
 from palate.spark.row_work import SolveChoices
@@ -38,6 +40,18 @@ class SparkImplicitFit(ImplicitFit):
         users, items = (HalfStep(None, side.counts, []) for side in sides)  # type: ignore[arg-type]
         return users, items
 
+    def chosen(self) -> Ratings:
+        """Return all rated pairs: tasks leave out those that are no choice.
+
+        Raises
+        ------
+        DataError
+            If no rating is high enough for a choice.
+        """
+        if self.solver.liked is not None and self.table.scale.high < self.solver.liked:
+            require_choices(self.ratings.take(slice(0)), self.solver.liked)
+        return self.ratings
+
     def mean_confidence(self) -> float:
         """Return the mean rating.
 
@@ -45,7 +59,13 @@ class SparkImplicitFit(ImplicitFit):
         ------
         DataError
             If a rating is not above zero.
+        SettingsError
+            If some ratings are no choices: their mean is not known.
         """
+        if self.solver.liked is not None:
+            raise SettingsError(
+                "on Spark --confidence and --liked do not go together: leave low ratings out of the table"
+            )
         if self.table.low <= 0:
             raise DataError(
                 f"some ratings are no confidence above zero, such as {self.table.low:g}: leave them out, or set no "
@@ -77,7 +97,7 @@ class SparkImplicitFit(ImplicitFit):
         partners = cluster.publish(other)
         work = SolveChoices(
             len(rows), len(other), partners, (solver.unobserved * self._gram_of(other)).astype(np.float32),
-            solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale,
+            solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale, solver.liked,
         )  # fmt: skip
         results = half_step(cluster, self.table.sides[name], rows, work)
         cluster.forget(partners)

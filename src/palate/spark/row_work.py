@@ -138,7 +138,7 @@ class SolveChoices:
         The other side's factors.
     all_pairs
         float32 (d, d).
-    regularization, unobserved, exponent, confidence
+    regularization, unobserved, exponent, confidence, liked
         See `palate.solvers.implicit.ImplicitALS`; `confidence` is what ratings are multiplied by, 0 for none.
     out
         Where rows are written; None to return them.
@@ -152,6 +152,7 @@ class SolveChoices:
     unobserved: float
     exponent: float
     confidence: float
+    liked: float | None = None
     out: SharedArray | None = None
 
     def __call__(self, part: TablePart) -> dict[str, Any]:
@@ -161,9 +162,13 @@ class SolveChoices:
         the rows, which the half-step of the other side needs.
         """
         indptr, indices, values = part.table
-        weights = np.diff(indptr) + self.unobserved * self.others
-        ridge = (self.regularization * weights**self.exponent).astype(np.float32)
         confidence = values * np.float32(self.confidence) if self.confidence else np.ones_like(values)
+        counts = np.diff(indptr)
+        if self.liked is not None:  # a pair that is no choice has no weight
+            confidence = (values >= np.float32(self.liked)).astype(np.float32)
+            counts = np.diff(np.append(0, np.cumsum(confidence, dtype=np.int64))[indptr])
+        weights = counts + self.unobserved * self.others
+        ridge = (self.regularization * weights**self.exponent).astype(np.float32)
         out = np.zeros((part.stop - part.start, len(self.all_pairs)), np.float32)
         errors, linear = np.empty(len(out)), np.zeros_like(out)
         failed = solve_confident_rows(

@@ -34,7 +34,7 @@ Doubles = NDArray[np.float64]
 #: A function of user indices, int32 (b,), that returns a score for each item, (b, items); NaN is not to be listed.
 BlockScores = Callable[[Indices], NDArray[np.floating]]
 
-#: With so many drawn items a relevant item is ranked for sampled measures.
+#: The number of drawn items among which sampled measures rank a relevant item.
 DRAWN = 100
 # Numbers in a block of scores: 16 MiB.
 _CELLS = 1 << 22

@@ -64,7 +64,7 @@ class ListTask:
         liked
             See `ListTask.liked`; by default that of `guess_liked`.
         most
-            Judge so many users at most, drawn at random; None for all.
+            Judge at most this number of users, drawn at random; None for all.
         seed
             Of the draw.
 

@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 _STUDY = "palate"
-# A fold is judged in so many parts: pairs for the test that ends a trial early, the first of them after one fold.
+# A fold is judged in this number of parts. They are the pairs of the test that ends a trial early, after one fold at
+# the earliest.
 _PARTS = 8
 # A trial ends early if a paired test says with this p value that it is worse than the best one.
 _PRUNED_BELOW = 0.05
@@ -89,7 +90,7 @@ class Search:
         self.failure: PalateError | None = None
 
     def run(self, study: Any, trials: int | None, done: Callable[[Trial], None] | None) -> None:
-        """Try settings until the time is over, or the study holds so many trials."""
+        """Try settings until the time is over, or the study holds this number of trials."""
         import optuna
 
         for left in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):  # of a process that was ended

@@ -3,7 +3,7 @@ import { h, s } from "./dom.js";
 
 const [WIDE, HIGH, LEFT, RIGHT, LOW, TOP] = [400, 250, 58, 24, 42, 26];
 
-/** Round values between two, about so many. */
+/** Round values between two, about this number of them. */
 function steps(low, high, about) {
   const power = 10 ** Math.floor(Math.log10((high - low || 1) / about));
   const step = power * [1, 2, 5, 10].find((one) => one * power * about >= high - low);

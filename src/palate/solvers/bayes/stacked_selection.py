@@ -141,16 +141,18 @@ class _Search:
         return PartSelection(tuple(members), tuple(self._records(members)), calibrate(residuals), self.sweeps)
 
     def _records(self, members: Sequence[Member]) -> Iterator[str]:
-        """Yield a sentence about the average, and one about each combination that was not hopeless."""
+        """Yield a sentence about the average, and one about the best and the worst combination in the place of it."""
         pilots = self.pilots
         if len(self.judged) > 1:
             shares = np.array([member.share for member in members])
             products = pilots.products([member.combination for member in members], np.ones(pilots.rows))
             rmse = self.folds[0].spread * float(np.sqrt(max(0.0, shares @ products @ shares)))
-            yield f"{describe_members(members)}: on, RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
-            yield "RMSE alone: " + ", ".join(
-                f"{pilots.rmse(combination):.4f} {combination.describe()}".replace(", ", " and ")
-                for combination in self.judged
+            average = "average of " if len(members) > 1 else ""
+            yield f"{average}{describe_members(members)}: RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
+            best, worst = (pick(self.judged, key=pilots.rmse) for pick in (min, max))
+            yield (
+                f"one alone, of {len(self.judged)} tried: from {pilots.rmse(best):.4f} ({best.describe()}) "
+                f"to {pilots.rmse(worst):.4f} ({worst.describe()})"
             )
         if self.is_cut_short:
             yield f"no time to judge all parts: {describe_members(members)} is the best of {len(self.judged)} tried"

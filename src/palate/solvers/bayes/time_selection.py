@@ -21,7 +21,7 @@ from palate.splits import k_fold
 
 __all__ = ["TimeSelection", "select_times"]
 
-# One of so many folds is held out, of a table with at least so many ratings.
+# One of this number of folds is held out, of a table with at least this number of ratings.
 _FOLDS, _LEAST_RATINGS = 5, 250
 # Sweeps until a chain has adapted to effects of time, and the most factors.
 _ADAPT, _MOST_FACTORS = 80, 15
