@@ -198,7 +198,7 @@ def _columns(raw: RawTable, told: dict[str, Column]) -> _Columns:
             taken = chosen.values()
             chosen[role] = find_column(["" if at in taken else name for at, name in enumerate(names or ())], known)
     free = [place for place in range(raw.width) if place not in chosen.values()]
-    if len(free) == raw.width == 2:
+    if len(free) == raw.width == 2 and not all(map(is_number, raw.values(1))):
         names = None  # whatever they are called
     if chosen["id"] is None and free and (names is None or len(free) == 1):
         chosen["id"] = free.pop(0)

@@ -128,10 +128,10 @@ def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:
 
 
 def _are_words(values: Sequence[str]) -> bool:
-    """Whether values are no numbers, however these may be spelt."""
+    """Whether hardly any values are numbers, however these may be spelt."""
     if not values or any(map(is_number, values)):
         return False
-    return to_numbers(pl.Series(values))[0].dtype == pl.String
+    return to_numbers(pl.Series(values))[0].cast(pl.Float64, strict=False).null_count() > 0.5 * len(values)
 
 
 def _is_elsewhere(raw: RawTable, free: Sequence[int]) -> bool:
