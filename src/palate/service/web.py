@@ -20,6 +20,7 @@ from palate.service.schemas import RecommendationOptions
 
 __all__ = [
     "UNCHANGED",
+    "AtQuery",
     "Count",
     "ExcludeQuery",
     "FallbackQuery",
@@ -69,6 +70,14 @@ ExcludeQuery = Annotated[
 ]
 SimilarityQuery = Annotated[
     Literal["cosine", "dot"], Query(description="The measure: the angle of the factors, or their product.")
+]
+AtQuery = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="The moment of the rating: a date or a time in ISO format, or seconds since 1970.",
+        examples=["1998-01-31"],
+    ),
 ]
 LevelQuery = Annotated[
     float | None, Query(gt=0, lt=1, description="Add the interval that contains the rating with this probability.")
