@@ -157,8 +157,7 @@ def _from_part(part: Part, columns: _Columns, source: str) -> _Items:
     words = iter([_as_words(column) for column in rest])
     titles, texts = ([""] * len(ids) if position is None else next(words) for position in columns[1:])
     bad = () if part.bad is None else [f"{place} {fault}" for place, fault in zip(*part.bad, strict=False)]
-    ids = ids.str.strip_chars() if ids.dtype == pl.String else ids
-    return _Items(as_ids(ids, source), titles, texts, bad)
+    return _Items(as_ids(ids, source, frozenset), titles, texts, bad)  # without blanks around them
 
 
 def _as_words(column: pl.Series) -> pl.Series:
