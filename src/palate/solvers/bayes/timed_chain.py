@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.model import Model
+from palate.model.moment import timed_model
 from palate.model.time_effects import TimeEffects
 from palate.parallel import Run
 from palate.ratings import Ratings
@@ -15,7 +17,8 @@ from palate.solvers.bayes.accumulator import PosteriorAccumulator
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
-from palate.solvers.bayes.time_effects import TimeSums
+from palate.solvers.bayes.time_effects import FIRST_SWEEP, TimeSums
+from palate.solvers.bayes.warm import start_from_model
 from palate.solvers.feature_rows import feature_rows
 
 __all__ = ["TimedChain"]
@@ -48,6 +51,14 @@ class TimedChain:
     def start(self) -> None:
         """Give the chain its first state."""
         start_from_als(self.chain.users, self.chain.items, self.chain.run)
+
+    def start_from(self, model: Model, ratings: Ratings, spread: float) -> None:
+        """Begin near where the chain with effects of time of a model ended."""
+        start_from_model(self.chain, timed_model(model), ratings, spread)
+        assert model.times is not None
+        users, items = (getattr(model, side).index(getattr(ratings, side).ids) for side in ("users", "items"))
+        self.times.start_from(model.times, np.append(users, -1), np.append(items, -1), spread)
+        self.chain.sweeps = FIRST_SWEEP
 
     def sweep(self) -> None:
         """Draw each unknown once, and add the state to the sums; do nothing after the last sweep."""
