@@ -1,15 +1,20 @@
 """Fits that go on from a model of fewer ratings."""
 
 import dataclasses
+import signal
 
 import numpy as np
 import pytest
 
 import palate
 from palate.datasets import make_ratings
-from palate.errors import SettingsError
+from palate.errors import SettingsError, StorageError
+from palate.parallel import pool
 from palate.refit import refit
 from palate.solvers import SOLVERS
+from palate.solvers.bayes.chain import Chain
+from palate.solvers.bayes.combinations import Combination, Member, PartSelection
+from palate.solvers.bayes.state import ModelParts
 from palate.solvers.warm_start import FreshFit
 from palate.splits import holdout
 
@@ -106,8 +111,6 @@ def test_any_number_of_threads_gives_the_same_bits_and_a_checkpoint_goes_on(tabl
 
     def stop(epoch):
         if epoch.number == 20:
-            import signal
-
             signal.raise_signal(signal.SIGINT)
 
     assert solver.fit(train, start=first, threads=2, progress=stop, checkpoint=file).training["interrupted"]
@@ -145,3 +148,50 @@ def test_both_heads_go_on_in_a_refit(head, tables, tmp_path):
     users = train.users.ids[:40]
     ours, theirs = (one.model.score_batch(users, by="choice") for one in (result, fresh))
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.9
+
+
+def test_the_noise_of_a_chain_keeps_to_its_bound():
+    table = make_ratings(users=40, items=30, ratings=200, seed=1).compact()
+    table = dataclasses.replace(table, rating=(table.rating - table.rating.mean()) / table.rating.std())
+    means = []
+    with pool() as run:
+        for least in (0.0, 0.8):
+            chain = Chain(table.by_user, table.by_item, 8, ModelParts(False, False, False, False), 0, run)
+            chain.least_noise = least
+            noise = []
+            for _ in range(80):
+                chain.sweep()
+                noise.append(1 / chain.precision)
+            means.append(np.mean(noise[40:]))
+    assert means[0] < 0.7 < 0.78 < means[1]
+
+
+def test_a_checkpoint_holds_every_chain_of_an_average(tables, tmp_path, monkeypatch):
+    plain, sets = (ModelParts(False, False, on, on) for on in (False, True))
+    members = Member(Combination(sets), 0.6, 0.3), Member(Combination(plain, has_factors=False), 0.4)
+    monkeypatch.setattr("palate.solvers.bayes.fit.select_parts", lambda *_, **__: PartSelection(members))
+    solver, file = palate.BayesianMF(factors=3, sweeps=12), tmp_path / "checkpoint"
+    whole = solver.fit(tables[0])
+
+    def stop(epoch):
+        if epoch.number == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    assert solver.fit(tables[0], progress=stop, checkpoint=file).training["interrupted"]
+    resumed = solver.fit(tables[0], checkpoint=file, resume=True)
+    assert resumed.training["parts"] == "60% user sets, item sets + 40% biases only"
+    np.testing.assert_array_equal(resumed.user_factors, whole.user_factors)
+    np.testing.assert_array_equal(resumed.posterior.user_spread, whole.posterior.user_spread)
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_a_line(tables, tmp_path, monkeypatch):
+    solver, file = dataclasses.replace(SOLVERS["als"], **SMALL["als"]), tmp_path / "checkpoint"
+
+    def stop(epoch):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("palate.solvers.session.CHECKPOINT_FORMAT", 1)
+    solver.fit(tables[0], progress=stop, checkpoint=file)
+    monkeypatch.undo()
+    with pytest.raises(StorageError, match="is of another version of palate"):
+        solver.fit(tables[0], checkpoint=file, resume=True)
