@@ -118,7 +118,7 @@ def movielens_command(task: Task) -> Turn:
     from jobs.movielens import PALATE
 
     path = Path(task.folder, "movielens.palate")
-    options = ["--threads", task.threads, "--quiet"]
+    options = ["--threads", task.threads, "--quiet", "--choices", "none"]
     for name, value in PALATE.items():
         name = name.replace("_", "-")
         options += [f"--{'' if value else 'no-'}{name}"] if isinstance(value, bool) else [f"--{name}", value]
