@@ -92,8 +92,8 @@ class Interest(NamedTuple):
     deviation
         The deviation of ratings around predictions, in rating points, for models that do not estimate it.
     trend
-        What the logarithm of a choice's chance moves by, times the item's trend and the user's activity (`palate.model.trend`);
-        0 without times, or where they say nothing about lists.
+        What the logarithm of a choice's chance moves by, times the item's trend and the user's activity
+        (`palate.model.trend`); 0 without times, or where they say nothing about lists.
     half_life
         Of the trends, in seconds.
     """
