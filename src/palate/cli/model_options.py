@@ -161,7 +161,8 @@ def print_scored(
             paragraph(model.catalogue.text(one.id))
         return
     columns = {"id": [str(one.id) for one in ranked], score: [show(one.score) for one in ranked], **(more or {})}
-    if items and model.seen:
+    # The chance of a choice says how well known an item is.
+    if items and model.seen and "chance of choice" not in columns:
         columns["ratings"] = [f"{model.item_counts[model.items.require(one.id)]:,}" for one in ranked]
     if items and len(model.catalogue):
         columns["title"] = [one.title for one in ranked]

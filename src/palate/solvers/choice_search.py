@@ -207,12 +207,14 @@ def choose_head(
     )
 
 
-def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15) -> ChoiceHead:
-    """Fit a head to which pairs were rated."""
+def fit_head(
+    name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15, start: Model | None = None
+) -> ChoiceHead:
+    """Fit a head to which pairs were rated. Implicit ALS goes on from the model `start`, if there is one."""
     if name == "ease":
         return fit_ease(ratings, EASE(**settings), run)  # type: ignore[arg-type]
     if name == "implicit":
-        model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings)  # type: ignore[arg-type]
+        model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings, start=start)  # type: ignore[arg-type]
         return head_of(model, ratings)
     return _popularity(ratings)
 
