@@ -1,6 +1,7 @@
 """Alternating least squares, of ratings and of choices, against slow twins."""
 
 import dataclasses
+import signal
 from itertools import pairwise
 
 import numpy as np
@@ -346,3 +347,43 @@ def test_work_is_cut_evenly_and_the_largest_part_comes_first():
 def test_rows_without_ratings_are_work_too():
     ranges = balanced_ranges(np.concatenate([np.arange(100_001), np.full(100_000, 100_000)]), 8)
     assert max(stop - start for start, stop in ranges) < 5000
+
+
+@pytest.mark.parametrize("cut", [1, 4])
+def test_a_search_of_implicit_settings_that_was_cut_short_is_made_again(cut, tmp_path, monkeypatch):
+    ratings, solver, path = random_table(), ImplicitALS(factors=3, sweeps=4), tmp_path / "checkpoint"
+    expected, pilots = solver.fit(ratings), []
+    fit_pilot = ImplicitFit.fit_pilot
+
+    def interrupt(self, *arguments):
+        pilots.append(arguments)
+        if len(pilots) == cut:
+            signal.raise_signal(signal.SIGINT)
+        return fit_pilot(self, *arguments)
+
+    monkeypatch.setattr(ImplicitFit, "fit_pilot", interrupt)
+    assert solver.fit(ratings, checkpoint=path).training["interrupted"]
+    pilots.clear()
+    monkeypatch.setattr(ImplicitFit, "fit_pilot", fit_pilot)
+    resumed = solver.fit(ratings, checkpoint=path, resume=True)
+    assert not resumed.training["interrupted"]
+    assert resumed.training["ndcg_of_settings"] == expected.training["ndcg_of_settings"]
+    assert np.array_equal(resumed.user_factors, expected.user_factors)
+    assert np.array_equal(resumed.item_factors, expected.item_factors)
+
+
+def test_sweeps_after_a_search_of_implicit_settings_are_resumed_without_another_search(tmp_path, monkeypatch):
+    monkeypatch.setattr("palate.solvers.session._CHECKPOINT_INTERVAL", 0)
+    ratings, solver, path = random_table(), ImplicitALS(factors=3, sweeps=4), tmp_path / "checkpoint"
+    expected = solver.fit(ratings)
+
+    def stop(epoch):
+        if epoch.number == 2:
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        solver.fit(ratings, checkpoint=path, progress=stop)
+    monkeypatch.setattr(ImplicitFit, "fit_pilot", None)
+    resumed = solver.fit(ratings, checkpoint=path, resume=True)
+    assert np.array_equal(resumed.user_factors, expected.user_factors)
+    assert resumed.training["ndcg_of_settings"] == expected.training["ndcg_of_settings"]

@@ -79,18 +79,20 @@ def test_many_users_get_what_each_would_get_alone(model, by, tmp_path):
             assert np.array_equal(np.array([one.score for one in alone], np.float32), scores[user])
 
 
-@pytest.mark.parametrize("candidates", [1, 7, 60])
-def test_lists_of_many_users_do_not_depend_on_how_many_candidates_are_looked_at(model, candidates, monkeypatch):
-    # Liking weighs more than choosing here, so that few candidates do not suffice.
+@pytest.mark.parametrize("n", [1, 7, 60, 300])
+def test_lists_hold_all_items_of_the_most_interest_where_liking_counts_most(model, n):
+    # The likeliest choices are not those that are liked, so that many items can be among the best.
     eager = dataclasses.replace(model, interest=model.interest._replace(power=20.0))
-    expected = eager.recommend_batch(None, 7)
-    assert np.array_equal(expected[0], np.array([
-        eager.items.index([one.id for one in eager.recommend(user, 7)]) for user in eager.users.ids.tolist()
-    ]))  # fmt: skip
-    monkeypatch.setattr("palate.model.recommend._CANDIDATES", candidates)
-    monkeypatch.setattr("palate.model.recommend._PER_ITEM", 1)
-    for one, other in zip(eager.recommend_batch(None, 7), expected, strict=True):
-        assert np.array_equal(one, other)
+    items, scores = eager.recommend_batch(None, n)
+    everything = eager.score_batch()
+    for user, row in enumerate(everything):
+        row[eager.seen[user][0]] = -1
+        expected = np.lexsort((np.arange(len(row)), -row))[: min(n, (row >= 0).sum())]
+        assert np.array_equal(items[user, : len(expected)], expected)
+        assert np.array_equal(scores[user, : len(expected)], row[expected])
+        assert (items[user, len(expected) :] == -1).all()
+        listed = eager.recommend(eager.users[user], n)
+        assert [one.id for one in listed] == eager.items.ids[expected].tolist()
 
 
 def test_many_users_of_a_filter_that_leaves_few_items(model):

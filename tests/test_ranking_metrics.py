@@ -137,6 +137,9 @@ def test_measures_of_the_catalogue_follow_their_definitions(seed):
     popular = catalogue.popularity_share(lists, counts)
     head = set(np.argsort(-counts, kind="stable")[: int(np.ceil((counts > 0).sum() / 10))].tolist())
     diversity = catalogue.diversity(lists, *raters, users)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "_MOST_WORDS", 0)  # without sets of bits
+        np.testing.assert_allclose(catalogue.diversity(lists, *raters, users), diversity, rtol=1e-12)
     norms = np.maximum(np.sqrt(counts), 1)
     cosine = (rated.T.astype(float) @ rated) / np.outer(norms, norms)
     for user, row in enumerate(listed):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from palate import ALS, SGD, BayesianMF, ImplicitALS, load
+from palate import ALS, SGD, BayesianMF, ImplicitALS, load, workflow
 from palate.cli.app import app
 from palate.datasets import make_ratings
 from palate.errors import DataError, MissingExtraError, SettingsError, StorageError
 from palate.evaluation.lists import evaluate_lists
 from palate.evaluation.tune import tune
 from palate.solvers import Means, Solver, setting, settings
+from palate.splits import holdout
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,6 @@ def test_what_is_clearly_better_is_found_and_confirmed(ratings):
 
 
 def test_the_figure_at_the_end_is_that_of_the_model_on_what_was_kept(ratings):
-    from palate.splits import holdout
 
     result = tune(ratings, Shrunk(), trials=4, folds=2, share=0.2, seed=3)
     train, test = holdout(ratings, 0.2, seed=3)
@@ -79,7 +79,6 @@ def test_the_same_seed_finds_the_same(ratings):
 
 
 def test_lists_can_be_tuned(ratings):
-    from palate.splits import holdout
 
     weak = ImplicitALS(factors=2, sweeps=3, unobserved=1.0)
     result = tune(ratings, weak, metric="ndcg@5", trials=4, folds=2, fixed=["factors"], liked=4)
@@ -220,7 +219,22 @@ def test_the_command(tmp_path, ratings):
     assert answer["trials"] == 3
     assert answer["solver"]["epochs"] == 5
     assert {"test", "test_before", "improved", "interval", "p_value"} <= set(answer)
-    assert len(load(tmp_path / "best.palate").ratings()) == len(ratings)
+    _check_both_heads(load(tmp_path / "best.palate"), answer, ratings)
+
+
+def _check_both_heads(saved, answer, ratings):
+    """The saved model has both heads, fitted on all ratings; the test figure is that of a fit without the test part."""
+    settings = {name: value for name, value in answer["solver"].items() if name != "name"}
+    best = SGD(**settings)
+    expected = workflow.fit(ratings, best)
+    assert len(saved.ratings()) == len(ratings)
+    assert saved.interest == expected.interest
+    assert np.array_equal(saved.item_factors, expected.item_factors)
+    assert np.array_equal(saved.choice.share, expected.choice.share)
+    assert saved.recommend(saved.users[0], 5) == expected.recommend(expected.users[0], 5)
+    train, test = holdout(ratings, 0.1)
+    errors = test.rating - best.fit(train).predict_table(test)
+    assert answer["test"] == pytest.approx(np.sqrt(np.mean(errors.astype(float) ** 2)), rel=1e-5)
 
 
 @pytest.mark.parametrize("text", ["soon", "5x", "-3", "0", "5m3", "inf", ""])

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from palate.kernels.jit import jit
 
-__all__ = ["count_below", "hide", "list_similarity", "match", "rank_among_drawn", "tied_dcg"]
+__all__ = [
+    "count_below",
+    "hide",
+    "list_similarity",
+    "list_similarity_of_bits",
+    "match",
+    "rank_among_drawn",
+    "set_bits",
+    "tied_dcg",
+]
+
+
+@intrinsic
+def _ones(typing_context, bits):
+    """Return how many bits of a uint64 are set."""
+
+    def generate(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+if numba.config.DISABLE_JIT:
+
+    def _ones(bits):
+        return int(bits).bit_count()
 
 
 @jit
@@ -150,4 +178,37 @@ def list_similarity(lists, indptr, indices, users, out):
             if item >= 0:
                 for place in range(indptr[item], indptr[item + 1]):
                     weight[indices[place]] = 0.0
+        out[row] = total / (size * (size - 1) / 2) if size > 1 else np.nan
+
+
+@jit
+def set_bits(items, indptr, indices, bits):
+    """Set the bit of each rater of the items: row i of bits, uint64, is the set of raters of items[i]."""
+    for row in range(items.size):
+        for place in range(indptr[items[row]], indptr[items[row] + 1]):
+            user = indices[place]
+            bits[row, user >> 6] |= np.uint64(1) << np.uint64(user & 63)
+
+
+@jit
+def list_similarity_of_bits(lists, bits, out):
+    """Do what `list_similarity` does, with sets of raters as rows of bits: lists hold rows, -1 where they end."""
+    raters = np.zeros(bits.shape[0], np.int64)
+    for row in range(bits.shape[0]):
+        for word in range(bits.shape[1]):
+            raters[row] += _ones(bits[row, word])
+    for row in range(lists.shape[0]):
+        total, size = 0.0, 0
+        for rank in range(lists.shape[1]):
+            item = lists[row, rank]
+            if item < 0:
+                continue
+            size += 1
+            for before in range(rank):
+                other = lists[row, before]
+                if other >= 0 and raters[item] and raters[other]:
+                    common = 0
+                    for word in range(bits.shape[1]):
+                        common += _ones(bits[item, word] & bits[other, word])
+                    total += common / np.sqrt(np.float64(raters[item]) * np.float64(raters[other]))
         out[row] = total / (size * (size - 1) / 2) if size > 1 else np.nan

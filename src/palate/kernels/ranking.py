@@ -11,7 +11,17 @@ from numba.extending import intrinsic
 from palate.kernels.jit import jit
 from palate.kernels.simd import LANES, add, load, mul, splat, store, total
 
-__all__ = ["choose", "score_items", "score_pairs", "sift_block", "sort_heaps"]
+__all__ = [
+    "best_of_rows",
+    "choose",
+    "choose_listed",
+    "list_reaching",
+    "score_items",
+    "score_listed",
+    "score_pairs",
+    "sift_block",
+    "sort_heaps",
+]
 
 # sha256 of simd.py, 12 digits: see `palate.kernels`.
 SIMD = "858dc518610b"
@@ -214,6 +224,59 @@ def _select(keys, best_scores, best_items, held):
                 _push(best_scores, best_items, held, 0, keys[item], item)
                 if held[0] == full:
                     least = best_scores[0, 0]
+
+
+@jit(fused=False)
+def best_of_rows(scores, items, held):
+    """Put the best items of each row of scores into a row of items, in no order; held says how many there are.
+
+    A score of -inf is of an item that takes no part.
+    """
+    best_scores, best_items = np.empty((1, items.shape[1]), np.float32), np.empty((1, items.shape[1]), np.int32)
+    count = np.zeros(1, np.int64)
+    for row in range(scores.shape[0]):
+        count[0] = 0
+        _select(scores[row], best_scores, best_items, count)
+        held[row] = count[0]
+        items[row, : count[0]] = best_items[0, : count[0]]
+
+
+@jit(fused=False)
+def list_reaching(scores, least, indptr, items):
+    """List the items of each row of scores that reach the row's least score, ascending, and are above -inf.
+
+    Those of row u are put into items[indptr[u]:indptr[u + 1]].
+    """
+    size, width = 0, scores.shape[1]
+    indptr[0] = 0
+    for row in range(scores.shape[0]):
+        for start in range(0, width, _STRETCH):
+            stop, hits = min(start + _STRETCH, width), 0
+            for item in range(start, stop):
+                hits |= scores[row, item] >= least[row]
+            if hits:
+                for item in range(start, stop):
+                    if scores[row, item] >= least[row] and scores[row, item] > -np.inf:
+                        items[size] = item
+                        size += 1
+        indptr[row + 1] = size
+
+
+@jit(fused=False)
+def score_listed(factors, bias, vectors, offsets, indptr, items, out):
+    """Put the scores of listed items into out: items[indptr[u]:indptr[u + 1]] are those for the user of vectors[u]."""
+    for row in range(vectors.shape[0]):
+        for place in range(indptr[row], indptr[row + 1]):
+            out[place] = _score(factors, bias, items[place], vectors, row, offsets[row])
+
+
+@jit(fused=False)
+def choose_listed(values, indptr, items, best_scores, best_items, held):
+    """Put the best of the listed items of each row, which ascend, into a row of best_items, best first."""
+    for row in range(held.size):
+        for place in range(indptr[row], indptr[row + 1]):
+            _push(best_scores, best_items, held, row, values[place], items[place])
+    sort_heaps(best_scores, best_items, held)
 
 
 @jit(fused=False)

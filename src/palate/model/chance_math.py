@@ -43,7 +43,7 @@ _ONE, _HALF, _TWO = np.float32(1), np.float32(0.5), np.float32(2)
 # The bits of the square root of 1/2: mantissas lie from there to the square root of 2.
 _MIDDLE = np.int32(0x3F3504F3)
 # Below this number of chances NumPy computes them, unless the kernels are loaded already.
-_LARGE = 1 << 19
+_LARGE = 1 << 16
 
 
 def choosing(

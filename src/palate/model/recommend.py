@@ -21,7 +21,6 @@ from palate.ranking.approximate import ItemIndex
 
 __all__ = [
     "RankBy",
-    "candidate_count",
     "check_rank_by",
     "choice_chances",
     "choice_scores",
@@ -35,9 +34,6 @@ __all__ = [
 
 #: What lists are ordered by.
 RankBy = Literal["interest", "choice", "prediction", "lower bound", "chance"]
-
-# Interest is computed for the likeliest choices first: so many at least, and for each item that is wanted.
-_CANDIDATES, _PER_ITEM = 64, 8
 
 
 def recommend(
@@ -201,23 +197,28 @@ def require_interest(model: ModelArrays) -> Interest:
     return model.interest
 
 
-def candidate_count(n: int) -> int:
-    """Return how many of the likeliest choices are looked at first for a list of n items."""
-    return _CANDIDATES + _PER_ITEM * n
-
-
 def _rank_by_interest(
     model: ModelArrays, user: Id | Profile, n: int, allowed: NDArray[np.bool_] | None, hidden: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], Floats]:
-    chances, count = choice_chances(model, user), candidate_count(n)
-    while True:
-        candidates = best(chances, count, allowed, hidden)
-        interest = interest_at(model, user, chances[candidates], candidates)
-        order = np.lexsort((candidates, -interest))[:n]
-        # Liking is at most 1, so the interest in an item that is no candidate is at most the chance of its choice.
-        if len(candidates) < count or interest[order[-1]] > chances[candidates[-1]]:
-            return candidates[order], interest[order]
-        count *= 4
+    """Compute the interest only where it can be among the n best.
+
+    Liking is at most 1, so the interest in an item is at most the chance of its choice. The n likeliest choices have
+    some interest; no item with a chance below the least of these is among the n best.
+    """
+    chances = choice_chances(model, user)
+    likeliest = best(chances, n, allowed, hidden)
+    if len(likeliest) == n:
+        least = interest_at(model, user, chances[likeliest], likeliest).min()
+        can_be_listed = chances >= least
+        if allowed is not None:
+            can_be_listed &= allowed
+        can_be_listed[hidden] = False
+        candidates: NDArray[np.integer] = np.flatnonzero(can_be_listed)
+    else:
+        candidates = np.sort(likeliest)
+    interest = interest_at(model, user, chances[candidates], candidates)
+    order = best(interest, n) if len(candidates) else candidates
+    return candidates[order], interest[order]
 
 
 def like_chances(model: ModelArrays, user: Id | Profile, items: ArrayLike) -> NDArray[np.float64]:

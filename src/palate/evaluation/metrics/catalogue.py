@@ -16,6 +16,10 @@ Lists = NDArray[np.int32]
 Counts = NDArray[np.int64]
 
 
+# Sets of raters are kept as bits in 64 MiB at most.
+_MOST_WORDS = 1 << 23
+
+
 def coverage(lists: Lists, counts: Counts) -> float:
     """Catalogue coverage: the share of the candidates that are in at least one user's list.
 
@@ -111,10 +115,22 @@ def diversity(lists: Lists, indptr: Counts, indices: NDArray[np.int32], users: i
     >>> diversity(np.array([[0, 1]], dtype=np.int32), indptr, raters, 3).round(4)
     array([0.5])
     """
-    from palate.kernels.lists import list_similarity
+    from palate.kernels.lists import list_similarity, list_similarity_of_bits, set_bits
 
-    similarity = np.empty(len(lists))
-    list_similarity(lists, indptr, indices, users, similarity)
+    similarity, words = np.empty(len(lists)), -(-users // 64)
+    is_listed = np.zeros(len(indptr), bool)
+    is_listed[lists[lists >= 0]] = True
+    items = np.flatnonzero(is_listed)
+    # A pair of items costs a step for each word of bits; without bits, each item costs two for each of its raters.
+    raters = float(np.diff(indptr)[lists[lists >= 0]].sum())
+    if lists.size * lists.shape[1] / 2 * words < 2 * raters and len(items) * words <= _MOST_WORDS:
+        row = np.full(len(indptr), -1, np.int32)
+        row[items] = np.arange(len(items), dtype=np.int32)
+        bits = np.zeros((len(items), words), np.uint64)
+        set_bits(items, indptr, indices, bits)
+        list_similarity_of_bits(np.where(lists >= 0, row[lists], np.int32(-1)), bits, similarity)
+    else:
+        list_similarity(lists, indptr, indices, users, similarity)
     return 1 - similarity
 
 
