@@ -157,8 +157,7 @@ def _from_part(part: Part, columns: _Columns, source: str) -> _Items:
     words = iter([_as_words(column) for column in rest])
     titles, texts = ([""] * len(ids) if position is None else next(words) for position in columns[1:])
     bad = () if part.bad is None else [f"{place} {fault}" for place, fault in zip(*part.bad, strict=False)]
-    ids = ids.str.strip_chars() if ids.dtype == pl.String else ids
-    return _Items(as_ids(ids, source), titles, texts, bad)
+    return _Items(as_ids(ids, source, frozenset), titles, texts, bad)  # without blanks around them
 
 
 def _as_words(column: pl.Series) -> pl.Series:
@@ -198,7 +197,7 @@ def _columns(raw: RawTable, told: dict[str, Column]) -> _Columns:
             taken = chosen.values()
             chosen[role] = find_column(["" if at in taken else name for at, name in enumerate(names or ())], known)
     free = [place for place in range(raw.width) if place not in chosen.values()]
-    if len(free) == raw.width == 2:
+    if len(free) == raw.width == 2 and not all(map(is_number, raw.values(1))):
         names = None  # whatever they are called
     if chosen["id"] is None and free and (names is None or len(free) == 1):
         chosen["id"] = free.pop(0)

@@ -65,7 +65,11 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
     if len(free) < len(missing):
         columns = f"{raw.width} column{'s' * (raw.width != 1)}"
         raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
-    if len(free) > len(missing) > 0 or (missing == ["rating"] and _is_words(raw, free)) or _is_elsewhere(raw, free):
+    if (
+        len(free) > len(missing) > 0
+        or (missing == ["rating"] and _is_words(raw, free))
+        or _is_elsewhere(raw, missing, free)
+    ):
         raise ReadError(_unclear(raw, missing, chosen, free))
     is_guess = bool(missing) and raw.names is not None  # names that nobody knows, taken in their order
     chosen.update(zip(missing, free, strict=False))  # nothing is missing where more is free
@@ -128,15 +132,15 @@ def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:
 
 
 def _are_words(values: Sequence[str]) -> bool:
-    """Whether values are no numbers, however these may be spelt."""
+    """Whether hardly any values are numbers, however these may be spelt."""
     if not values or any(map(is_number, values)):
         return False
-    return to_numbers(pl.Series(values))[0].dtype == pl.String
+    return to_numbers(pl.Series(values))[0].cast(pl.Float64, strict=False).null_count() > 0.5 * len(values)
 
 
-def _is_elsewhere(raw: RawTable, free: Sequence[int]) -> bool:
+def _is_elsewhere(raw: RawTable, missing: Sequence[str], free: Sequence[int]) -> bool:
     """Whether, of three columns that nothing names, the last holds words, and another what ratings look like."""
-    if len(free) != 3 or len(raw.sample) < _PLAIN or not _are_words(raw.values(free[-1])):
+    if len(missing) != 3 or len(free) != 3 or len(raw.sample) < _PLAIN or not _are_words(raw.values(free[-1])):
         return False
     others = [raw.values(position) for position in free[:-1]]
     return any(not _numbers_rows(values) and _unlike_ratings(values, 0)[0] == 0 for values in others)

@@ -17,7 +17,7 @@ from palate.reading.table import BadLines
 
 __all__ = ["read_matrix_market", "read_netflix"]
 
-_SAMPLE = 1 << 12
+_SAMPLE, _LARGEST = 1 << 12, 2**63 - 1
 _KINDS = ("real", "integer", "pattern")
 
 
@@ -52,7 +52,7 @@ def read_matrix_market(content: Bytes, source: str) -> RawTable:
     parts = _split(lines, " ", width, is_right)
     outside = np.zeros(int(is_right.sum()), bool)
     for part, size in zip(parts, (rows, columns)):
-        outside |= ~part.cast(pl.Int64, strict=False).is_between(1, size).fill_null(False).to_numpy()
+        outside |= ~part.cast(pl.Int64, strict=False).is_between(1, min(size, _LARGEST)).fill_null(False).to_numpy()
     at = np.flatnonzero(is_right)
     faults: dict[int, int | str] = {int(line): int(counts[line]) for line in np.flatnonzero(is_entry & ~is_right)}
     faults |= {int(line): f"lies outside of the matrix of {rows} rows and {columns} columns" for line in at[outside]}

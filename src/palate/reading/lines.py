@@ -51,10 +51,15 @@ class Body:
         """Name the line of a row where every line is a row."""
         return f"line {row + self.first_line}"
 
-    def text(self) -> tuple[str, str]:
-        """Return the text with one-character separators, and a note if it is not UTF-8."""
-        text, note = decode(self.content.tobytes())
-        return normalise(text, self.dialect.separator), note
+    def encoded(self) -> tuple[bytes, str]:
+        """Return the text as UTF-8, with one-character separators, and a note if it was something else."""
+        data, note = self.content.tobytes(), ""
+        if not data.isascii():
+            text, note = decode(data)
+            data = text.encode() if note else data
+        if self.dialect.separator != self.dialect.delimiter:
+            data = normalise(data.decode(), self.dialect.separator).encode()
+        return data, note
 
 
 def _line_end(content: Bytes, start: int) -> int:
@@ -72,44 +77,42 @@ def read_strings(body: Body, positions: Sequence[int]) -> Part:
 
     Text that readers could take in different ways is read as Python's csv module does.
     """
-    text, encoding = body.text()
+    data, encoding = body.encoded()
     delimiter = body.dialect.delimiter
     notes = (encoding,) if encoding else ()
-    data = text.encode()
     regular = is_regular(data, delimiter)
-    if not regular and '\\"' in text:
-        escaped = unescape(text, delimiter)
-        if is_regular(escaped.encode(), delimiter):
-            text, data, regular = escaped, escaped.encode(), True
-    padded = partial(_padded, text)
+    if not regular and b'\\"' in data:
+        escaped = unescape(data.decode(), delimiter).encode()
+        if is_regular(escaped, delimiter):
+            data, regular = escaped, True
+    padded = partial(_padded, data)
     if regular:
-        part = _read_regular(text, data, body, positions)
+        part = _read_regular(data, body, positions)
         if part is not None:
             return part._replace(notes=notes, padded=padded)
-    return _read_records(text, body, positions)._replace(notes=notes, padded=padded)
+    return _read_records(data.decode(), body, positions)._replace(notes=notes, padded=padded)
 
 
-def _padded(text: str) -> frozenset[str]:
-    return frozenset(_PADDED.findall(text)) if '"' in text else frozenset()
+def _padded(data: bytes) -> frozenset[str]:
+    return frozenset(_PADDED.findall(data.decode())) if b'"' in data else frozenset()
 
 
-def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) -> Part | None:
+def _read_regular(data: bytes, body: Body, positions: Sequence[int]) -> Part | None:
     """Read regular text by Polars, or return None if some line has another width and quotes hide where lines end."""
-    quoted = '"' in text
+    quoted = b'"' in data
     columns = _parse(data, body.dialect, positions, quoted)
     width = body.dialect.width
-    # Polars takes lines that are too long where it does not read all their columns.
     if (
         columns is not None
         and not columns[-1].null_count()
-        and len(columns[-1]) == text.count("\n") + 1
-        and _separators(data, body.dialect.delimiter, quoted) == (width - 1) * len(columns[-1])
+        and len(columns[-1]) == _count(data, "\n") + 1
+        and (quoted or _count(data, body.dialect.delimiter) == (width - 1) * len(columns[-1]))
     ):
         return Part(_restored(columns[:-1], body, quoted), body.locate)
     if quoted:
         return None
     # Polars takes blank and short lines for rows with empty fields at their end.
-    lines = as_lines(text)
+    lines = as_lines(data.decode())
     separators = lines.str.count_matches(body.dialect.delimiter, literal=True).fill_null(0).to_numpy()
     blank = (separators == 0) & (lines.fill_null("").str.strip_chars() == "").to_numpy()
     right = separators == width - 1
@@ -131,19 +134,18 @@ def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) 
     return Part(columns[:-1], _numbered(rows + body.first_line), bad=bad)
 
 
-def _separators(data: bytes, delimiter: str, quoted: bool) -> int:
-    """Count the separators of a text outside of quotes."""
-    if not quoted:
-        return data.count(delimiter.encode())
-    text = np.frombuffer(data, np.uint8)
-    inside = np.bitwise_xor.accumulate(text == ord('"'))
-    return int(np.count_nonzero((text == ord(delimiter)) & ~inside))
+def _count(data: bytes, character: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(character)))
 
 
 def _parse(data: bytes, dialect: Dialect, positions: Sequence[int], quoted: bool) -> list[pl.Series] | None:
-    """Return the wanted columns and the last, or None if Polars refuses some line."""
+    """Return the wanted columns and the last, or None if Polars refuses some line.
+
+    Polars takes lines that are too long where it does not read all columns. Where there are no quotes, separators can
+    be counted instead.
+    """
     last = dialect.width - 1
-    columns = sorted({*positions, last})
+    columns = list(range(dialect.width)) if quoted else sorted({*positions, last})
     try:
         frame = pl.read_csv(
             data,

@@ -21,7 +21,7 @@ _USER = (
     "utilizador", "leitor", "membro", "jogador", "utente", "acquirente", "lettore", "giocatore",
     "gebruiker", "klant", "koper", "lezer", "lid", "speler",
     "anvandare", "kund", "bruker", "bruger", "kunde", "kayttaja", "uzytkownik", "klient", "uzivatel", "zakaznik",
-    "felhasznalo", "kullanici", "musteri", "пользователь", "покупатель", "клиент", "користувач", "χρηστης",
+    "felhasznalo", "kullanici", "musteri", "пользователь", "покупатель", "клиент", "користувач", "χρηστησ",
     "用户", "用戶", "顾客", "客户", "会员", "ユーザー", "ユーサー", "顧客", "사용자", "고객",
 )  # fmt: skip
 _ITEM = (
@@ -53,7 +53,7 @@ _RATING = (
     "beoordeling", "waardering", "cijfer", "sterren", "punten", "oordeel",
     "note",
     "betyg", "vurdering", "karakter", "arvosana", "arvio", "ocena", "hodnoceni", "hodnotenie", "ertekeles", "puan",
-    "оценка", "рейтинг", "оцінка", "βαθμολογια", "评分", "評分", "打分", "評価", "평점", "별점",
+    "оценка", "реитинг", "оцінка", "βαθμολογια", "评分", "評分", "打分", "評価", "평점", "별점",
     # Of several ratings of one pair.
     "mean", "avg", "average", "meanrating", "avgrating", "averagerating", "mittelwert", "moyenne", "media",
     # Of events: how often, or how much.
@@ -121,7 +121,8 @@ _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "p
 def _letters(name: str) -> str:
     # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
     base = unicodedata.normalize("NFKD", name.partition(":")[0].casefold().replace("ß", "ss"))
-    return "".join(character for character in base if character.isalnum()) or base.strip()
+    letters = "".join(character for character in base if character.isalnum())
+    return unicodedata.normalize("NFC", letters) or base.strip()
 
 
 def plain_name(name: str) -> str:

@@ -147,13 +147,13 @@ def to_numbers(text: pl.Series) -> tuple[pl.Series, str]:
     small = bare.str.replace("−", "-", literal=True).str.to_lowercase()
     blank = small.is_null() | small.is_in(list(_BLANKS))
     way = _find_way(small.filter(~blank))
-    if way is None:
+    if way is None or (way.read == _SPELLINGS[0].read and not bare.str.contains("−", literal=True).any()):
         return text, ""
     fits = small.str.contains(way.pattern).fill_null(False)
     numbers = way.number(small).cast(pl.Float64, strict=False).zip_with(fits, pl.Series([None], dtype=pl.Float64))
     how = way.read or format(numbers.drop_nulls()[0], "g")
     note = f"ratings such as {bare.filter(fits)[0]!r} are read as {how}"
-    return (numbers if (fits | blank).all() else numbers.cast(pl.String).zip_with(fits, bare)), note
+    return (numbers if (fits | blank).all() else numbers.cast(pl.String).zip_with(fits | blank, bare)), note
 
 
 def _find_way(present: pl.Series) -> _Spelling | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.names import RATINGS, find_roles, plain_name
-from palate.reading.numbers import is_blank, is_number, number_of
+from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.source import Bytes, decode
 
 __all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
@@ -313,16 +314,28 @@ def _is_pivot_header(first: list[str], rest: list[list[str]]) -> bool:
         return False
     labels = [row[0].strip() for row in rows]
     values = [number_of(cell) for cell in cells if not is_blank(cell) and is_number(cell)]
-    words = [cell for cell in cells if not is_blank(cell) and not is_number(cell)]
+    words = _unread(cells)
     if len(set(labels)) < len(labels) or len(words) > min(max(1, 0.1 * len(cells)), len(values) / 2):
         return False
-    if plain_name(first[0]) in ("", "id", *RATINGS["user"]) or not values:
+    if plain_name(first[0]) in ("", "id", *RATINGS["user"]):
         return True
+    if not values:
+        return all(map(is_blank, cells)) or bool(_unread(names))
     beyond = [name for name in names if not is_number(name) or not min(values) <= number_of(name) <= max(values)]
     gaps = any(map(is_blank, cells))
     return (
         len(beyond) > 0.5 * len(names) or (gaps and len(names) > 2) or (len(names) > 3 and all(map(is_number, labels)))
     )
+
+
+def _unread(cells: list[str]) -> list[str]:
+    """Return the cells that are no ratings, but for one word that comes again and again: it may stand for nothing."""
+    words = [cell for cell in cells if not is_blank(cell) and not is_number(cell)]
+    if not words:
+        return []
+    read = to_numbers(pl.Series(words))[0].cast(pl.Float64, strict=False)
+    words = [word for word, number in zip(words, read, strict=True) if number is None]
+    return words if len(set(words)) > 1 or len(words) < 2 else []
 
 
 def _are_labels(rows: list[list[str]]) -> bool:

@@ -20,7 +20,7 @@ _WORDS = frozenset({
     "moyenne", "totalgeneral", "nombre", "suma", "promedio", "media", "cantidad", "totale", "somma", "totaal", "som",
     "gemiddelde", "aantal",
 })  # fmt: skip
-_REGULAR = 0.9
+_REGULAR, _ENOUGH = 0.9, 5
 _NUMBERS: dict[str, Callable[..., NDArray[Any]]] = {
     "sums": np.nansum,
     "means": np.nanmean,
@@ -63,8 +63,9 @@ def find_totals(cells: NDArray[np.float64], names: Sequence[str]) -> tuple[list[
             for position in called:
                 told = ~np.isnan(cells[:, position])
                 same = np.isclose(cells[told, position], expected[told], rtol=1e-3, atol=5e-3)
-                odd = np.count_nonzero(~same)  # one row may hold the totals of all
-                if position not in found and odd <= max(1, (1 - _REGULAR) * len(same)) and len(same) > odd + 1:
+                # One row may hold the totals of all.
+                few = max(len(same) >= _ENOUGH, (1 - _REGULAR) * len(same))
+                if position not in found and len(same) > 1 and np.count_nonzero(~same) <= few:
                     found.append(position)
                     held.append(kind)
     return sorted(found), " and ".join(dict.fromkeys(held))
