@@ -49,6 +49,10 @@ def test_every_answer_about_ratings_can_have_a_moment(web, timed):
     assert [row["item"] for row in listed] == [one.id for one in timed.at(ODD_DAY).recommend(user, 3, by="prediction")]
     assert web.recommend_batch([user], 3, by="prediction", at=ODD_DAY)[user] == listed
     assert web.explain(user, item, at=ODD_DAY)["prediction"] == pytest.approx(odd["prediction"], abs=1e-4)
+    why = web.explain(user, item, n=100, at=ODD_DAY)
+    parts = why["intercept"] + why["remainder"] + sum(one["contribution"] for one in why["contributions"])
+    assert why["time"] > 0.1
+    assert parts + why["time"] == pytest.approx(why["prediction"], abs=1e-5)
     rated = {timed.items[0]: 4.0}
     profile = timed.at(ODD_DAY).fold_in(rated)
     assert web.recommend(rated, 1, by="prediction", at=ODD_DAY)[0]["prediction"] == pytest.approx(

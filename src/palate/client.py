@@ -46,6 +46,8 @@ class Recommendation(TypedDict):
     high: NotRequired[float]
     text: NotRequired[str]
     because: NotRequired[list[Reason]]
+    choice_chance: NotRequired[float]
+    choices: NotRequired[list[Reason]]
 
 
 class PredictedRating(TypedDict):
@@ -61,8 +63,16 @@ class PredictedRating(TypedDict):
     times: NotRequired[bool]
 
 
+class AttributeReason(TypedDict):
+    """An attribute of the item or of the user, and how many points it says by itself, before any rating."""
+
+    of: str
+    attribute: str
+    contribution: float
+
+
 class ExplainedPrediction(TypedDict):
-    """The parts of a prediction: intercept + contributions + remainder."""
+    """The parts of a prediction: intercept + contributions + remainder + time."""
 
     user: Id | None
     item: Id
@@ -70,7 +80,12 @@ class ExplainedPrediction(TypedDict):
     prediction: float
     intercept: float
     remainder: float
+    time: float
     contributions: list[Reason]
+    choices: list[Reason]
+    attributes: list[AttributeReason]
+    at: NotRequired[int | float | str]
+    times: NotRequired[bool]
 
 
 class Question(TypedDict):

@@ -52,4 +52,14 @@ def test_a_moment_is_checked_and_a_model_without_times_says_so(palate, timed, su
     code, _, err = palate("predict", timed, "--user", 5, "--item", 107, "--at", "spring")
     assert (code, "'spring' is no moment: write a date such as 2001-03-31" in err) == (2, True)
     code, out, _ = palate("predict", sure, "--user", 5, "--item", 107, "--at", "2001-09-12")
-    assert (code, "The model has no effects of time: this is the prediction for any moment." in out) == (0, True)
+    assert (code, "The model has no effects of time: this holds for any moment." in out) == (0, True)
+    for question in (("recommend", "-n", 1), ("explain", "--item", 107)):
+        _, out, _ = palate(question[0], sure, "--user", 5, *question[1:], "--at", "2001-09-12")
+        assert "The model has no effects of time: this holds for any moment." in out
+
+
+def test_every_answer_at_a_moment_repeats_it(answer, timed, sure):
+    for model, knows in ((timed, True), (sure, False)):
+        for question in (("recommend", "-n", 1), ("explain", "--item", 107), ("predict", "--item", 107)):
+            told = answer(question[0], model, "--user", 5, *question[1:], "--at", "2001-09-12")
+            assert (told["at"], told["times"]) == ("2001-09-12", knows)

@@ -14,6 +14,8 @@ from palate.cli.model_options import (
     load_model,
     model_argument,
     model_id,
+    moment_marks,
+    print_timeless,
     rated_option,
     user_option,
 )
@@ -45,17 +47,17 @@ def explain(
     The contributions of all rated items, the intercept and the remainder add up to the prediction (before it is clipped
     to the scale), with what the effects of time add at the moment of --at.
     """
-    fitted = load_model(model)
+    fitted = any_moment = load_model(model)
     if at is not None and rated:
-        fitted, at = fitted.at(at), None
-    explanation = fitted.explain(find_user(fitted, user, rated), item, at=at)
+        fitted = fitted.at(at)
+    explanation = fitted.explain(find_user(fitted, user, rated), item, at=None if rated else at)
     if as_json:
         contributions = [part._asdict() for part in explanation.contributions]
         user_id = model_id(fitted.users, user)
         attributes = [part._asdict() for part in explanation.attributes]
         choices = [part._asdict() for part in explanation.choices]
         parts = {"contributions": contributions, "attributes": attributes, "choices": choices}
-        json_text({"user": user_id, **explanation._asdict(), **parts})
+        json_text({"user": user_id, **moment_marks(any_moment, at), **explanation._asdict(), **parts})
         return
     clipped = fitted.scale.clip(explanation.prediction)
     on_scale = "" if clipped == explanation.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
@@ -74,15 +76,16 @@ def explain(
         rows.append([f"{sum(part.contribution for part in rest):+.2f}", *blank, f"({len(rest)} more rated items)"])
     if abs(explanation.remainder) >= _VISIBLE:
         rows.append([f"{explanation.remainder:+.2f}", *blank, "(what the factors hold beyond these ratings)"])
+    if abs(explanation.time) >= _VISIBLE:
+        rows.append([f"{explanation.time:+.2f}", *blank, f"(what the moment adds: {at})"])
+    table("", ["adds", "rated", "id", "title"][: 3 + has_titles], rows, left=0)
     if explanation.attributes:
         rows_of_attributes = [
             [f"{part.contribution:+.2f}", part.of, part.attribute] for part in explanation.attributes[:count]
         ]
         table("What attributes say by themselves, before any rating", ["adds", "of", "attribute"], rows_of_attributes)
-    if abs(explanation.time) >= _VISIBLE:
-        rows.append([f"{explanation.time:+.2f}", *blank, f"(what the moment adds: {at})"])
-    table("", ["adds", "rated", "id", "title"][: 3 + has_titles], rows, left=0)
     _print_choices(explanation.choices[:count], has_titles)
+    print_timeless(any_moment, at)
 
 
 def _print_choices(choices: Sequence[Contribution], has_titles: bool) -> None:

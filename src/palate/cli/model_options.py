@@ -25,8 +25,10 @@ __all__ = [
     "load_model",
     "model_argument",
     "model_id",
+    "moment_marks",
     "print_item_text",
     "print_scored",
+    "print_timeless",
     "rated_option",
     "scored_values",
     "texts_option",
@@ -118,6 +120,17 @@ def print_item_text(model: Model, item: int | str) -> None:
     """Print the text of an item, if the model has one."""
     if model.catalogue.get(item):
         paragraph(model.catalogue.text(item))
+
+
+def moment_marks(model: Model, at: str | None) -> dict[str, Any]:
+    """Return what JSON says of --at: the moment, and whether the model knows effects of time."""
+    return {} if at is None else {"at": at, "times": model.times is not None}
+
+
+def print_timeless(model: Model, at: str | None) -> None:
+    """Say that --at has no effect where it has none."""
+    if at is not None and model.times is None:
+        click.echo("The model has no effects of time: this holds for any moment.")
 
 
 def _formatted(form: str, value: float) -> str:

@@ -16,7 +16,9 @@ from palate.cli.model_options import (
     load_model,
     model_argument,
     model_id,
+    moment_marks,
     print_item_text,
+    print_timeless,
     rated_option,
     user_option,
 )
@@ -77,7 +79,7 @@ def predict(
     if item is None:
         raise click.UsageError("Missing option '--item'.")
     fitted = load_model(model)
-    knows_times = fitted.times is not None
+    any_moment = fitted
     if at is not None:
         fitted = fitted.at(at)
     who = find_user(fitted, user, rated)
@@ -90,15 +92,14 @@ def predict(
         interval = {"low": low, "high": high, "level": level}
     if as_json:
         ids = {"user": model_id(fitted.users, user), "item": model_id(fitted.items, item)}
-        ids |= {} if at is None else {"at": at, "times": knows_times}
+        ids |= moment_marks(any_moment, at)
         scale = [fitted.scale.low, fitted.scale.high]
         json_text({**ids, "prediction": prediction, **interval, "scale": scale, **item_texts(fitted, item)})
         return
     between = f" ({_between(**interval)} with {100 * level:g}%)" if interval else ""
     whose = f"user {user}" if user else "the new user"
     click.echo(f"{prediction:.2f}{between} on a scale from {fitted.scale}: {whose} on item {item}")
-    if at is not None and not knows_times:
-        click.echo("The model has no effects of time: this is the prediction for any moment.")
+    print_timeless(any_moment, at)
     _print_unknown(fitted, user, item)
     print_item_text(fitted, item)
 

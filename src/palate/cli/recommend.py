@@ -16,7 +16,9 @@ from palate.cli.model_options import (
     load_model,
     model_argument,
     model_id,
+    moment_marks,
     print_scored,
+    print_timeless,
     rated_option,
     scored_values,
     texts_option,
@@ -151,7 +153,8 @@ def recommend(
         raise click.UsageError("-o, --titles, --device and --engine spark go with --all or --users")
     if user is None and not rated:
         raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
-    fitted = load_model(model) if at is None else load_model(model).at(at)
+    any_moment = load_model(model)
+    fitted = any_moment if at is None else any_moment.at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
     ranking = check_rank_by(fitted, ranking_of, lowest, level, seed)
@@ -164,7 +167,8 @@ def recommend(
         key = "prediction" if ranking == "prediction" else score.replace(" ", "_")
         rows = zip(ranked, intervals, strict=True)
         recommendations = [{**scored_values(one, key, fitted), **interval} for one, interval in rows]
-        json_text({"user": model_id(fitted.users, user), "by": ranking, "recommendations": recommendations})
+        about = {"user": model_id(fitted.users, user), "by": ranking, **moment_marks(any_moment, at)}
+        json_text({**about, "recommendations": recommendations})
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
@@ -178,6 +182,7 @@ def recommend(
     print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
     if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
         click.echo("Where an interval has one rating only, the model expects more than the scale has.")
+    print_timeless(any_moment, at)
 
 
 def _form(model: Model, ranking: str) -> str | Callable[[float], str]:

@@ -58,6 +58,8 @@ class LoadedModel:
     answers: AnswerCache = dataclasses.field(default_factory=lambda: AnswerCache(_ANSWERS))
     #: The moment that all answers are for; None for no particular one.
     moment: Moment | None = None
+    #: The model without a moment, where this one has one.
+    any_moment: Model | None = None
     #: What answers say about the moment.
     marks: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _moments: LRUCache[Moment, LoadedModel] = dataclasses.field(
@@ -84,7 +86,9 @@ class LoadedModel:
         if known is not None:
             return known
         marks = {"at": moment, "times": self.model.times is not None}
-        moved = dataclasses.replace(self, model=self.model.at(moment), moment=moment, marks=marks)
+        moved = dataclasses.replace(
+            self, model=self.model.at(moment), moment=moment, any_moment=self.model, marks=marks
+        )
         lasting = ("titles", "ids", "means")  # are the same at all moments
         vars(moved).update({name: vars(self)[name] for name in lasting if name in vars(self)})
         with _moments_lock:

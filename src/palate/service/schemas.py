@@ -296,6 +296,15 @@ class ContributionEntry(Schema):
     contribution: float
 
 
+class AttributeEntry(Schema):
+    """An attribute of the item or of the user, and how many points it says by itself, before any rating."""
+
+    model_config = example(of="item", attribute="genre: Comedy", contribution=0.21)
+    of: str
+    attribute: str
+    contribution: float
+
+
 class RecommendationEntry(Schema):
     """An item with its predicted rating, and with what else the request asked for."""
 
@@ -397,7 +406,7 @@ class PredictionsResponse(_Dated):
 
 
 class ExplanationResponse(_Dated):
-    """The parts of a prediction: intercept + contributions + remainder, before clipping to the scale."""
+    """The parts of a prediction before clipping to the scale: intercept + contributions + remainder + time."""
 
     model_config = example(
         user=12, item=5, title="Why did…", prediction=3.21, intercept=1.1, remainder=0.1, contributions=[_REASON]
@@ -408,5 +417,7 @@ class ExplanationResponse(_Dated):
     prediction: float
     intercept: float
     remainder: float
+    time: float = 0.0
     contributions: list[ContributionEntry]
     choices: list[ContributionEntry] = []
+    attributes: list[AttributeEntry] = []

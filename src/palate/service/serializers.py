@@ -78,9 +78,12 @@ def predict(model: Model, user: Id | Profile, item: str, level: float | None) ->
     return {"item": id, "prediction": rating, "low": low, "high": high, "level": level}
 
 
-def explain(model: Model, user: Id | Profile, item: str, n: int) -> dict[str, Any]:
+def explain(loaded: LoadedModel, user: Id | Profile, item: str, n: int) -> dict[str, Any]:
     """Return the parts of a prediction, with the n largest contributions."""
-    explanation = model.explain(user, item)
+    if loaded.any_moment is None or isinstance(user, Profile):
+        explanation = loaded.model.explain(user, item)
+    else:  # says what the moment adds
+        explanation = loaded.any_moment.explain(user, item, at=loaded.moment)
     smaller = sum(part.contribution for part in explanation.contributions[n:])
     return {
         "item": explanation.item,
@@ -88,8 +91,10 @@ def explain(model: Model, user: Id | Profile, item: str, n: int) -> dict[str, An
         "prediction": explanation.prediction,
         "intercept": explanation.intercept,
         "remainder": explanation.remainder + smaller,
+        "time": explanation.time,
         "contributions": [contribution(part) for part in explanation.contributions[:n]],
         "choices": [contribution(part) for part in explanation.choices[:n]],
+        "attributes": [part._asdict() for part in explanation.attributes[:n]],
     }
 
 

@@ -18,18 +18,32 @@ const bar = (share, kind = "i") => {
   return made;
 };
 
-/** What speaks for and against, as bars from a middle line. */
-function reasons(scale, told) {
-  const parts = (told?.contributions ?? []).filter((one) => Math.abs(one.contribution) > 0.005);
-  if (!parts.length) return "";
+/** Rows of what speaks for and against, as bars from a middle line; `words` says what one is. */
+function pulls(parts, words) {
   const most = Math.max(...parts.map((one) => Math.abs(one.contribution)));
-  const row = ({ contribution, ...one }) =>
+  const row = (one) =>
     h("li",
-      h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.sayRating(one.rating)}`),
-      h("span.pull", bar(Math.abs(contribution) / most, contribution < 0 ? "i.against" : "i")),
-      h("span.number", `${contribution < 0 ? "" : "+"}${fixed(contribution)}`));
+      h("span.clamp", words(one)),
+      h("span.pull", bar(Math.abs(one.contribution) / most, one.contribution < 0 ? "i.against" : "i")),
+      h("span.number", `${one.contribution < 0 ? "" : "+"}${fixed(one.contribution)}`));
+  return h("ul.rows", parts.map(row));
+}
+
+const visible = (parts) => (parts ?? []).filter((one) => Math.abs(one.contribution) > 0.005);
+
+function reasons(scale, told) {
+  const parts = visible(told?.contributions);
+  if (!parts.length) return "";
+  const words = (one) => [toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.sayRating(one.rating)}`];
   const from = scale.choices ? "" : ` The prediction starts from ${scale.estimate(told.intercept)}.`;
-  return h("section", h("h2", scale.choices ? "Why it may be chosen" : "Why this prediction"), h("p.soft", `How much each of your ratings speaks for it (to the right) or against it.${from}`), h("ul.rows", parts.map(row)));
+  return h("section", h("h2", scale.choices ? "Why it may be chosen" : "Why this prediction"), h("p.soft", `How much each of your ratings speaks for it (to the right) or against it.${from}`), pulls(parts, words));
+}
+
+/** What its attributes say of it, before anybody has rated it. */
+function attributes(told) {
+  const parts = visible(told?.attributes);
+  if (!parts.length) return "";
+  return h("section", h("h2", `What this ${named.one} is`), h("p.soft", "How much each of its attributes says for or against it by itself, before any rating."), pulls(parts, (one) => one.attribute));
 }
 
 /** What the visitor chose that people choose together with this, whatever they say of it. */
@@ -85,7 +99,7 @@ export async function item({ id }, signal) {
     const later = !row.has_score && h("p.soft", "Nothing was learned of it yet: your rating counts from the next fit on.");
     const rating = h("section.card", h("h2", given == null || scale.choices ? "Your rating" : `You rated it ${scale.sayRating(given)}`), later, rater(scale, row, { own: given, done, signal }));
     box.replaceChildren(h("section.card", h("h2", guessed), predicted(scale, prediction, given)), rating);
-    why.replaceChildren(...[reasons(scale, explained), choices(explained)].filter(Boolean));
+    why.replaceChildren(...[reasons(scale, explained), choices(explained), attributes(explained)].filter(Boolean));
   }
   fill(first);
   return h("div.item.split", h("article", about(scale, row)), box, h("div.more", why, similar(alike)));

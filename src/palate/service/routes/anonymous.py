@@ -47,5 +47,5 @@ def explain_anonymous(request: Request, item: ItemId, body: AnonymousExplanation
     """List which of these ratings raise and lower a prediction, and by how much."""
     loaded = app_state(request).loaded.at(body.at)
     subject = anonymous_user(loaded, body.ratings)
-    explained = serializers.explain(loaded.model, subject.user, item, body.n)
+    explained = serializers.explain(loaded, subject.user, item, body.n)
     return json_response({"user": None, **explained, **loaded.marks, **subject.marks})

@@ -149,5 +149,5 @@ def my_explanation(request: Request, item: ItemId, n: Count = 10, at: AtQuery = 
     state = app_state(request)
     loaded = state.loaded.at(at)
     subject = visitor(state, loaded, request)
-    explained = serializers.explain(loaded.model, subject.user, item, n)
+    explained = serializers.explain(loaded, subject.user, item, n)
     return json_response({"user": None, **explained, **loaded.marks, **subject.marks})

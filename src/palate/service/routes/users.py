@@ -97,7 +97,7 @@ def explain(request: Request, user: UserId, item: ItemId, n: Count = 10, at: AtQ
     state = app_state(request)
     loaded = state.loaded.at(at)
     subject = named_user(state, loaded, user)
-    explained = serializers.explain(loaded.model, subject.user, item, n)
+    explained = serializers.explain(loaded, subject.user, item, n)
     return json_response({"user": loaded.spell_user(user), **explained, **loaded.marks, **subject.marks})
 
 
