@@ -7,7 +7,7 @@ VENV ?= .venv
 BENCH ?= .bench
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean help screenshots chromium fuzz
+.PHONY: demo test lint bench clean help screenshots chromium java fuzz
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -29,25 +29,35 @@ demo: $(VENV)/.core
 	$(BIN)/palate demo
 	@echo; echo "The command is $(BIN)/palate; '. $(BIN)/activate' puts it on the PATH."
 
-# The tests of the page need a browser: Debian's, where root may install packages. Without one they are skipped.
-# PALATE_NO_INSTALL=1 forbids it.
-CHROMIUM := apt-get install -y --no-install-recommends chromium
-chromium:
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "$$PALATE_CHROMIUM" ]; then :; \
-	elif [ -n "$$PALATE_NO_INSTALL" ]; then echo "no Chromium, and PALATE_NO_INSTALL is set: the tests of the page are skipped"; \
+# Some tests need what pip does not install: a browser for those of the page, Java for those of Spark. Both come from
+# Debian, where root may install packages; without them these tests are skipped. PALATE_NO_INSTALL=1 forbids it.
+# $(call install,COMMANDS,PACKAGE,NAME,VARIABLE,TESTS): install PACKAGE unless a command is there or the variable is set.
+APT := apt-get install -y --no-install-recommends
+define install
+@for command in $(1); do command -v $$command >/dev/null && exit 0; done; \
+	if [ -n "$$$(4)" ]; then :; \
+	elif [ -n "$$PALATE_NO_INSTALL" ]; then echo "no $(3), and PALATE_NO_INSTALL is set: $(5) are skipped"; \
 	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-		echo "no Chromium, and only root can install it by apt-get: the tests of the page are skipped"; \
+		echo "no $(3), and only root can install it by apt-get: $(5) are skipped"; \
 	else \
-		echo "The tests of the page need Chromium (PALATE_NO_INSTALL=1 leaves them out). Running: $(CHROMIUM)"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(CHROMIUM) -qq >/dev/null || \
-			echo "Chromium cannot be installed here: the tests of the page are skipped"; \
+		echo "$(5) need $(3) (PALATE_NO_INSTALL=1 leaves them out). Running: $(APT) $(2)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(APT) $(2) -qq >/dev/null || \
+			echo "$(3) cannot be installed here: $(5) are skipped"; \
 	fi
+endef
+
+chromium:
+	$(call install,chromium chromium-browser,chromium,Chromium,PALATE_CHROMIUM,the tests of the page)
+
+java:
+	$(call install,java,openjdk-17-jre-headless,Java,JAVA_HOME,the tests of Spark)
 
 screenshots: $(VENV)/.test chromium
 	$(BIN)/python tests/browser/screens.py screenshots
 
-test: $(VENV)/.test chromium
-	$(BIN)/python -m pytest -n auto -rs
+# One process runs all tests of Spark (--dist loadgroup), so that Java starts once.
+test: $(VENV)/.test chromium java
+	$(BIN)/python -m pytest -n auto --dist loadgroup -rs
 
 FUZZ_SECONDS ?= 3600
 fuzz: $(VENV)/.test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,24 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.close()
+
+
+# Tests run each stage of Spark a few times, so that compiling it to fast code costs more than it saves.
+QUICK_SPARK = {
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A session of Spark with two cores in a Java process of its own, for all tests of the group "spark"."""
+    from palate.spark import open_spark
+
+    session = open_spark("local[2]", QUICK_SPARK)
+    yield session
+    session.stop()

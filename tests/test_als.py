@@ -258,6 +258,25 @@ def test_implicit_models_answer_like_others(confidence, exponent, tmp_path):
         model.fold_in({100: float("nan")})
 
 
+def test_only_liked_pairs_are_choices(tmp_path):
+    ratings, _ = confident()
+    settings = {"factors": K, "regularization": 0.1, "unobserved": 0.1}
+    model = ImplicitALS(liked=3.0, **settings).fit(ratings)
+    likes = ImplicitALS(**settings).fit(ratings.take(ratings.rating >= 3))
+    np.testing.assert_allclose(model.item_factors, likes.item_factors, atol=1e-6)
+    assert model.seen.indptr[-1] == len(ratings)  # nobody is recommended what they rated low
+    save(model, tmp_path / "m.palate")
+    model = load(tmp_path / "m.palate")
+    items, values = model.seen[3]
+    assert (values < 3).any()
+    profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
+    np.testing.assert_allclose(profile.factors, model.user_factors[3], atol=1e-4)
+    explained = {part.item: part.contribution for part in model.explain(profile, 105).contributions}
+    assert all(explained.get(id, 0) == 0 for id in model.items.ids[items[values < 3]].tolist())
+    with pytest.raises(DataError, match="no rating is at least 99"):
+        ImplicitALS(liked=99.0).fit(ratings)
+
+
 def test_what_is_no_confidence_is_refused():
     ratings = table([("a", "x", 2.0), ("a", "y", -1.0), ("b", "x", 0.0)])
     with pytest.raises(

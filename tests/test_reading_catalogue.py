@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -84,3 +85,27 @@ def test_other_containers(tmp_path):
 def test_ids_are_those_of_ratings(tmp_path):
     assert entries(tmp_path, "id,title\n 7 ,A\n8,B\n") == {7: Entry("A", ""), 8: Entry("B", "")}
     assert entries(tmp_path, "id,title\n007,A\n7,B\n") == {"007": Entry("A", ""), "7": Entry("B", "")}
+
+
+def test_titles_by_id_and_lists_of_paragraphs(tmp_path):
+    titles = {1: Entry("Tea", ""), 2: Entry("Milk", "")}
+    sources = [{1: "Tea", 2: "Milk"}, {1: {"title": "Tea"}, 2: {"title": "Milk"}}, pd.Series({1: "Tea", 2: "Milk"})]
+    sources += [write(tmp_path, json.dumps(source), f"{n}.json") for n, source in enumerate(sources[:2])]
+    for source in sources:
+        assert dict(read_catalogue(source).entries) == titles
+    lines = '{"asin": "B1", "title": "Tea", "description": ["Hot", "wet"]}\n{"asin": "B2", "title": "Rum", "description": []}\n'
+    assert entries(tmp_path, lines)["B1"] == Entry("Tea", "Hot wet")
+
+
+def test_titles_are_the_words_of_tables_without_header_or_with_unknown_names(tmp_path):
+    assert entries(tmp_path, "1,2003,Dinosaur Planet\n2,2004,Up\n3,1997,Character\n")[3] == Entry("Character", "")
+    assert entries(tmp_path, "kode,tekst_x\n1,Te\n2,Melk\n")[2] == Entry("Melk", "")
+    imdb = "tconst\ttitleType\tprimaryTitle\ntt1\tmovie\tA\ntt2\tshort\tB\n"
+    assert dict(entries(tmp_path, imdb)) == {"tt1": Entry("A", ""), "tt2": Entry("B", "")}
+
+
+def test_a_title_with_commas_is_not_cut_off(tmp_path):
+    text = "1,2003,Dinosaur Planet\n2,2004,Isle of Man TT, 2004 Review\n3,1997,Character\n4,2000,Up\n"
+    with pytest.raises(ReadError, match="line 2 has 4 columns, 3 expected"):
+        entries(tmp_path, text)
+    assert list(entries(tmp_path, text, on_error="skip")) == [1, 3, 4]

@@ -142,3 +142,18 @@ def test_every_user_once_is_a_warning():
     with pytest.warns(UserWarning, match="every user has exactly one rating: is the user column right"):
         read_ratings(rows)
     read_ratings([*rows, (0, 77, 4)])
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["betyg,bok,användare", "评分,物品,用户", "ocena,książka,użytkownik", "оценка,товар,пользователь", "note,id_film,id_utilisateur",
+     "review.stars,product.sku,user.id", "mean,item,user"],
+)  # fmt: skip
+def test_names_in_more_languages_and_in_another_order(tmp_path, names):
+    path = write(tmp_path, f"{names}\n3,x,a\n4,y,b\n1,y,c\n")
+    assert triples(read_ratings(path)) == [("a", "x", 3.0), ("b", "y", 4.0), ("c", "y", 1.0)]
+
+
+def test_three_unknown_names_whose_last_column_holds_words(tmp_path):
+    path = write(tmp_path, "q1,q2,q3\n" + "".join(f"{n % 3 + 1},i{n % 4},u{n}\n" for n in range(9)))
+    refused(path, "say so, for example --columns q2,q3,q1")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import lzma
 import sys
 
 import numpy as np
@@ -257,3 +258,84 @@ def test_a_value_for_not_rated_can_be_left_out_of_any_table(tmp_path):
     table = read_table(path, missing=0)
     assert (table.frame["rating"].to_list(), table.locate(1)) == (["4", "x"], "line 3")
     assert "left out 1 of 3 rows: rating 0 is 'not rated'" in table.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "how"),
+    [
+        (["*", "***", "*****"], [1, 3, 5], "so many stars"),
+        (["⭐⭐", "⭐", "⭐⭐⭐"], [2, 1, 3], "so many stars"),
+        (["4 of 5", "3.5 of 5", "1 of 5"], [4, 3.5, 1], "as 4"),
+        (["👍", "👎", "👍"], [1, 0, 1], "1 for yes"),
+        (["ja", "nein", "ja"], [1, 0, 1], "1 for yes"),
+        (["−1", "2", "0.5"], [-1, 2, 0.5], "printed minus"),
+    ],
+)
+def test_more_spellings_of_ratings(values, expected, how):
+    ratings = read_ratings([(1, item, value) for item, value in enumerate(values)])
+    assert ratings.rating.tolist() == expected
+    assert how in ratings.notes[1]
+
+
+def test_one_odd_value_does_not_hide_how_the_others_are_spelt():
+    rows = [(1, item, f"{item % 5 + 1} stars") for item in range(20)]
+    refused([*rows, (2, 1, "good")], "row 21: rating 'good' is not a number")
+    ratings = read_ratings([*rows, (2, 1, "good"), (2, 2, "NA")], on_error="skip")
+    assert ratings.rating.tolist() == [item % 5 + 1 for item in range(20)]
+    assert "1 × no rating (row 22), 1 × text for a rating (row 21: 'good')" in ratings.notes[-1]
+
+
+ROWS_OF_JSON = [{"user": 7, "item": 1, "rating": 5}, {"user": 8, "item": 2, "rating": 3}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"data": ROWS_OF_JSON, "count": 2}),
+        json.dumps({"meta": {"page": 1}, "ratings": [[7, 1, 5], [8, 2, 3]]}),
+        pd.DataFrame(ROWS_OF_JSON).to_json(),
+        pd.DataFrame(ROWS_OF_JSON).to_json(orient="split"),
+        pd.DataFrame(ROWS_OF_JSON).to_json(orient="table"),
+        "".join(json.dumps(row) + ",\n" for row in ROWS_OF_JSON),
+        "".join(json.dumps({"_source": {"user": {"id": row["user"]}, "product": {"sku": row["item"]}, "stars": row["rating"]}})
+                + "\n" for row in ROWS_OF_JSON),
+    ],
+)  # fmt: skip
+def test_documents_of_json(tmp_path, text):
+    assert triples(read_ratings(write(tmp_path, text, "x.json"))) == [(7, 1, 5.0), (8, 2, 3.0)]
+
+
+def test_lists_in_objects_are_refused_by_name(tmp_path):
+    text = json.dumps([{"user": "ann", "ratings": [{"item": "tea", "rating": 5}]}, {"user": "bob", "ratings": []}])
+    refused(write(tmp_path, text, "x.json"), "'ratings' holds a list in each object")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "a workbook of an older Excel"),
+        (b"X\n\x00\x00\x00\x03", "a file of R"),
+        (b"<!DOCTYPE html>\n<title>Sign in, please</title>\n", "a page of the web"),
+        (b"version https://git-lfs.github.com/spec/v1\nsize 12345\n", "a pointer of Git LFS"),
+        (bytes(257) + b"ustar\x0000", "an archive of tar"),
+        (b"MATLAB 5.0 MAT-file", "a file of MATLAB"),
+    ],
+)
+def test_files_that_are_no_tables_are_named(tmp_path, head, kind):
+    refused(write(tmp_path, head), f"is {kind}")
+
+
+def test_titles_above_and_separators_behind(tmp_path):
+    expected = [("a", "x", 3.0), ("b", "y", 4.0), ("c", "y", 1.0)]
+    for text in (
+        "Export of 2020\n\nrating,item,user\n3,x,a\n4,y,b\n1,y,c\n",
+        "user,item,rating\na,x,3,\nb,y,4,\nc,y,1,\n",
+        "sep=\t\nuser\titem\trating\na\tx\t3\nb\ty\t4\nc\ty\t1\n",
+        "user,item,rating\na,x,3\nb,y,4\nc,y,1\n\x1a",
+    ):
+        assert triples(read_ratings(write(tmp_path, text))) == expected
+
+
+def test_lzma_as_xz_wrote_it_first(tmp_path):
+    text = b"1,2,3\n2,2,4\n"
+    assert len(read_ratings(write(tmp_path, lzma.compress(text, format=lzma.FORMAT_ALONE)))) == 2

@@ -1,8 +1,10 @@
 """Reading tables in memory, and Parquet and Arrow files."""
 
+from collections import namedtuple
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -91,3 +93,13 @@ def test_parquet_and_arrow_files(tmp_path):
 
 def test_masks_are_not_lost():
     refused(np.ma.masked_greater(np.ones((4, 3)), 5), "masked arrays are not read")
+
+
+def test_named_tuples_generators_and_columns_of_dictionaries():
+    row = namedtuple("row", "item user rating")
+    rows = [row("tea", "ann", 5.0), row("rum", "bob", 3.0)]
+    expected = [("ann", "tea", 5.0), ("bob", "rum", 3.0)]
+    assert triples(read_ratings(rows)) == expected
+    assert triples(read_ratings(row for row in expected)) == expected
+    assert triples(read_ratings(zip(("ann", "bob"), ("tea", "rum"), (5, 3)))) == expected
+    assert triples(read_ratings(pd.DataFrame(rows).to_dict())) == expected

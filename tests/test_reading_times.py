@@ -227,3 +227,23 @@ def test_the_scale_of_sums_is_that_of_the_result():
     rows = [(1, 7, 3), (1, 7, 4), (2, 7, 1)]
     assert read_ratings(rows, duplicates="sum", scale=(0, 10)).scale.high == 10
     refused(rows, "the sum of user 1 and item 7, 7, is off the scale 0 to 5", DataError, duplicates="sum", scale=(0, 5))
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["25-01-2020", "01-02-2020"], ["2020-01-25", "2020-02-01"]),
+        (["20200125130506", "20200201235959"], ["2020-01-25 13:05:06", "2020-02-01 23:59:59"]),
+        ([20200125130506, 20200201235959], ["2020-01-25 13:05:06", "2020-02-01 23:59:59"]),
+        (["202001251305", "202002012359"], ["2020-01-25 13:05", "2020-02-01 23:59"]),
+        (["2020-01-25T13:05:06Z", "2020-01-25T13:05:06+02:00"], ["2020-01-25 13:05:06", "2020-01-25 11:05:06"]),
+        (["2020-01-25", "2020-01-26 13:05:06", "2020-01-27T01:00:00"], ["2020-01-25", "2020-01-26 13:05:06", "2020-01-27 01:00"]),
+    ],
+)  # fmt: skip
+def test_more_spellings_of_times(texts, expected):
+    assert as_times(pl.Series(texts), "x").to_list() == [seconds(text) for text in expected]
+
+
+def test_a_column_called_time_that_holds_none_is_told(tmp_path):
+    path = write(tmp_path, "user,item,rating,time\na,x,3,2 days ago\nb,x,4,today\n")
+    assert "column 'time' holds no times that can be read, such as '2 days ago'" in read_ratings(path).notes[0]

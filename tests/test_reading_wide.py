@@ -1,6 +1,7 @@
 """Reading the wide layout: spreadsheets, pivot tables, matrices."""
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -188,3 +189,75 @@ def test_bad_rows_and_cells_of_wide_tables(tmp_path):
     ratings = read_ratings(path, layout="wide", on_error="skip")
     assert len(ratings) == 5
     assert "line 4, column 'A': 'good'" in ratings.notes[-1]
+
+
+GRID = [
+    ["customer", "tea", "milk", "rum", "gin"],
+    ["c1", "5", "", "3", "4"],
+    ["c2", "", "4", "1", ""],
+    ["c3", "2", "3", "", "5"],
+    ["c4", "1", "", "4", "2"],
+]
+GRID_TRIPLES = [(row[0], GRID[0][at], float(row[at])) for row in GRID[1:] for at in range(1, 5) if row[at]]
+
+
+def grid(rows, change=str):
+    return "".join(",".join(map(change, row)) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("blank", ["NaN", "-", "n.a.", "?", "—", "not rated", "#N/A", r"\N", "nicht bewertet"])
+def test_words_for_nothing_are_blank_cells(tmp_path, blank):
+    path = write(tmp_path, grid(GRID, lambda cell: cell or blank))
+    assert triples(read_ratings(path)) == GRID_TRIPLES
+
+
+def test_cells_of_stars_and_a_mark_that_nobody_knows(tmp_path):
+    stars = grid(GRID, lambda cell: "*" * int(cell) if cell.isdecimal() else cell)
+    assert triples(read_ratings(write(tmp_path, stars))) == GRID_TRIPLES
+    unknown = write(tmp_path, grid(GRID, lambda cell: cell or "x"))
+    refused(unknown, "a table with a row a user is read with --layout wide")
+    refused(unknown, "column 'milk': rating 'x' is not a number", layout="wide")
+    assert triples(read_ratings(unknown, layout="wide", on_error="skip")) == GRID_TRIPLES
+
+
+@pytest.mark.parametrize(
+    ("label", "number", "held"),
+    [("Total", sum, "sums"), ("All", np.mean, "means"), ("count", len, "counts"), ("Mittelwert", np.mean, "means")],
+)
+@pytest.mark.parametrize("sides", ["row", "column", "both"])
+def test_rows_and_columns_of_totals_are_no_users_and_no_items(tmp_path, label, number, held, sides):
+    rows = [list(row) for row in GRID]
+    if sides != "column":
+        below = [[float(row[at]) for row in GRID[1:] if row[at]] for at in range(1, 5)]
+        rows.append([label, *(f"{number(cells):.4f}" for cells in below)])
+    if sides != "row":
+        rows[0].append(label)
+        for row in rows[1:]:
+            row.append(f"{number([float(cell) for cell in row[1:] if cell]):.4f}")
+    ratings = read_ratings(write(tmp_path, grid(rows)))
+    assert triples(ratings) == GRID_TRIPLES
+    assert f"{label!r}, the {held} of the others" in ratings.notes[1]
+
+
+def test_an_item_or_user_that_is_only_called_total_stays(tmp_path):
+    rows = [[*GRID[0], "Total"], *([*row, "3"] for row in GRID[1:])]
+    assert ("c1", "Total", 3.0) in triples(read_ratings(write(tmp_path, grid(rows))))
+
+
+def test_pivot_tables_of_pandas_with_margins_and_levels(tmp_path):
+    rows = [("ann", 7, 5.0), ("ann", 8, 3.0), ("bob", 7, 1.0), ("bob", 9, 2.0), ("cid", 8, 4.0), ("cid", 9, 4.0)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "stars"])
+    margins = frame.pivot_table(index="user", columns="item", values="stars", margins=True)
+    levels = frame.pivot_table(index="user", columns="item", values=["stars"])
+    for table, name in ((margins, "margins.csv"), (levels, "levels.csv")):
+        table.to_csv(tmp_path / name)
+        assert [(user, int(item), rating) for user, item, rating in triples(read_ratings(tmp_path / name))] == rows
+    assert len(read_ratings(margins)) == 6
+    two = pd.concat({"A": levels["stars"], "B": levels["stars"]}, axis=1)
+    two.to_csv(tmp_path / "two.csv")
+    refused(tmp_path / "two.csv", r"columns of several levels \('A', '7'\): keep one level of them")
+
+
+def test_names_of_goods_as_items_do_not_make_a_long_table(tmp_path):
+    path = write(tmp_path, "customer,beer,wine,game\na,1,2,5\nb,3,2,1\nc,4,5,2\n")
+    assert triples(read_ratings(path))[:2] == [("a", "beer", 1.0), ("a", "wine", 2.0)]

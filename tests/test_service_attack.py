@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import palate
-from palate.model import Model
+from palate.model.explain import Reasons
 from serving import PATIENCE, Served, client, environment, fitted, is_problem, until
 
 RATINGS = {str(item): 3.0 for item in range(1, 11)}
@@ -40,10 +40,10 @@ def test_work_sees_that_its_time_is_over_and_stops(tmp_path, monkeypatch):
     def slowly(model, user, items, n):
         explained.append(items)
         time.sleep(0.3)
-        return [[] for _ in items]
+        return Reasons([[] for _ in items], None)
 
     monkeypatch.setattr("palate.service.reasons._AT_ONCE", 1)
-    monkeypatch.setattr(Model, "reasons", slowly)
+    monkeypatch.setattr("palate.service.reasons.reasons_of_both", slowly)
     with client(tmp_path, timeout=0.5) as served:
         ask = {"ratings": RATINGS, "reasons": 3, "seen": True}
         while not explained:  # on a busy machine the time may be over before the work begins
@@ -71,9 +71,9 @@ def test_threads_are_few_and_the_state_is_told_while_all_of_them_work(tmp_path, 
         most.append(len(working))
         release.wait(PATIENCE)
         working.pop()
-        return [[] for _ in items]
+        return Reasons([[] for _ in items], None)
 
-    monkeypatch.setattr(Model, "reasons", waiting)
+    monkeypatch.setattr("palate.service.reasons.reasons_of_both", waiting)
     with client(tmp_path, threads=2, timeout=PATIENCE) as served, ThreadPoolExecutor(12) as senders:
         ask = {"ratings": RATINGS, "reasons": 3}
         answers = [senders.submit(served.post, "/v1/anonymous/recommendations", json=ask) for _ in range(12)]

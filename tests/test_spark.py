@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ import numpy as np
 import pytest
 
 import palate
+from conftest import QUICK_SPARK
 from palate.datasets import make_ratings
 from palate.errors import DataError, ReadError, SettingsError
 from palate.model import Model
 from palate.spark.memory import MemoryNeed, predict, require_memory
+from palate.spark.reading import tidy_frame
 from palate.spark.table_files import SideFiles, balanced_bounds
 
 pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')")
@@ -32,18 +33,9 @@ SOLVERS = {
     "als": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2),
     "nonnegative": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2, nonnegative=True),
     "implicit": palate.ImplicitALS(factors=4, sweeps=2, confidence=True),
+    "liked": palate.ImplicitALS(factors=4, sweeps=2, liked=3.0, regularization=0.1, unobserved=0.1),
     "bayes": palate.BayesianMF(factors=4, sweeps=3, user_noise=True, item_noise=True, user_sets=True, item_sets=True),
 }
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    """A session with two cores in this process's Java."""
-    from palate.spark import open_spark
-
-    session = open_spark("local[2]", {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"})
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +66,7 @@ def test_bayes_on_spark_equals_the_local_fit(spark: Any) -> None:
     agree(model, local)
 
 
-@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit"])
+@pytest.mark.parametrize("name", ["als", "nonnegative", "implicit", "liked"])
 def test_a_fit_on_spark_equals_the_local_fit(name: str, spark: Any, table: Path) -> None:
     from palate.spark import fit
 
@@ -142,9 +134,11 @@ def test_text_ids_headers_and_bad_rows(spark: Any, tmp_path: Path) -> None:
     solver = palate.ALS(factors=2, regularization=0.1, validation=0.0, sweeps=1)
     agree(fit(str(path), solver), solver.fit(str(path)))
     path.write_text("\n".join(["userId,movieId,stars", *rows, "1,,5"]))
+    frame = palate.spark.read_frame(spark, path)
     with pytest.raises(ReadError, match="1 of 3,001 rows have no id"):
-        fit(str(path), solver)
-    assert len(fit(str(path), solver, on_error="skip").users) == len(RATINGS.users)
+        tidy_frame(frame)
+    tidy, notes = tidy_frame(frame, on_error="skip")
+    assert (tidy.count(), notes[-1]) == (3000, "left out 1 of 3,001 rows")
     path.write_text("\n".join(["userId,movieId,stars", *rows, rows[0]]))
     with pytest.raises(DataError, match="1 rows rate a pair"):
         fit(str(path), solver)
@@ -162,6 +156,9 @@ def test_memory_that_is_not_there_is_refused(spark: Any) -> None:
     assert need.factors == int(1.1 * 4 * 72 * 10_000_000)
     with pytest.raises(SettingsError, match="each executor needs"):
         require_memory(spark, MemoryNeed(10**15, 1))
+    assert need.driver == 10_100_000 * (3 * 4 * 72 + 24)
+    with pytest.raises(SettingsError, match="the driver needs"):
+        require_memory(spark, MemoryNeed(1, 1, 10**15))
 
 
 def test_parts_hold_each_rating_once_and_in_order(tmp_path: Path) -> None:
@@ -183,8 +180,8 @@ _CLUSTER = """if True:
     import palate
     from palate.spark import fit, open_spark
 
-    table, mark = sys.argv[1:]
-    open_spark("local-cluster[2,1,1024]", {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"})
+    table, mark, settings = sys.argv[1:]
+    open_spark("local-cluster[2,1,1024]", json.loads(settings))
     killed = []
 
     def kill_one(epoch):
@@ -210,7 +207,7 @@ _CLUSTER = """if True:
 def test_a_killed_executor_does_not_change_the_result(table: Path, tmp_path: Path) -> None:
     saved = tmp_path / "model.palate"
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", _CLUSTER, str(table), str(saved)],
+        [sys.executable, "-W", "ignore", "-c", _CLUSTER, str(table), str(saved), json.dumps(QUICK_SPARK)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -90,6 +90,21 @@ def test_lists_can_be_tuned(ratings):
     assert result.score >= result.start_score
 
 
+def test_lists_of_both_heads_are_tuned_as_they_are_fitted(ratings):
+    from palate.splits import holdout
+    from palate.workflow import BothHeads
+
+    def heads(solver):
+        return BothHeads(solver, liked=4)
+
+    result = tune(ratings, SGD(epochs=3), metric="ndcg@5", trials=1, folds=2, liked=4, heads=heads)
+    train, test = holdout(ratings, 0.1)
+    fitted = heads(result.solver).fit(train)
+    assert fitted.interest is not None
+    judged = evaluate_lists(fitted, train, test, liked=4, metrics=["ndcg@5"], baselines=False)
+    assert result.test == pytest.approx(judged.scores["ndcg@5"])
+
+
 def test_a_search_goes_on_from_its_file(ratings, tmp_path):
     path = tmp_path / "study.db"
     first = tune(ratings, Shrunk(), trials=3, folds=2, study=path)

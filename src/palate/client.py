@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, cast
 from urllib.parse import quote
 
 from palate.errors import DataError, MissingExtraError, ServiceError, SettingsError, UnknownIdError
+from palate.moments import Moment
 
 if TYPE_CHECKING:
     import httpx
@@ -55,6 +57,8 @@ class PredictedRating(TypedDict):
     low: NotRequired[float]
     high: NotRequired[float]
     level: NotRequired[float]
+    at: NotRequired[int | float | str]
+    times: NotRequired[bool]
 
 
 class ExplainedPrediction(TypedDict):
@@ -180,17 +184,20 @@ class Client:
         by: Literal["interest", "choice", "prediction", "lower bound", "chance"] | None = None,
         level: float | None = None,
         seed: int | None = None,
+        explore: float = 0.0,
+        at: Moment | None = None,
         texts: bool = False,
         reasons: int = 0,
     ) -> list[Recommendation]:
         """Recommend to a user, or to an anonymous user with these ratings (item → rating); see `Model.recommend`.
 
         `level` adds the interval that contains the rating with this probability, `texts` the texts of the items, and
-        `reasons` the number of rated items that raise each prediction most.
+        `reasons` the number of rated items that raise each prediction most. `at` is the moment of the list, as in
+        `Model.at`.
         """
         options: dict[str, Any] = {"n": n, "offset": offset, "lowest": lowest, "seen": seen, "least": least}
-        options |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons}
-        optional = {"only": None if only is None else _ids(only), "by": by, "level": level, "seed": seed}
+        options |= {"exclude": _ids(exclude), "texts": texts, "reasons": reasons, "explore": explore}
+        optional = {"only": None if only is None else _ids(only), "by": by, "level": level, "seed": seed, "at": at}
         options |= {name: value for name, value in optional.items() if value is not None}
         if isinstance(user, Mapping):
             body = {"ratings": _rating_body(user), **options}
@@ -210,28 +217,33 @@ class Client:
         answers = self._ask("POST", "/v1/recommendations", body=body, field="answers")
         return {answer["user"]: answer["recommendations"] for answer in answers}
 
-    def predict(self, user: Id, item: Id, *, level: float | None = None) -> PredictedRating:
-        """Predict one rating."""
-        query = {} if level is None else {"level": level}
+    def predict(self, user: Id, item: Id, *, level: float | None = None, at: Moment | None = None) -> PredictedRating:
+        """Predict one rating, at a moment if one is given."""
+        query = {name: value for name, value in (("level", level), ("at", at)) if value is not None}
         return cast(
             PredictedRating, self._ask("GET", f"/v1/users/{_path_part(user)}/predictions/{_path_part(item)}", query)
         )
 
-    def predict_batch(self, pairs: Iterable[tuple[Id, Id]], *, level: float | None = None) -> list[PredictedRating]:
-        """Predict the ratings of (user, item) pairs, in their order."""
-        body = {"pairs": [{"user": _id(user), "item": _id(item)} for user, item in pairs], "level": level}
+    def predict_batch(
+        self, pairs: Iterable[tuple[Id, Id]], *, level: float | None = None, at: Moment | None = None
+    ) -> list[PredictedRating]:
+        """Predict the ratings of (user, item) pairs, in their order; all at one moment if it is given."""
+        body = {"pairs": [{"user": _id(user), "item": _id(item)} for user, item in pairs], "level": level, "at": at}
         return cast(list[PredictedRating], self._ask("POST", "/v1/predictions", body=body, field="predictions"))
 
-    def explain(self, user: Id | Mapping[Id, float], item: Id, n: int = 10) -> ExplainedPrediction:
+    def explain(
+        self, user: Id | Mapping[Id, float], item: Id, n: int = 10, *, at: Moment | None = None
+    ) -> ExplainedPrediction:
         """List which ratings raise and lower a prediction, and by how much."""
+        moment = {} if at is None else {"at": at}
         if isinstance(user, Mapping):
-            body = {"ratings": _rating_body(user), "n": n}
+            body = {"ratings": _rating_body(user), "n": n, **moment}
             return cast(
                 ExplainedPrediction, self._ask("POST", f"/v1/anonymous/explanations/{_path_part(item)}", body=body)
             )
         return cast(
             ExplainedPrediction,
-            self._ask("GET", f"/v1/users/{_path_part(user)}/explanations/{_path_part(item)}", {"n": n}),
+            self._ask("GET", f"/v1/users/{_path_part(user)}/explanations/{_path_part(item)}", {"n": n, **moment}),
         )
 
     def ask(self, user: Id | Mapping[Id, float], n: int = 10) -> list[Question]:
@@ -318,11 +330,13 @@ def _last_outcome(state: tenacity.RetryCallState) -> httpx.Response:
 
 
 def _plain(value: Any) -> Any:
-    """Return the same without NumPy's numbers, which JSON does not take."""
+    """Return the same without NumPy's numbers and dates, which JSON does not take."""
     if isinstance(value, Mapping):
         return {_plain(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
+    if isinstance(value, date):
+        return value.isoformat()
     return value.item() if hasattr(value, "dtype") and not getattr(value, "shape", ()) else value
 
 

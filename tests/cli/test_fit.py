@@ -126,6 +126,17 @@ sys.exit("polars" in sys.modules)
     assert model.exists()
 
 
+@pytest.mark.parametrize("solver", ["ease", "implicit"])
+def test_liked_says_which_pairs_are_choices(solver, answer, folder, tmp_path):
+    every, liked = (
+        answer("fit", folder / "ratings.csv", "-o", tmp_path / "m.palate", "--solver", solver, *more)
+        for more in ((), ("--liked", 4))
+    )
+    assert every["rows_per_epoch"] == every["ratings"] == liked["ratings"]
+    assert 0 < liked["rows_per_epoch"] < liked["ratings"]
+    assert liked["solver"]["liked"] == 4
+
+
 def test_fit_learns_from_attributes(answer, palate, folder, tmp_path):
     films = tmp_path / "films.csv"
     ids = sorted({line.split(",")[1] for line in (folder / "ratings.csv").read_text().splitlines()[1:]})

@@ -20,7 +20,7 @@ from palate.reading.encode import Examined, as_scale, check_policies, examine, s
 from palate.reading.faults import Fault, shown
 from palate.reading.table import Table
 
-__all__ = ["Bar", "Check", "check_ratings", "check_table"]
+__all__ = ["Bar", "Check", "check_ratings", "check_table", "histogram", "median_of"]
 
 _SAMPLE = 50_000
 _BARS = 10
@@ -159,8 +159,8 @@ def check_table(
         scale_reason=look.reason,
         step=look.step,
         mean=float(ratings.rating.mean(dtype=np.float64)),
-        median=_median(values, counts),
-        histogram=tuple(_histogram(values, counts, ratings.scale)),
+        median=median_of(values, counts),
+        histogram=tuple(histogram(values, counts, ratings.scale)),
         users_once=int((users == 1).sum()),
         items_once=int((items == 1).sum()),
         most_user=(ratings.users[int(users.argmax())], int(users.max())),
@@ -278,13 +278,15 @@ def _look(ratings: Ratings, values: NDArray[np.float32], counts: NDArray[np.int6
     return _Look(describe_scale(ratings, values, step), step, (users, items), findings)
 
 
-def _median(values: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
+def median_of(values: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
+    """Return the median of ratings of which the distinct values and their numbers are known."""
     total, until = counts.sum(), np.cumsum(counts)
     middle = np.searchsorted(until, [(total - 1) // 2, total // 2], side="right")
     return float(values[middle].astype(np.float64).mean())
 
 
-def _histogram(values: NDArray[np.float32], counts: NDArray[np.int64], scale: RatingScale) -> Iterator[Bar]:
+def histogram(values: NDArray[np.float32], counts: NDArray[np.int64], scale: RatingScale) -> Iterator[Bar]:
+    """Yield the bars of a histogram: one for each value, or for each tenth of the scale where there are many."""
     if len(values) <= 2 * _BARS:
         for value, count in zip(values, counts, strict=True):
             yield Bar(float(shown(value)), float(shown(value)), int(count))

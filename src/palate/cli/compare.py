@@ -20,6 +20,7 @@ from palate.cli.reading_options import (
     require_one_source,
 )
 from palate.cli.scores import legend, list_metrics_in, metrics_in, plus_minus, score
+from palate.cli.solver_options import with_liked
 from palate.cli.split_options import SplitOptions, split_options
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def compare(
     splitting.check(files)
     chosen = solvers_to_compare([name.strip() for name in solvers.split(",")] if solvers else (), seed=seed)
     estimators = {
-        name: BothHeads(solver, choices, liked) if isinstance(solver, Solver) and name in SOLVERS else solver
+        name: BothHeads(with_liked(solver, liked), choices, liked)
+        if isinstance(solver, Solver) and name in SOLVERS
+        else solver
         for name, solver in chosen.items()
     }
     parts: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()

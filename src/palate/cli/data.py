@@ -13,6 +13,7 @@ from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import transfer
 from palate.cli.reading_options import ReadingOptions, complete_source, is_dataset, load_catalogue, reading_options
+from palate.cli.spark_options import engine_options, runs_on_spark
 
 if TYPE_CHECKING:
     from palate.check import Check
@@ -27,25 +28,29 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.command()
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
 @click.option("--items", metavar="ITEMS", help="The catalogue of --features catalogue.")
+@engine_options("for a large table")
 @json_option
 @feature_options
 @reading_options
-def check(source: str, items: str | None, as_json: bool, reading: ReadingOptions, features: FeatureOptions) -> None:
+def check(
+    source: str,
+    items: str | None,
+    engine: str,
+    master: str | None,
+    as_json: bool,
+    reading: ReadingOptions,
+    features: FeatureOptions,
+) -> None:
     """Check RATINGS, and tables of attributes, before anyone fits.
 
     Exits 0 if the table can be fitted as it is, 1 if `palate fit` would refuse it without further options.
     """
-    from palate.check import check_table
-    from palate.reading import read_table
+    if runs_on_spark(engine, master, {"items": items, "features": features != FeatureOptions()}):
+        from palate import spark
 
-    if is_dataset(source):
-        ratings = reading.ratings(source)
-        columns = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.rating
-        rows = replace(read_table(columns), source=source, notes=ratings.notes)
+        result = spark.check(source, master=master, **reading.spark_arguments())
     else:
-        rows = reading.table(source)
-    settle = {"on_error": reading.on_error or "error", "duplicates": reading.duplicates or "error"}
-    result = check_table(rows, scale=reading.scale, **settle)
+        result = _check_here(source, reading)
     attributes = _check_features(source, items, reading, features) if result.ok else {}
     if as_json:
         json_text(result.as_dict() | ({"attributes": attributes} if attributes else {}))
@@ -56,6 +61,20 @@ def check(source: str, items: str | None, as_json: bool, reading: ReadingOptions
             for line in lines:
                 paragraph(line, "  ")
     sys.exit(0 if result.ok else _REFUSED)
+
+
+def _check_here(source: str, reading: ReadingOptions) -> Check:
+    from palate.check import check_table
+    from palate.reading import read_table
+
+    if is_dataset(source):
+        ratings = reading.ratings(source)
+        columns = ratings.users.ids[ratings.user], ratings.items.ids[ratings.item], ratings.rating
+        rows = replace(read_table(columns), source=source, notes=ratings.notes)
+    else:
+        rows = reading.table(source)
+    settle = {"on_error": reading.on_error or "error", "duplicates": reading.duplicates or "error"}
+    return check_table(rows, scale=reading.scale, **settle)
 
 
 def _check_features(

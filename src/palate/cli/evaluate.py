@@ -18,6 +18,7 @@ from palate.cli.reading_options import (
 )
 from palate.cli.scores import counted_rows, outcome, print_evaluation, print_lists, print_scores
 from palate.cli.solver_options import SolverCommand, make_solver
+from palate.cli.spark_options import engine_options, runs_on_spark
 from palate.cli.split_options import SplitOptions, split_options
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = ["cross_validate", "evaluate"]
 @click.option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
 @liked_option
 @threads_option
+@engine_options("for a large TEST; without baselines")
 @json_option
 @reading_options
 def evaluate(
@@ -45,6 +47,8 @@ def evaluate(
     given: str | None,
     liked: float | None,
     threads: int | None,
+    engine: str,
+    master: str | None,
     as_json: bool,
     reading: ReadingOptions,
 ) -> None:
@@ -58,15 +62,22 @@ def evaluate(
     from palate.evaluation.evaluate import judge
     from palate.storage import load
 
-    fitted = load(model)
-    known = None if given is None else reading.ratings(given)
-    evaluation = judge(fitted, reading.ratings(test), given=known, liked=liked, threads=threads)
+    if runs_on_spark(engine, master, {"given": given, "threads": threads}):
+        from palate import spark
+
+        evaluation: Evaluation = spark.evaluate(model, test, liked=liked, master=master, **reading.spark_arguments())
+        name = "model"
+    else:
+        fitted = load(model)
+        known = None if given is None else reading.ratings(given)
+        evaluation = judge(fitted, reading.ratings(test), given=known, liked=liked, threads=threads)
+        name = str(fitted.solver.get("name", "model"))
     if evaluation.seen:
         paragraph(f"warning: {evaluation.notes[0]}", "", err=True)
     if as_json:
         json_text(evaluation.as_dict())
         return
-    print_evaluation(str(fitted.solver.get("name", "model")), evaluation)
+    print_evaluation(name, evaluation)
 
 
 @click.command("cross-validate", cls=SolverCommand)
@@ -104,7 +115,7 @@ def cross_validate(
     from palate.workflow import BothHeads, split_seed
 
     require_one_source(source, files)
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     features.require_learner(chosen)
     silent = quiet or as_json
     splits: Iterable[Split | UserSplit] = features.add_to(reading.folds(files)) if files else ()

@@ -16,6 +16,7 @@ from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
 from palate.cli.scores import describe_lists, outcome, print_evaluation
 from palate.cli.solver_options import SolverCommand, make_solver
+from palate.cli.spark_options import engine_options
 
 if TYPE_CHECKING:
     from palate.workflow import Choices, FitResult
@@ -38,14 +39,7 @@ _INTERRUPTED = 130
 @choices_option
 @liked_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "spark"]),
-    default="local",
-    show_default=True,
-    help="Where the fit runs: on this machine, or on Apache Spark (als, implicit, bayes; needs the extra 'spark').",
-)
-@click.option("--master", metavar="URL", help="spark: the master, such as local[2] or spark://host:7077.")
+@engine_options("als, implicit, bayes")
 @click.option("--work-folder", metavar="FOLDER", help="spark: a folder for the fit; best one that all machines see.")
 @click.option("--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.")
 @threads_option
@@ -90,7 +84,7 @@ def fit(
     if engine == "spark" and features != FeatureOptions():
         raise click.UsageError("attributes are learnt by --engine local only")
     check_fit_output(output, *sources, items, features.item_features, features.user_features)
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     features.require_learner(chosen)
     ratings: Any = list(sources)
     catalogue, notes, arguments = None, [], {}

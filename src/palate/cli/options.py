@@ -16,7 +16,12 @@ device_option = click.option(
     help="Of --all: where to compute lists by prediction; auto is a graphics card if there is one and there is much to "
     "rank. Does not change the result. [auto]",
 )
-liked_option = click.option("--liked", type=float, help="The rating from which an item is liked. [guessed]")
+liked_option = click.option(
+    "--liked",
+    type=float,
+    help="The rating from which an item is liked; to ease and implicit, the rating from which a pair is a choice. "
+    "[guessed; ease, implicit: every rated pair is a choice]",
+)
 choices_option = click.option(
     "--choices",
     type=click.Choice(["auto", "none", "popularity", "ease", "implicit"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ from palate.cli.model_options import (
 )
 from palate.cli.options import json_option
 from palate.cli.output import json_text
+from palate.cli.spark_options import engine_options, print_written, runs_on_spark, written_folder
 
 if TYPE_CHECKING:
     from palate.model import Model
@@ -32,22 +34,48 @@ __all__ = ["predict"]
 @model_argument
 @user_option
 @rated_option
-@click.option("--item", required=True, metavar="ID", help="An item of the model.")
+@click.option("--item", metavar="ID", help="An item of the model.")
 @click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
 @at_option
 @level_option
+@click.option(
+    "--pairs",
+    metavar="TABLE",
+    help="With --engine spark: predict each row of a table of users and items, and of times.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --pairs.")
+@engine_options("with --pairs")
 @json_option
 def predict(
     model: str,
     user: str | None,
     rated: tuple[str, ...],
-    item: str,
+    item: str | None,
     unknown: Any,
     at: str | None,
     level: float | None,
+    pairs: str | None,
+    output: Path | None,
+    engine: str,
+    master: str | None,
     as_json: bool,
 ) -> None:
-    """Predict one rating, and between which ratings it lies where the model knows how sure it is."""
+    """Predict one rating, and between which ratings it lies where the model knows how sure it is.
+
+    With --pairs, predict the rows of a table.
+    """
+    on_spark = runs_on_spark(engine, master, {"user": user, "rated": rated, "item": item, "at": at} if pairs else {})
+    if bool(pairs) != on_spark or (output and not pairs):
+        raise click.UsageError("--pairs, -o and --engine spark go together")
+    if on_spark:
+        from palate.spark import predict_pairs
+
+        folder = written_folder("--pairs", output)
+        rows = predict_pairs(model, pairs, folder, unknown=unknown, level=level, master=master)
+        print_written(rows.count(), "predictions", folder, quiet=False, as_json=as_json)
+        return
+    if item is None:
+        raise click.UsageError("Missing option '--item'.")
     fitted = load_model(model)
     knows_times = fitted.times is not None
     if at is not None:

@@ -23,10 +23,13 @@ from palate.cli.model_options import (
     user_option,
 )
 from palate.cli.options import device_option, json_option, quiet_option, threads_option
-from palate.cli.output import json_text
-from palate.cli.recommend_all import check_all_options, recommend_all
+from palate.cli.output import json_text, percent
+from palate.cli.recommend_all import check_all_options, check_one_user, recommend_all, recommend_all_on_spark
+from palate.cli.spark_options import engine_options, runs_on_spark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from palate.model import Model, Scored
 
 __all__ = ["recommend"]
@@ -71,10 +74,17 @@ __all__ = ["recommend"]
 @click.option(
     "--users", type=click.Path(path_type=Path), metavar="FILE", help="As --all, for the ids in FILE, a line each."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Of --all: .parquet or .csv.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of --all: .parquet or .csv; with --engine spark a folder.",
+)
 @click.option("--titles", is_flag=True, help="With --all: write titles too.")
 @threads_option
 @device_option
+@engine_options("with --all or --users")
 @quiet_option
 @json_option
 def recommend(
@@ -99,6 +109,8 @@ def recommend(
     titles: bool,
     threads: int | None,
     device: str | None,
+    engine: str,
+    master: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -112,28 +124,37 @@ def recommend(
         "exclude": exclude,
         "least": least,
     }
+    ranking_of = by.replace("-", " ") if by else None
+    on_spark = runs_on_spark(
+        engine, master, {"device": device == "cuda", "threads": threads, "at": at, "explore": explore}
+    )
     if everyone or users:
         one_user = {
             "user": user,
             "rated": rated,
-            "seed": seed,
-            "explore": explore,
+            "seed": not explore and seed is not None,
             "texts": texts,
         }
+        if on_spark:
+            check_one_user(users, one_user)
+            options |= {"titles": titles, "intervals": level is not None, "by": ranking_of, "master": master}
+            options |= {} if level is None else {"level": level}
+            recommend_all_on_spark(model, output, count, users, quiet=quiet, as_json=as_json, **options)
+            return
         path = check_all_options(model, users, output, one_user)
         fitted = load_model(model) if at is None else load_model(model).at(at)
         options |= {"titles": titles, "threads": threads, "device": device or "auto", "intervals": level is not None}
-        options |= {"by": by.replace("-", " ") if by else None, "level": interval_level(fitted, level)}
+        options |= {"by": ranking_of, "level": interval_level(fitted, level), "explore": explore, "seed": seed}
         recommend_all(fitted, path, count, users, quiet=quiet, as_json=as_json, **options)
         return
-    if output or titles or device:
-        raise click.UsageError("-o, --titles and --device go with --all or --users")
+    if output or titles or device or on_spark:
+        raise click.UsageError("-o, --titles, --device and --engine spark go with --all or --users")
     if user is None and not rated:
         raise click.UsageError("give --user, --rated ITEM=RATING for somebody new, or --all for everyone")
     fitted = load_model(model) if at is None else load_model(model).at(at)
     who = find_user(fitted, user, rated)
     level = interval_level(fitted, level)
-    ranking = check_rank_by(fitted, by.replace("-", " ") if by else None, lowest, level, seed)
+    ranking = check_rank_by(fitted, ranking_of, lowest, level, seed)
     ranked = fitted.recommend(who, count, by=ranking, level=level, seed=seed, explore=explore, **options)
     score = {"prediction": "predicted", "lower bound": "at most" if lowest else "at least", "chance": "drawn"}.get(
         ranking, ranking
@@ -147,8 +168,26 @@ def recommend(
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
+    if not ranked and not seen:
+        click.echo(f"{title}: none are left (--seen lists what was rated, too)")
+        return
+    if fitted.scale.low == fitted.scale.high:  # every prediction is that rating
+        intervals = [{name: row[name] for name in row if name == "choice_chance"} for row in intervals]
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
-    print_scored(title, score, ranked, fitted, texts=texts, more=more)
+    heading = "choice score" if ranking == "choice" else score
+    print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
+    if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
+        click.echo("Where an interval has one rating only, the model expects more than the scale has.")
+
+
+def _form(model: Model, ranking: str) -> str | Callable[[float], str]:
+    """Return how the scores of a ranking are printed."""
+    if ranking == "interest":
+        return percent
+    if ranking == "choice":
+        return ".3g"
+    # Items are ordered by draws that may lie beyond the scale.
+    return lambda score: f"{float(model.scale.clip(score)):.2f}"
 
 
 def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
@@ -170,7 +209,7 @@ def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[
 
 def _interval_columns(rows: list[dict[str, float]], level: float, *, with_prediction: bool) -> dict[str, list[str]]:
     names = {"predicted": "prediction"} if with_prediction else {}
-    names |= {f"{100 * level:g}% from": "low", "to": "high", "chosen": "choice_chance"}
+    names |= {f"{100 * level:g}% from": "low", "to": "high", "chance of choice": "choice_chance"}
     columns = {title: name for title, name in names.items() if rows and name in rows[0]}
-    forms = {"choice_chance": "{:.1%}"}
-    return {title: [forms.get(name, "{:.2f}").format(row[name]) for row in rows] for title, name in columns.items()}
+    forms = {"choice_chance": percent}
+    return {title: [forms.get(name, "{:.2f}".format)(row[name]) for row in rows] for title, name in columns.items()}

@@ -9,22 +9,29 @@ import click
 
 from palate.cli.output import json_text
 from palate.cli.progress import counter
+from palate.cli.spark_options import print_written, written_folder
 from palate.errors import ReadError
 
 if TYPE_CHECKING:
     from palate.model import Model
 
-__all__ = ["check_all_options", "recommend_all"]
+__all__ = ["check_all_options", "check_one_user", "recommend_all", "recommend_all_on_spark"]
+
+
+def check_one_user(users: Path | None, one_user: dict[str, Any]) -> str:
+    """Refuse the options of one user that were given; return the flag that they do not go with."""
+    flag = "--all" if users is None else "--users"
+    for name, value in one_user.items():
+        if value:
+            raise click.UsageError(f"--{name} is for one user and does not go with {flag}")
+    return flag
 
 
 def check_all_options(model: str, users: Path | None, output: Path | None, one_user: dict[str, Any]) -> Path:
     """Return the file to be written, and refuse the options of one user that were given."""
     from palate.workflow import check_output
 
-    flag = "--all" if users is None else "--users"
-    for name, value in one_user.items():
-        if value:
-            raise click.UsageError(f"--{name} is for one user and does not go with {flag}")
+    flag = check_one_user(users, one_user)
     if output is None:
         raise click.UsageError(f"{flag} writes to a file: name it with -o FILE.parquet or FILE.csv")
     if output.suffix not in (".parquet", ".pq", ".csv"):
@@ -45,6 +52,21 @@ def recommend_all(
         json_text({"output": str(output), "users": number, "recommendations": rows})
     elif not quiet:
         click.echo(f"{output}: {rows:,} recommendations for {number:,} users")
+
+
+def recommend_all_on_spark(
+    model: str, output: Path | None, count: int, users: Path | None, *, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Write the recommendations of all users, or of those in a file, by Spark."""
+    from palate.spark import recommend_all
+
+    folder = written_folder("--all" if users is None else "--users", output)
+    rows = recommend_all(model, folder, count, users=None if users is None else _read_users(users), **options)
+    number = rows.select("user").distinct().count()
+    if as_json:
+        json_text({"output": str(folder), "users": number, "recommendations": rows.count()})
+    else:
+        print_written(rows.count(), f"recommendations for {number:,} users", folder, quiet=quiet, as_json=False)
 
 
 def _read_users(path: Path) -> list[str]:

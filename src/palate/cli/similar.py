@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from palate.cli.model_options import (
 )
 from palate.cli.options import json_option
 from palate.cli.output import json_text
+from palate.cli.spark_options import engine_options, print_written, runs_on_spark, written_folder
 
 __all__ = ["similar"]
 
@@ -30,9 +32,34 @@ __all__ = ["similar"]
 @count_option("How many.")
 @click.option("--by", type=click.Choice(["cosine", "dot"]), default="cosine", show_default=True, help="Of the factors.")
 @texts_option
+@click.option("--all", "everything", is_flag=True, help="With --engine spark: for all items, written to -o FOLDER.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --all.")
+@engine_options("with --all")
 @json_option
-def similar(model: str, item: str | None, user: str | None, count: int, by: Any, texts: bool, as_json: bool) -> None:
-    """Find similar items, or similar users."""
+def similar(
+    model: str,
+    item: str | None,
+    user: str | None,
+    count: int,
+    by: Any,
+    texts: bool,
+    everything: bool,
+    output: Path | None,
+    engine: str,
+    master: str | None,
+    as_json: bool,
+) -> None:
+    """Find similar items, or similar users; with --all, similar items of all items."""
+    on_spark = runs_on_spark(engine, master, {"item": item, "user": user, "texts": texts} if everything else {})
+    if everything != on_spark or (output and not everything):
+        raise click.UsageError("--all, -o and --engine spark go together")
+    if on_spark:
+        from palate.spark import similar_items
+
+        folder = written_folder("--all", output)
+        rows = similar_items(model, folder, count, by=by, master=master)
+        print_written(rows.count(), "similar items", folder, quiet=False, as_json=as_json, by=by)
+        return
     if (item is None) == (user is None):
         raise click.UsageError("give either --item or --user")
     fitted = load_model(model)

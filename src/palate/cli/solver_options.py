@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from palate.solvers import Setting, Solver
 
-__all__ = ["DEFAULT_SOLVER", "SolverCommand", "make_solver"]
+__all__ = ["DEFAULT_SOLVER", "SolverCommand", "make_solver", "with_liked"]
 
 DEFAULT_SOLVER = "bayes"
 # On the command line these are the names of tables: where a table is given, pilots decide.
@@ -24,10 +24,18 @@ class SolverCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, those of the solvers, and the option ``--help``."""
         *parameters, help_option = super().get_params(ctx)
-        return [*parameters, _solver_option(), *map(_setting_option, _settings_by_name().values()), help_option]
+        own = {parameter.name for parameter in parameters}
+        settings = [_setting_option(by_solver) for name, by_solver in _settings_by_name().items() if name not in own]
+        return [*parameters, _solver_option(), *settings, help_option]
 
 
-def make_solver(name: str, options: dict[str, Any]) -> Solver:
+def with_liked(solver: Solver, liked: float | None) -> Solver:
+    """Return a solver that learns from choices with the rating from which a pair is one; any other as it is."""
+    takes = liked is not None and any(field.name == "liked" for field in dataclasses.fields(solver))
+    return dataclasses.replace(solver, **{"liked": liked}) if takes else solver
+
+
+def make_solver(name: str, options: dict[str, Any], liked: float | None = None) -> Solver:
     """Return the named solver with the settings that were given."""
     from palate.solvers import SOLVERS, settings
 
@@ -42,7 +50,7 @@ def make_solver(name: str, options: dict[str, Any]) -> Solver:
         changes[key] = click.types.convert_type(_click_type(known[key])).convert(
             value, click.Option([_flag(key)]), None
         )
-    return dataclasses.replace(SOLVERS[name], **changes)
+    return with_liked(dataclasses.replace(SOLVERS[name], **changes), liked)
 
 
 def _solver_option() -> click.Option:

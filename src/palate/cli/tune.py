@@ -105,9 +105,9 @@ def tune(
 
     from palate.evaluation.tune import tune as search
     from palate.storage import save
-    from palate.workflow import check_output, fit, split_seed
+    from palate.workflow import BothHeads, check_output, fit, split_seed
 
-    chosen = make_solver(solver, settings)
+    chosen = make_solver(solver, settings, liked)
     for path in filter(None, (study, output)):
         check_output(path, source)
     ratings, catalogue = reading.load(source)
@@ -123,6 +123,7 @@ def tune(
         liked=liked,
         study=study,
         seed=split_seed(chosen),
+        heads=lambda tried: BothHeads(tried, liked=liked),
         threads=threads,
         done=None if quiet or as_json else lambda trial: _tell(trial, metric),
     )

@@ -16,15 +16,16 @@ from palate.gpu.device import DeviceName, find_device
 from palate.gpu.ranker import DeviceRanker
 from palate.lazy import pl
 from palate.model.arrays import Floats, Id, ModelArrays
+from palate.model.explore import check_explore
 from palate.model.lookup import allowed_items, user_index
 from palate.model.predict import predict
 from palate.model.rank_many import rank_many
-from palate.model.recommend import RankBy, check_rank_by
+from palate.model.recommend import RankBy, check_rank_by, rank_exploring
 from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
-__all__ = ["recommend_all", "recommend_batch"]
+__all__ = ["list_frames", "list_schema", "recommend_all", "recommend_batch"]
 
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
@@ -46,12 +47,15 @@ def recommend_batch(
     least: int,
     by: RankBy | None,
     level: float,
+    seed: int | None,
+    explore: float,
     threads: int | None,
 ) -> RankedBatch:
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = user_index(model, users)
     place = _Place(threads, "cpu", len(user))
-    with _opened(model, by, level, lowest, allowed_items(model, only, exclude, least), place) as rank:
+    how = _How(by, level, lowest, allowed_items(model, only, exclude, least), seed, explore)
+    with _opened(model, how, place) as rank:
         return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
@@ -70,19 +74,55 @@ def recommend_all(
     least: int,
     by: RankBy | None,
     level: float,
+    seed: int | None,
+    explore: float,
     threads: int | None,
     device: DeviceName,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
+    user, rows, done = user_index(model, users), 0, 0
+    frames = list_frames(
+        model, user, n, titles=titles, intervals=intervals, lowest=lowest, seen=seen, only=only, exclude=exclude,
+        least=least, by=by, level=level, seed=seed, explore=explore, threads=threads, device=device,
+    )  # fmt: skip
+    with writing_frame(Path(path), list_schema(model, titles, intervals)) as write:
+        for size, frame in frames:
+            write(frame)
+            rows, done = rows + len(frame), done + size
+            if progress:
+                progress(done, len(user))
+    return rows
+
+
+def list_frames(
+    model: ModelArrays,
+    user: NDArray[np.int32],
+    n: int,
+    *,
+    titles: bool,
+    intervals: bool,
+    lowest: bool,
+    seen: bool,
+    only: Iterable[Id] | None,
+    exclude: Iterable[Id],
+    least: int,
+    by: RankBy | None,
+    level: float,
+    threads: int | None,
+    device: DeviceName,
+    seed: int | None = None,
+    explore: float = 0.0,
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the n best items of users by index, some users at a time: how many they are, and their rows."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    user, allowed, rows = user_index(model, users), allowed_items(model, only, exclude, least), 0
-    ranking = _opened(model, by, level, lowest, allowed, _Place(threads, device, len(user)))
-    schema = _schema(model, titles, intervals)
+    allowed, schema = allowed_items(model, only, exclude, least), list_schema(model, titles, intervals)
+    how = _How(by, level, lowest, allowed, seed, explore)
+    ranking = _opened(model, how, _Place(threads, device, len(user)))
     item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
-    with writing_frame(Path(path), schema) as write, ranking as rank:
+    with ranking as rank:
         for start in range(0, len(user), step):
             part = user[start : start + step]
             items, values = rank(part, n, seen)
@@ -100,11 +140,7 @@ def recommend_all(
             if titles:
                 _make_titles(model, item, item_titles)
                 columns["title"] = item_titles[item]
-            write(pl.DataFrame(columns, schema=schema))
-            rows += len(row)
-            if progress:
-                progress(min(start + step, len(user)), len(user))
-    return rows
+            yield len(part), pl.DataFrame(columns, schema=schema)
 
 
 def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[np.object_]) -> None:
@@ -113,7 +149,8 @@ def _make_titles(model: ModelArrays, items: NDArray[np.int32], titles: NDArray[n
         titles[item] = model.catalogue.title(model.items[item])
 
 
-def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
+def list_schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]:
+    """Return the columns of `recommend_all` and their Polars types."""
     user_type, item_type = (pl.String if side.is_text else pl.Int64 for side in (model.users, model.items))
     schema: dict[str, Any] = {"user": user_type, "rank": pl.Int32, "item": item_type, "score": pl.Float32}
     if intervals:
@@ -124,6 +161,25 @@ def _schema(model: ModelArrays, titles: bool, intervals: bool) -> dict[str, Any]
 
 class _Ranking(Protocol):
     def __call__(self, user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]: ...
+
+
+class _How(NamedTuple):
+    """What lists are ranked by and chosen from: see `palate.Model.recommend`."""
+
+    by: RankBy | None
+    level: float
+    lowest: bool
+    allowed: NDArray[np.bool_] | None
+    seed: int | None
+    explore: float
+
+    def order(self, model: ModelArrays) -> RankBy:
+        """Return what lists are ranked by, or raise a `SettingsError`."""
+        order = check_rank_by(model, self.by, self.lowest, self.level, self.seed)
+        check_explore(self.explore, lowest=self.lowest)
+        if order == "chance":
+            raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
+        return order
 
 
 class _Place(NamedTuple):
@@ -142,24 +198,16 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def _opened(
-    model: ModelArrays,
-    by: RankBy | None,
-    level: float,
-    lowest: bool,
-    allowed: NDArray[np.bool_] | None,
-    place: _Place,
-) -> Iterator[_Ranking]:
+def _opened(model: ModelArrays, how: _How, place: _Place) -> Iterator[_Ranking]:
     """Yield a function that ranks for users by index: it returns items, -1 where too few are left, and scores."""
-    order = check_rank_by(model, by, lowest, level, None)
-    if order == "chance":
-        raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
-    if order == "prediction":
-        with place.ranker(model, allowed, lowest).opened(place.threads) as rank_block:
+    order = how.order(model)
+    if order == "prediction" and not how.explore:
+        with place.ranker(model, how.allowed, how.lowest).opened(place.threads) as rank_block:
             yield lambda user, n, seen: _rank_by_prediction(model, rank_block, user, n, seen)
         return
     if place.device == "cuda":
-        raise SettingsError(f"a graphics card ranks by 'prediction', not by {order!r}: choose device='cpu'")
+        other = "with a share for exploration" if how.explore else f"by {order!r}"
+        raise SettingsError(f"a graphics card ranks by 'prediction', not {other}: choose device='cpu'")
     with pool(place.threads) as run:
 
         def rank(user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]:
@@ -169,7 +217,15 @@ def _opened(
             def rank_users(rows: slice) -> None:
                 block = user[rows]
                 hidden = [_NO_ITEMS if seen or model.seen is None else model.seen[index][0] for index in block.tolist()]
-                ranked = rank_many(model, block, n, order, lowest, allowed, hidden, level)
+                if how.explore:
+                    ranked = [
+                        rank_exploring(
+                            model, model.users[index], n, how.explore, order, how.allowed, rated, how.level, how.seed
+                        )
+                        for index, rated in zip(block.tolist(), hidden, strict=True)
+                    ]
+                else:
+                    ranked = rank_many(model, block, n, order, how.lowest, how.allowed, hidden, how.level)
                 for row, (chosen, score) in enumerate(ranked, rows.start):
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 

@@ -19,7 +19,7 @@ from palate.model.row_solve import design_matrix, split_row
 from palate.moments import Moment, seconds_of
 from palate.ranking import check_count
 
-__all__ = ["Contribution", "Explanation", "explain", "explain_items", "reasons"]
+__all__ = ["Contribution", "Explanation", "Reasons", "explain", "explain_items", "reasons", "reasons_of_both"]
 
 Doubles = NDArray[np.float64]
 
@@ -71,6 +71,21 @@ class Explanation(NamedTuple):
     time: float = 0.0
 
 
+class Reasons(NamedTuple):
+    """What speaks for several items: for each a list, the largest contribution first.
+
+    Attributes
+    ----------
+    ratings
+        The rated items that raise the prediction most.
+    choices
+        The rated items that raise the choice score most; None without a choice head beside the predictions.
+    """
+
+    ratings: list[list[Contribution]]
+    choices: list[list[Contribution]] | None
+
+
 class _Sums(NamedTuple):
     """The predictions of several items as sums.
 
@@ -105,14 +120,19 @@ def explain_items(
 
 def reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int) -> list[list[Contribution]]:
     """Return the n rated items that speak most for each prediction: see `palate.Model.reasons`."""
+    return _reasons(model, user, items, n, with_choices=False).ratings
+
+
+def reasons_of_both(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int) -> Reasons:
+    """Return the n rated items that speak most for each prediction, and those that speak most for each choice."""
+    return _reasons(model, user, items, n, with_choices=True)
+
+
+def _reasons(model: ModelArrays, user: Id | Profile, items: Iterable[Id], n: int, *, with_choices: bool) -> Reasons:
     profile, index = _rated_profile(model, user), find_ids(model, model.items, list(items)).ravel()
     check_count(n)
-    rated, parts = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user)).parts
-    order = np.argsort(-parts, axis=1, kind="stable")[:, :n]
-    return [
-        [rated.contribution(place, row[place]) for place in best.tolist() if row[place] > 0]
-        for row, best in zip(parts, order, strict=True)
-    ]
+    rated, sums = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user), with_choices)
+    return Reasons(rated.largest(sums.parts, n), None if sums.choices is None else rated.largest(sums.choices, n))
 
 
 def _explain_indices(
@@ -136,7 +156,7 @@ def _explain_indices(
 
 def _explanations(model: ModelArrays, user: Id | Profile, index: NDArray[np.int32]) -> list[Explanation]:
     profile = _rated_profile(model, user)
-    rated, sums = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user))
+    rated, sums = _Rated(model, profile), _sums(model, profile, index, _user_shift(model, user), True)
     remainders = sums.predictions - sums.intercepts - sums.parts.sum(axis=1)
     explanations = []
     for row, item in enumerate(index.tolist()):
@@ -182,7 +202,9 @@ def _rated_profile(model: ModelArrays, user: Id | Profile) -> Profile:
     return profile_of(model, user)
 
 
-def _sums(model: ModelArrays, profile: Profile, index: NDArray[np.int32], shift: Doubles | None) -> _Sums:
+def _sums(
+    model: ModelArrays, profile: Profile, index: NDArray[np.int32], shift: Doubles | None, with_choices: bool
+) -> _Sums:
     """Write the predictions of items as sums. The user's equations are solved once, whatever the number of items."""
     head = model.choice_head
     if model.choice is not None and model.predicts == "choice":
@@ -193,7 +215,7 @@ def _sums(model: ModelArrays, profile: Profile, index: NDArray[np.int32], shift:
     base = model.intercept + model.item_bias[index].astype(np.float64)
     predictions = base + targets @ np.append(profile.factors.astype(np.float64), profile.bias)
     choices = None
-    if head is not None and model.predicts == "rating":
+    if with_choices and head is not None and model.predicts == "rating":
         choices, _ = head.contributions(profile.items, profile.ratings, index)
     return _Sums(targets @ shares.T, base + targets @ before, predictions, choices)
 
@@ -208,6 +230,15 @@ class _Rated:
 
     def contribution(self, place: int, part: float) -> Contribution:
         return Contribution(self.ids[place], self.ratings[place], float(part), self.titles[place])
+
+    def largest(self, parts: Doubles, n: int) -> list[list[Contribution]]:
+        """Return, for each row of parts, the n largest contributions above 0, the largest first."""
+        order = np.argsort(-parts, axis=1, kind="stable")[:, :n]
+        largest = np.take_along_axis(parts, order, axis=1)
+        return [
+            [self.contribution(place, part) for place, part in zip(places, row, strict=True) if part > 0]
+            for places, row in zip(order.tolist(), largest.tolist(), strict=True)
+        ]
 
     def contributions(self, parts: Doubles, order: NDArray[np.integer] | None = None) -> tuple[Contribution, ...]:
         """Return one contribution for each rated item; by default the largest first."""

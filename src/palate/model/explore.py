@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, ModelArrays
 
-__all__ = ["check_explore", "explored_places", "insert_explored", "little_known"]
+__all__ = ["check_explore", "explored_places", "explored_seed", "insert_explored", "little_known"]
 
 # Items with fewer ratings than this are little known.
 _FEW = 5
@@ -22,16 +23,27 @@ class RankItems(Protocol):
     def __call__(self, count: int, some: NDArray[np.bool_], *, draws: bool) -> tuple[NDArray[np.integer], Floats]: ...
 
 
-def check_explore(explore: float) -> None:
-    """Refuse a share that is none.
+def check_explore(explore: float, *, lowest: bool) -> None:
+    """Refuse a share that is none, or that is of a list of the lowest items.
 
     Raises
     ------
     SettingsError
-        If it is not from 0 to 1.
+        If it is not from 0 to 1, or there is no such list.
     """
-    if isinstance(explore, bool) or not isinstance(explore, (int, float)) or not 0 <= explore <= 1:
+    is_number = isinstance(explore, (int, float, np.integer, np.floating)) and not isinstance(explore, bool)
+    if not is_number or not 0 <= explore <= 1:
         raise SettingsError(f"the share for exploration lies from 0 to 1, such as 0.1, not {explore!r}")
+    if explore and lowest:
+        raise SettingsError("a share for exploration goes with the best items, not with the lowest")
+
+
+def explored_seed(seed: int | None, user: int) -> Sequence[int] | None:
+    """Return the seed of a user's draws, so that not all users of a batch are given the same items; None for none.
+
+    `user` is the index of a user, -1 for somebody new.
+    """
+    return None if seed is None else (int(seed), user + 1)
 
 
 def explored_places(n: int, explore: float) -> NDArray[np.int64]:

@@ -101,6 +101,8 @@ class ListModel(ScoringModel):
         least: int = 0,
         by: RankBy | None = None,
         level: float = 0.8,
+        seed: int | None = None,
+        explore: float = 0.0,
         threads: int | None = None,
     ) -> RankedBatch:
         """Return the n best items of many users at once: the same as `recommend` for each, to the last bit.
@@ -111,6 +113,9 @@ class ListModel(ScoringModel):
             Ids; None for all users in the order of `users`.
         n, lowest, seen, only, exclude, least, by, level
             As in `recommend`; not by "chance".
+        seed, explore
+            As in `recommend`: a share of each list for items with few ratings. It takes longer, and its draws differ
+            from user to user.
         threads
             How many; by default one for each core. The number does not change the result.
 
@@ -128,7 +133,7 @@ class ListModel(ScoringModel):
         """
         return recommend_batch(
             self, users, n, lowest=lowest, seen=seen, only=only, exclude=exclude, least=least, by=by, level=level,
-            threads=threads,
+            seed=seed, explore=explore, threads=threads,
         )  # fmt: skip
 
     def recommend_all(
@@ -146,6 +151,8 @@ class ListModel(ScoringModel):
         least: int = 0,
         by: RankBy | None = None,
         level: float = 0.8,
+        seed: int | None = None,
+        explore: float = 0.0,
         threads: int | None = None,
         device: DeviceName = "auto",
         progress: Callable[[int, int], None] | None = None,
@@ -162,6 +169,8 @@ class ListModel(ScoringModel):
             The file: CSV if its name ends in ".csv", else Parquet. An existing file is replaced at the end.
         n, lowest, seen, only, exclude, least, by, level
             As in `recommend`; not by "chance".
+        seed, explore
+            As in `recommend_batch`.
         users
             Ids; None for all users.
         titles
@@ -192,8 +201,8 @@ class ListModel(ScoringModel):
         """
         return recommend_all(
             self, path, n, users=users, titles=titles, intervals=intervals, lowest=lowest, seen=seen,
-            only=only, exclude=exclude, least=least, by=by, level=level, threads=threads, device=device,
-            progress=progress,
+            only=only, exclude=exclude, least=least, by=by, level=level, seed=seed, explore=explore, threads=threads,
+            device=device, progress=progress,
         )  # fmt: skip
 
     def index_items(self, *, threads: int | None = None, seed: int = 0) -> ItemIndex:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from palate.errors import SettingsError
 from palate.model.arrays import Floats, Id, ModelArrays
-from palate.model.explore import check_explore, insert_explored, little_known
+from palate.model.explore import check_explore, explored_seed, insert_explored, little_known
 from palate.model.interest import Interest, chance_of_liking
 from palate.model.item_index import check_index, recommend_from_index
 from palate.model.lookup import allowed_items, filter_index, find_ids, profile_of, require_id, scored_list
 from palate.model.profile import Profile
 from palate.model.scored import ScoredList
-from palate.ranking import best, scores
+from palate.ranking import best, check_count, scores
 from palate.ranking.approximate import ItemIndex
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "choice_scores",
     "interest_at",
     "like_chances",
+    "rank_exploring",
     "rank_items",
     "recommend",
     "require_interest",
@@ -56,9 +57,9 @@ def recommend(
     explore: float = 0.0,
 ) -> ScoredList:
     """Return the n best items of one user: see `palate.Model.recommend`."""
-    check_explore(explore)
-    if explore and (index is not None or lowest):
-        raise SettingsError("a share for exploration goes neither with an index nor with the lowest items")
+    check_explore(explore, lowest=lowest)
+    if explore and index is not None:
+        raise SettingsError("a share for exploration does not go with an index")
     profile = profile_of(model, user)
     hidden = profile.items[:0] if seen else profile.items
     if index is not None:
@@ -72,18 +73,7 @@ def recommend(
     by = check_rank_by(model, by, lowest, level, seed)
     allowed = allowed_items(model, only, exclude, least)
     if explore:
-        few = little_known(model, allowed)
-        known = ~few if allowed is None else allowed & ~few
-
-        def rank(count: int, some: NDArray[np.bool_], *, draws: bool) -> tuple[NDArray[np.integer], Floats]:
-            if not count:
-                return np.empty(0, np.int64), np.empty(0, np.float32)
-            if draws and model.posterior is not None and model.predicts == "rating":
-                drawn, _ = rank_items(model, user, count, "chance", False, some, hidden, level, seed)
-                some = np.isin(np.arange(len(some)), drawn)
-            return rank_items(model, user, count, by, lowest, some, hidden, level, seed)
-
-        items, values = insert_explored(rank, n, explore, known, few)
+        items, values = rank_exploring(model, user, n, explore, by, allowed, hidden, level, seed)
     else:
         items, values = rank_items(model, user, n, by, lowest, allowed, hidden, level, seed)
     return scored_list(model, model.items, items, values)
@@ -97,6 +87,8 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
     SettingsError
         If there is no such order, or the model lacks what it needs.
     """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
     if by is None:
         if model.predicts == "choice":
             return "choice"
@@ -114,8 +106,6 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
         raise SettingsError("the lowest items are ranked by 'prediction', not by 'interest'")
     if by in ("lower bound", "chance"):
         model.require_posterior().width(level)
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
     return cast(RankBy, by)
 
 
@@ -128,7 +118,7 @@ def rank_items(
     allowed: NDArray[np.bool_] | None,
     hidden: NDArray[np.int32],
     level: float,
-    seed: int | None,
+    seed: int | Sequence[int] | None,
 ) -> tuple[NDArray[np.integer], Floats]:
     """Return the indices of the n best items of one user and their scores: float32, (n,) or shorter."""
     if by == "interest":
@@ -144,6 +134,34 @@ def rank_items(
     chosen = best(values, n, allowed, hidden, lowest)
     # A draw says how the items are ordered: two of them beyond the scale are not alike.
     return chosen, values[chosen] if by == "chance" else np.asarray(model.scale.clip(values[chosen]), np.float32)
+
+
+def rank_exploring(
+    model: ModelArrays,
+    user: Id | Profile,
+    n: int,
+    explore: float,
+    by: RankBy,
+    allowed: NDArray[np.bool_] | None,
+    hidden: NDArray[np.int32],
+    level: float,
+    seed: int | None,
+) -> tuple[NDArray[np.integer], Floats]:
+    """Return a list of n as `rank_items` does, with a share of the places for items that hardly anybody has rated."""
+    check_count(n)
+    few = little_known(model, allowed)
+    known = ~few if allowed is None else allowed & ~few
+    draw_seed = explored_seed(seed, -1 if isinstance(user, Profile) else require_id(model, model.users, user))
+
+    def rank(count: int, some: NDArray[np.bool_], *, draws: bool) -> tuple[NDArray[np.integer], Floats]:
+        if not count:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        if draws and model.posterior is not None and model.predicts == "rating":
+            drawn, _ = rank_items(model, user, count, "chance", False, some, hidden, level, draw_seed)
+            some = np.isin(np.arange(len(some)), drawn)
+        return rank_items(model, user, count, by, False, some, hidden, level, seed)
+
+    return insert_explored(rank, n, explore, known, few)
 
 
 def choice_scores(model: ModelArrays, user: Id | Profile) -> Floats:
@@ -237,7 +255,13 @@ def _variance(
 
 
 def _uncertain_scores(
-    model: ModelArrays, user: Id | Profile, values: Floats, by: RankBy, level: float, seed: int | None, lowest: bool
+    model: ModelArrays,
+    user: Id | Profile,
+    values: Floats,
+    by: RankBy,
+    level: float,
+    seed: int | Sequence[int] | None,
+    lowest: bool,
 ) -> Floats:
     """Return an end of each prediction's interval, or a draw from what each prediction may be."""
     variance, noise = _variance(model, user, np.arange(len(model.items), dtype=np.int32))

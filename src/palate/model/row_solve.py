@@ -109,6 +109,9 @@ class RidgePenalty(NamedTuple):
         See `unobserved`.
     confidence
         The factor that turns a rating into the weight of the target 1; 0 to give every rating the weight 1.
+    liked
+        The rating from which a pair is a choice, where `unobserved` is above 0: a lower rating has no weight. None if
+        every rated pair is a choice.
     """
 
     factors: float
@@ -118,6 +121,7 @@ class RidgePenalty(NamedTuple):
     unobserved: float = 0.0
     exponent: float = 1.0
     confidence: float = 0.0
+    liked: float | None = None
 
     @classmethod
     def restored(cls, values: Mapping[str, Any]) -> RidgePenalty:
@@ -135,6 +139,10 @@ class RidgePenalty(NamedTuple):
             raise ValueError("a penalty is negative or too large")
         if penalty.exponent > _GREATEST_EXPONENT:
             raise ValueError("the exponent of the penalty is too large")
+        if penalty.liked is not None:
+            numbers["liked"] = penalty.liked
+            if not abs(penalty.liked) <= _GREATEST:
+                raise ValueError("the rating from which a pair is a choice is not finite")
         floats: dict[str, Any] = {name: float(number) for name, number in numbers.items()}
         return penalty._replace(**floats)
 
@@ -152,9 +160,10 @@ class RidgePenalty(NamedTuple):
         diagonal[k] = 1.0 if self.bias is None else self.bias
         weights, precision = np.ones(len(ratings)), np.zeros((k + 1, k + 1))
         if unobserved is not None:
-            count = (len(ratings) + unobserved.weight) ** self.exponent
+            is_choice = np.ones(len(ratings)) if self.liked is None else (ratings >= np.float32(self.liked)) * 1.0
+            count = (is_choice.sum() + unobserved.weight) ** self.exponent
             precision[:k, :k] = unobserved.gram
-            weights = ratings.astype(np.float64) * self.confidence if self.confidence else weights
+            weights = is_choice * (ratings.astype(np.float64) * self.confidence if self.confidence else weights)
         precision += np.diag(diagonal * count)
         mean, shifts = np.zeros(k + 1), np.zeros((1, k + 1))
         return RowPrior(mean, shifts, precision, weights, self.bias is not None, self.nonnegative)

@@ -11,14 +11,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import InvalidOperation
 from typing import Any
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, PalateWarning, ReadError
-from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale
 from palate.reading.arrange import arrange
 from palate.reading.attributes import read_attributes
@@ -29,7 +25,7 @@ from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
 from palate.reading.raw import Choice, Column, RawTable, Wanted
 from palate.reading.several import list_files, read_several
-from palate.reading.source import open_text, source_name
+from palate.reading.source import open_text, polars_errors_named, source_name
 from palate.reading.sql import is_url, read_sql
 from palate.reading.table import Table
 from palate.reading.text import read_text
@@ -110,7 +106,7 @@ def read_table(
     files = None if is_url(source) else list_files(source)
 
     def read(path: Any) -> Table:
-        with _no_polars_errors(path):
+        with polars_errors_named(path):
             return arrange(_open(path, separator, header, query), wanted)
 
     return read(source) if files is None else read_several(files, read)
@@ -131,16 +127,6 @@ def _open(source: Any, separator: str | None, header: bool | None, query: str | 
     if special is not None:
         return special(source_name(source))
     return read_text(content, source_name(source), separator=separator, header=header)
-
-
-@contextmanager
-def _no_polars_errors(source: Any) -> Iterator[None]:
-    try:
-        yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, InvalidOperation, UnicodeEncodeError) as error:
-        name = source_name(source) if isinstance(source, (str, os.PathLike)) else "the table"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ReadError(f"{name} cannot be read as a table: {reason}") from error
 
 
 def read_ratings(

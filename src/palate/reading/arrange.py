@@ -56,24 +56,38 @@ def _from_part(raw: RawTable, chosen: Chosen, part: Part, note: str) -> Table:
         columns["rating"], spelling = as_ratings(values["rating"], raw.source)
         notes += [spelling] if spelling else []
     if chosen.time is not None:
-        times, trouble = _times(values["time"], chosen, raw)
+        times, trouble = _times(values["time"], _usable(columns), chosen, raw)
         columns |= {} if times is None else {"time": times}
         notes += [trouble] if trouble else []
     return Table(pl.DataFrame(columns), raw.source, tuple(notes), part.locate, part.bad)
 
 
-def _times(column: pl.Series, chosen: Chosen, raw: RawTable) -> tuple[pl.Series | None, str]:
-    """Return the times, or None with a note where they were only guessed and cannot all be read."""
+def _usable(columns: dict[str, pl.Series]) -> pl.Series:
+    """Say of each row whether its ids and its rating can be used."""
+    rating = columns["rating"]
+    if rating.dtype == pl.String:
+        rating = rating.str.strip_chars().cast(pl.Float64, strict=False)
+    return columns["user"].is_not_null() & columns["item"].is_not_null() & rating.is_not_null()
+
+
+def _times(column: pl.Series, usable: pl.Series, chosen: Chosen, raw: RawTable) -> tuple[pl.Series | None, str]:
+    """Return the times, or None with a note where they were only guessed and cannot all be read.
+
+    Rows that cannot be used anyway may have any time.
+    """
+    if not usable.all() and column.dtype == pl.String:
+        column = column.zip_with(usable, pl.Series([None], dtype=pl.String))
     try:
         times = as_times(column, raw.source)
     except ReadError as error:
         if not chosen.guessed_time:
             raise
         return None, f"times are left out: {str(error).removeprefix(f'{raw.source}: ')}"
-    if not chosen.guessed_time or (times.dtype == pl.Int64 and not times.null_count()):
+    missing = (times.is_null() & usable).sum()
+    if not chosen.guessed_time or (times.dtype == pl.Int64 and not missing):
         return times, ""
     if times.dtype == pl.Int64:
-        trouble = f"{times.null_count():,} of {len(times):,} are missing"
+        trouble = f"{missing:,} of {len(times):,} are missing"
     else:
         trouble = f"some, such as {_first_odd(times)!r}, cannot be read"
     name = raw.name(chosen.time or 0)

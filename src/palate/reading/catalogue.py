@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +18,13 @@ from palate.reading.frames import binary_reader, read_frame
 from palate.reading.html import plain_text
 from palate.reading.id_columns import as_ids
 from palate.reading.lines import Body, read_strings
-from palate.reading.names import CATALOGUE, find_column
+from palate.reading.names import CATALOGUE, find_column, find_roles
+from palate.reading.numbers import is_number
+from palate.reading.objects import from_objects
 from palate.reading.raw import Column, Part, RawTable
 from palate.reading.records import Record, is_regular, read_records, unescape
 from palate.reading.sniff import BLANKS, Dialect, normalise, restore, sniff, take_sample
-from palate.reading.source import Bytes, decode, open_text, source_name
+from palate.reading.source import Bytes, decode, open_text, polars_errors_named, source_name
 
 __all__ = ["read_catalogue"]
 
@@ -69,7 +72,8 @@ def read_catalogue(
     source
         A path to numbered HTML blocks as in `jester_items.dat` ("1:", then HTML), to a table with a header and columns
         for id and title or text (delimited text, JSON lines, Parquet or Arrow), or to MovieLens' `u.item` or
-        `movies.dat`; it may be compressed. Or a table in memory. Rows of delimited text may end behind the title.
+        `movies.dat`; it may be compressed. Or a table in memory, or {id: title}, which may be a file of JSON, too. Rows
+        of delimited text may end behind the title.
     id, title, text
         Name of the column of a table, or its position from 0; guessed by common names if None.
     separator
@@ -85,21 +89,52 @@ def read_catalogue(
     """
     check_policies(on_error=on_error)
     told = {"id": id, "title": title, "text": text}
-    if not isinstance(source, (str, os.PathLike)):
-        return _collect(_from_raw(read_frame(source), told), "the table", on_error)
+    with polars_errors_named(source):
+        if isinstance(source, (str, os.PathLike)):
+            return _collect(_from_file(source, told, separator), source_name(source), on_error)
+        titles = _from_titles(source)
+        items = _from_raw(read_frame(source), told) if titles is None else titles
+        return _collect(items, "the table", on_error)
+
+
+def _from_file(source: str | os.PathLike[str], told: dict[str, Column], separator: str | None) -> _Items:
     name = source_name(source)
     binary = binary_reader(source)
     if binary is not None:
-        return _collect(_from_raw(binary(), told), name, on_error)
+        return _from_raw(binary(), told)
     content = open_text(source)
     special = special_reader(content, json_only=True) if separator is None else None
     if special is not None:
-        return _collect(_from_raw(special(name), told), name, on_error)
+        titles = _from_titles(_json_object(content))
+        return _from_raw(special(name), told) if titles is None else titles
     if _NUMBER.search(decode(content[:_HEAD].tobytes())[0]):
-        items = _from_blocks(decode(content.tobytes())[0], name)
-    else:
-        items = _from_table(content, told, separator, name)
-    return _collect(items, name, on_error)
+        return _from_blocks(decode(content.tobytes())[0], name)
+    return _from_table(content, told, separator, name)
+
+
+def _json_object(content: Bytes) -> Any:
+    """Return the object that a whole text of JSON spells; None if it is something else, such as several lines."""
+    try:
+        document = json.loads(decode(content.tobytes())[0])
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _from_titles(source: Any) -> _Items | None:
+    """Read {id: title}, {id: {"title": ...}} or a series of titles; None if it is none of these."""
+    if type(source).__module__.split(".")[0] == "pandas" and getattr(source, "ndim", 0) == 1:
+        source = dict(source.items()) if source.index.nlevels == 1 else None
+    if not isinstance(source, Mapping) or not source or len(find_roles(list(map(str, source)), CATALOGUE)) > 1:
+        return None
+    ids, values = list(source), list(source.values())
+    if all(isinstance(value, Mapping) for value in values):
+        records = [{"id": id, **value} for id, value in source.items()]
+        return _from_raw(read_frame(records), {"id": "id", "title": None, "text": None})
+    if not all(value is None or isinstance(value, str) or value != value for value in values):
+        return None
+    titles = [value.strip() if isinstance(value, str) else "" for value in values]
+    return _Items(as_ids(from_objects(ids), "the table"), titles, [""] * len(titles))
 
 
 def _from_blocks(words: str, source: str) -> _Items:
@@ -119,11 +154,19 @@ def _from_raw(raw: RawTable, told: dict[str, Column]) -> _Items:
 
 def _from_part(part: Part, columns: _Columns, source: str) -> _Items:
     ids, *rest = part.columns
-    words = iter([column.cast(pl.String).fill_null("").str.strip_chars() for column in rest])
+    words = iter([_as_words(column) for column in rest])
     titles, texts = ([""] * len(ids) if position is None else next(words) for position in columns[1:])
     bad = () if part.bad is None else [f"{place} {fault}" for place, fault in zip(*part.bad, strict=False)]
-    ids = ids.str.strip_chars() if ids.dtype == pl.String else ids
-    return _Items(as_ids(ids, source), titles, texts, bad)
+    return _Items(as_ids(ids, source, frozenset), titles, texts, bad)  # without blanks around them
+
+
+def _as_words(column: pl.Series) -> pl.Series:
+    """Bring titles or texts to text: lists, such as the paragraphs of a description, are joined."""
+    if column.dtype in (pl.List, pl.Array):
+        column = column.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
+    elif column.dtype == pl.Object:
+        column = from_objects(column.to_list())
+    return column.cast(pl.String).fill_null("").str.strip_chars()
 
 
 def _from_table(content: Bytes, told: dict[str, Column], separator: str | None, source: str) -> _Items:
@@ -132,7 +175,7 @@ def _from_table(content: Bytes, told: dict[str, Column], separator: str | None, 
         dialect, rows, share = sniff(take_sample(content), separator, None, source, CATALOGUE)
     except ReadError as error:
         raise ReadError(wrong) from error
-    columns = _columns(RawTable(source, dialect.width, lambda _: Part([]), dialect.names), told)
+    columns = _columns(RawTable(source, dialect.width, lambda _: Part([]), dialect.names, rows), told)
     full = sum(columns.needed <= len(row) <= dialect.width for row in rows)
     if max(share, full / max(1, len(rows))) < _REGULAR or dialect.separator == BLANKS:
         raise ReadError(wrong)
@@ -154,10 +197,12 @@ def _columns(raw: RawTable, told: dict[str, Column]) -> _Columns:
             taken = chosen.values()
             chosen[role] = find_column(["" if at in taken else name for at, name in enumerate(names or ())], known)
     free = [place for place in range(raw.width) if place not in chosen.values()]
+    if len(free) == raw.width == 2 and not all(map(is_number, raw.values(1))):
+        names = None  # whatever they are called
     if chosen["id"] is None and free and (names is None or len(free) == 1):
         chosen["id"] = free.pop(0)
     if chosen["title"] is None and chosen["text"] is None and free and (names is None or len(free) == 1):
-        chosen["title"] = free.pop(0)
+        chosen["title"] = next((place for place in free if not all(map(is_number, raw.values(place)))), free[0])
     place, title, text = chosen["id"], chosen["title"], chosen["text"]
     if place is None or (title is None and text is None):
         raise ReadError(

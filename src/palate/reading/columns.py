@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name
-from palate.reading.numbers import is_number, number_of, to_numbers
+from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.raw import Choice, Chosen, RawTable, Wanted
 from palate.reading.times import are_epochs, are_times
 
@@ -17,6 +18,8 @@ __all__ = ["Guess", "choose_columns", "column_position", "listed_names", "sugges
 _SHOWN = 12
 # From this number of columns on, a table without known names may be a wide one.
 _WIDE = 6
+# From this number of rows on, values tell which column is which.
+_PLAIN = 5
 
 
 class Guess(str):
@@ -62,7 +65,11 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
     if len(free) < len(missing):
         columns = f"{raw.width} column{'s' * (raw.width != 1)}"
         raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
-    if len(free) > len(missing) > 0 or (missing == ["rating"] and _is_words(raw, free)):
+    if (
+        len(free) > len(missing) > 0
+        or (missing == ["rating"] and _is_words(raw, free))
+        or _is_elsewhere(raw, missing, free)
+    ):
         raise ReadError(_unclear(raw, missing, chosen, free))
     is_guess = bool(missing) and raw.names is not None  # names that nobody knows, taken in their order
     chosen.update(zip(missing, free, strict=False))  # nothing is missing where more is free
@@ -121,9 +128,22 @@ def _find_time(raw: RawTable, chosen: dict[str, int | None]) -> int | None:
 def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:
     """Whether a column among others that were found by name holds words, which are no ratings."""
     values = [value for position in columns for value in raw.values(position)]
-    if raw.names is None or not values or any(map(is_number, values)):
+    return raw.names is not None and _are_words(values)
+
+
+def _are_words(values: Sequence[str]) -> bool:
+    """Whether hardly any values are numbers, however these may be spelt."""
+    if not values or any(map(is_number, values)):
         return False
-    return to_numbers(pl.Series(values))[0].dtype == pl.String
+    return to_numbers(pl.Series(values))[0].cast(pl.Float64, strict=False).null_count() > 0.5 * len(values)
+
+
+def _is_elsewhere(raw: RawTable, missing: Sequence[str], free: Sequence[int]) -> bool:
+    """Whether, of three columns that nothing names, the last holds words, and another what ratings look like."""
+    if len(missing) != 3 or len(free) != 3 or len(raw.sample) < _PLAIN or not _are_words(raw.values(free[-1])):
+        return False
+    others = [raw.values(position) for position in free[:-1]]
+    return any(not _numbers_rows(values) and _unlike_ratings(values, 0)[0] == 0 for values in others)
 
 
 def _is_ignorable(raw: RawTable, position: int) -> bool:
@@ -156,8 +176,17 @@ def _unclear(raw: RawTable, missing: list[str], chosen: dict[str, int | None], f
     if len(names) == 2:
         keywords += ", rating=False"
     choices = "; two columns are choices, without ratings" if missing == ["rating"] else ""
-    wide = "; a table with a row a user is read with --layout wide (layout='wide')" if raw.width > _WIDE else ""
+    is_wide = raw.width > _WIDE or (raw.width > 3 and _is_grid(raw))
+    wide = "; a table with a row a user is read with --layout wide (layout='wide')" if is_wide else ""
     return f"{raw.source}: {which}? {there}: say so, for example {line} ({keywords}){choices}{wide}"
+
+
+def _is_grid(raw: RawTable) -> bool:
+    """Whether most cells beside the first column are blank or numbers, or one word that may stand for nothing."""
+    cells = [cell.strip() for row in raw.sample for cell in row[1:]]
+    words = Counter(cell for cell in cells if not is_blank(cell) and not is_number(cell))
+    common = sum(count for _, count in words.most_common(1))
+    return common < 0.8 * len(cells) < len(cells) - words.total() + common
 
 
 def suggest(raw: RawTable, chosen: dict[str, int | None], free: Sequence[int]) -> list[int]:
@@ -201,7 +230,21 @@ def _note(raw: RawTable, chosen: dict[str, int | None]) -> str:
     else:
         columns = f"columns {_and([str(position) for position in positions])}, counted from 0,"
     choices = "; no column of ratings: every row is a choice, with rating 1" * (chosen["rating"] is None)
-    return f"{columns} are {_and(roles)}" + f"; {rest} other{'s' * (rest > 1)} ignored" * (rest > 0) + choices
+    ignored = f"; {rest} other{'s' * (rest > 1)} ignored" * (rest > 0)
+    return f"{columns} are {_and(roles)}{ignored}{choices}{_unread_times(raw, chosen)}"
+
+
+def _unread_times(raw: RawTable, chosen: dict[str, int | None]) -> str:
+    """Name a column that is called as times are, and holds none that can be read."""
+    if raw.names is None or "time" not in chosen or chosen["time"] is not None:
+        return ""
+    taken = chosen.values()
+    names = ["" if position in taken else name for position, name in enumerate(raw.names)]
+    position = find_column(names, RATINGS["time"])
+    values = raw.values(position) if position is not None else []
+    if position is None or not values or are_times(values):
+        return ""
+    return f"; column {raw.names[position]!r} holds no times that can be read, such as {values[0]!r}"
 
 
 def _and(words: Sequence[str]) -> str:

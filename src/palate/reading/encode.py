@@ -194,6 +194,12 @@ def _refuse(table: Table, faults: list[Fault]) -> None:
     rows = len(table) + (0 if bad is None else len(bad.places))
     which = f"{count:,} of {rows:,} rows" if count > 1 else "this row"
     mend = f"mend the table, or leave {which} out with on_error='skip' (--on-error skip)"
+    if count == rows > 1:
+        mend = (
+            f"none of {rows:,} rows can be used: name the columns with user=, item=, rating= (--columns), or mend them"
+        )
+        if faults and faults[0].code == "rating-text" and len(faults[0].rows) == rows:
+            mend = f"no rating of {rows:,} is: name their column with rating= (--columns), or write numbers for words"
     if bad is not None:
         raise ReadError(f"{table.source}, {bad}; {mend}")
     first = min(faults, key=lambda fault: fault.rows[0])

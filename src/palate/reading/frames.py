@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,39 @@ import numpy as np
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.names import find_roles
 from palate.reading.objects import from_array, from_objects
 from palate.reading.pandas import read_pandas
 from palate.reading.raw import RawTable, from_columns
+from palate.reading.table import BadLines, row_number
 
 __all__ = ["binary_reader", "read_frame"]
+
+# How many values that are no rows are shown, and how much of each.
+_SHOWN, _LONGEST = 3, 60
+
+
+# Rows of a Parquet file that are decoded at a time.
+_ROWS = 1 << 20
 
 
 # The bytes are read first: Polars would map the file, and a program that cuts it short meanwhile would end the process.
 def _read_parquet(path: str) -> pl.DataFrame:
-    return pl.read_parquet(Path(path).read_bytes())
+    """Read some rows at a time, and keep whole numbers in half of their memory where they fit."""
+    lazy = pl.scan_parquet(Path(path).read_bytes())
+    starts = range(0, max(1, lazy.select(pl.len()).collect().item()), _ROWS)
+    return pl.concat([_narrowed(lazy.slice(start, _ROWS).collect()) for start in starts], how="vertical_relaxed")
+
+
+def _narrowed(frame: pl.DataFrame) -> pl.DataFrame:
+    low, high = -(2**31), 2**31 - 1
+    small = [
+        column.name
+        for column in frame
+        if column.dtype == pl.Int64 and column.len() > column.null_count()
+        if column.min() >= low and column.max() <= high  # type: ignore[operator]
+    ]
+    return frame.with_columns(pl.col(small).cast(pl.Int32)) if small else frame
 
 
 def _read_arrow(path: str) -> pl.DataFrame:
@@ -125,6 +150,8 @@ def read_frame(source: Any) -> RawTable:
         return _read_array(source)
     if isinstance(source, Mapping):
         return _read_mapping(source)
+    if isinstance(source, Iterator) and not isinstance(source, IOBase):
+        source = list(source)
     if isinstance(source, (list, tuple)):
         return _read_rows(source)
     raise ReadError(
@@ -160,6 +187,8 @@ def _read_sparse(source: Any) -> RawTable:
 def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
     values = list(source.values())
     if values and all(isinstance(value, Mapping) for value in values):
+        if {"user", "item"} <= find_roles(list(map(str, source))).keys():
+            return _read_indexed(source)
         rows = [(user, item, rating) for user, rated in source.items() for item, rating in rated.items()]
         columns = [from_objects(column) for column in zip(*rows, strict=True)] or [pl.Series([])] * 3
         note = "users are the keys of the dictionary, items those of the dictionaries in it"
@@ -180,6 +209,14 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
     return from_columns(list(map(str, source)), columns.__getitem__, len(columns), "the dictionary")
 
 
+def _read_indexed(source: Mapping[Any, Mapping[Any, Any]]) -> RawTable:
+    """Read {column: {row: value}}, as pandas makes of a frame by `to_dict` and `to_json`."""
+    labels = list(dict.fromkeys(label for column in source.values() for label in column))
+    columns = [from_objects([column.get(label) for label in labels]) for column in source.values()]
+    note = "the keys of the dictionary are columns, those of the dictionaries in it rows"
+    return from_columns(list(map(str, source)), columns.__getitem__, len(columns), "the dictionary", note=note)
+
+
 def _any_column(values: Any) -> pl.Series:
     return from_array(values) if isinstance(values, np.ndarray) else from_objects(list(values))
 
@@ -191,14 +228,31 @@ def _read_rows(source: Sequence[Any]) -> RawTable:
         names = list(dict.fromkeys(str(name) for row in source for name in row))
         columns = [from_objects([row.get(name) for row in source]) for name in names]
         return from_columns(names, columns.__getitem__, len(names), "the list")
-    width = 3
-    for number, row in enumerate(source):
-        size = len(row) if isinstance(row, (Sequence, np.ndarray)) and not isinstance(row, str) else 0
-        width = size if number == 0 and size > 1 else width
-        if size != width:
-            raise ReadError(f"the list, row {number + 1:,} is {row!r}: (user, item, rating) is expected")
-    rows = list(zip(*source, strict=True)) or [()] * 3
-    return from_columns(None, lambda position: from_objects(rows[position]), width, "the list")
+    sizes = [len(row) if _is_row(row) else 0 for row in source]
+    width = next(iter(Counter(size for size in sizes if size > 1).most_common(1)), (0, 0))[0]
+    if source and width == 0:
+        raise ReadError(f"the list, row 1 is {_brief(source[0])}: (user, item, rating) is expected")
+    at = [number for number, size in enumerate(sizes) if size == width]
+    odd = [number for number, size in enumerate(sizes) if size != width]
+    faults = [f"is {_brief(source[number])}, {width} values are expected" for number in odd[:_SHOWN]]
+    bad = BadLines([row_number(number) for number in odd], faults) if odd else None
+    rows = list(zip(*(source[number] for number in at), strict=True)) or [()] * 3
+    fields = getattr(source[at[0]], "_fields", None) if at else None  # of named tuples
+    raw = from_columns(
+        None if fields is None else list(fields), lambda position: from_objects(rows[position]), len(rows), "the list"
+    )
+    return raw.with_parts(locate=lambda row: row_number(at[row]), bad=bad) if odd else raw
+
+
+def _is_row(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _read_arrays(source: Sequence[Any]) -> RawTable:

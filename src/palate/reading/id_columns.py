@@ -114,5 +114,6 @@ def _stripped(ids: pl.Series, bare: pl.Series, padded: Padded) -> pl.Series:
 
 def padding_note(before: pl.Series, after: pl.Series, role: str) -> list[str]:
     """Say how many ids lost the blanks at their ends."""
-    count = int((before.cast(pl.String) != after).sum())
+    text = before.cast(pl.String)
+    count = int(((text != after) & (text.str.strip_chars() == after)).sum())
     return [f"took blanks from the ends of {count:,} {role} ids (those in quotes stay)"] if count else []

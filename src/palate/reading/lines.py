@@ -15,10 +15,10 @@ from palate.reading.sniff import Dialect, normalise, restore
 from palate.reading.source import Bytes, decode
 from palate.reading.table import BadLines, Locate
 
-__all__ = ["Body", "read_strings"]
+__all__ = ["SHOWN_FAULTS", "Body", "as_lines", "name_bad_lines", "read_strings"]
 
 _BATCH = 50_000
-_SHOWN_FAULTS = 3
+SHOWN_FAULTS = 3
 _LONGEST_SHOWN = 60
 _PADDED = re.compile(r'"(\s[^"]*|[^"]*\s)"')
 
@@ -51,10 +51,15 @@ class Body:
         """Name the line of a row where every line is a row."""
         return f"line {row + self.first_line}"
 
-    def text(self) -> tuple[str, str]:
-        """Return the text with one-character separators, and a note if it is not UTF-8."""
-        text, note = decode(self.content.tobytes())
-        return normalise(text, self.dialect.separator), note
+    def encoded(self) -> tuple[bytes, str]:
+        """Return the text as UTF-8, with one-character separators, and a note if it was something else."""
+        data, note = self.content.tobytes(), ""
+        if not data.isascii():
+            text, note = decode(data)
+            data = text.encode() if note else data
+        if self.dialect.separator != self.dialect.delimiter:
+            data = normalise(data.decode(), self.dialect.separator).encode()
+        return data, note
 
 
 def _line_end(content: Bytes, start: int) -> int:
@@ -72,38 +77,42 @@ def read_strings(body: Body, positions: Sequence[int]) -> Part:
 
     Text that readers could take in different ways is read as Python's csv module does.
     """
-    text, encoding = body.text()
+    data, encoding = body.encoded()
     delimiter = body.dialect.delimiter
     notes = (encoding,) if encoding else ()
-    data = text.encode()
     regular = is_regular(data, delimiter)
-    if not regular and '\\"' in text:
-        escaped = unescape(text, delimiter)
-        if is_regular(escaped.encode(), delimiter):
-            text, data, regular = escaped, escaped.encode(), True
-    padded = partial(_padded, text)
+    if not regular and b'\\"' in data:
+        escaped = unescape(data.decode(), delimiter).encode()
+        if is_regular(escaped, delimiter):
+            data, regular = escaped, True
+    padded = partial(_padded, data)
     if regular:
-        part = _read_regular(text, data, body, positions)
+        part = _read_regular(data, body, positions)
         if part is not None:
             return part._replace(notes=notes, padded=padded)
-    return _read_records(text, body, positions)._replace(notes=notes, padded=padded)
+    return _read_records(data.decode(), body, positions)._replace(notes=notes, padded=padded)
 
 
-def _padded(text: str) -> frozenset[str]:
-    return frozenset(_PADDED.findall(text)) if '"' in text else frozenset()
+def _padded(data: bytes) -> frozenset[str]:
+    return frozenset(_PADDED.findall(data.decode())) if b'"' in data else frozenset()
 
 
-def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) -> Part | None:
+def _read_regular(data: bytes, body: Body, positions: Sequence[int]) -> Part | None:
     """Read regular text by Polars, or return None if some line has another width and quotes hide where lines end."""
-    quoted = '"' in text
+    quoted = b'"' in data
     columns = _parse(data, body.dialect, positions, quoted)
-    if columns is not None and not columns[-1].null_count() and len(columns[-1]) == text.count("\n") + 1:
+    width = body.dialect.width
+    if (
+        columns is not None
+        and not columns[-1].null_count()
+        and len(columns[-1]) == _count(data, "\n") + 1
+        and (quoted or _count(data, body.dialect.delimiter) == (width - 1) * len(columns[-1]))
+    ):
         return Part(_restored(columns[:-1], body, quoted), body.locate)
     if quoted:
         return None
     # Polars takes blank and short lines for rows with empty fields at their end.
-    lines = _as_lines(data)
-    width = body.dialect.width
+    lines = as_lines(data.decode())
     separators = lines.str.count_matches(body.dialect.delimiter, literal=True).fill_null(0).to_numpy()
     blank = (separators == 0) & (lines.fill_null("").str.strip_chars() == "").to_numpy()
     right = separators == width - 1
@@ -117,18 +126,26 @@ def _read_regular(text: str, data: bytes, body: Body, positions: Sequence[int]) 
     if columns is None:
         return None
     numbers = np.flatnonzero(~right & ~blank)
-    bad = _bad_lines(
+    bad = name_bad_lines(
         [int(row) + body.first_line for row in numbers],
-        [(int(separators[row]) + 1, lines[int(row)] or "") for row in numbers[:_SHOWN_FAULTS]],
+        [(int(separators[row]) + 1, lines[int(row)] or "") for row in numbers[:SHOWN_FAULTS]],
         body.dialect,
     )
     return Part(columns[:-1], _numbered(rows + body.first_line), bad=bad)
 
 
+def _count(data: bytes, character: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(character)))
+
+
 def _parse(data: bytes, dialect: Dialect, positions: Sequence[int], quoted: bool) -> list[pl.Series] | None:
-    """Return the wanted columns and the last, or None if Polars refuses some line."""
+    """Return the wanted columns and the last, or None if Polars refuses some line.
+
+    Polars takes lines that are too long where it does not read all columns. Where there are no quotes, separators can
+    be counted instead.
+    """
     last = dialect.width - 1
-    columns = sorted({*positions, last})
+    columns = list(range(dialect.width)) if quoted else sorted({*positions, last})
     try:
         frame = pl.read_csv(
             data,
@@ -147,9 +164,9 @@ def _nothing(positions: Sequence[int]) -> list[pl.Series]:
     return [pl.Series([], dtype=pl.String) for _ in (*positions, 0)]
 
 
-def _as_lines(data: bytes) -> pl.Series:
-    lines = data.decode().split("\n")
-    return pl.Series([line.removesuffix("\r") for line in lines], dtype=pl.String)
+def as_lines(text: str) -> pl.Series:
+    """Return the lines of a text, without their ends."""
+    return pl.Series([text]).str.split("\n").explode().str.strip_suffix("\r")
 
 
 def _restored(columns: list[pl.Series], body: Body, quoted: bool) -> list[pl.Series]:
@@ -173,7 +190,7 @@ def _read_records(text: str, body: Body, positions: Sequence[int]) -> Part:
             continue
         if fields is None or len(fields) != width:
             bad.append(record.line)
-            if len(faults) < _SHOWN_FAULTS:
+            if len(faults) < SHOWN_FAULTS:
                 faults.append((record.fault if fields is None else len(fields), record.text))
             continue
         rows.append(tuple(fields[position] or None for position in positions))
@@ -183,7 +200,9 @@ def _read_records(text: str, body: Body, positions: Sequence[int]) -> Part:
             rows = []
     batches.append(_columns(rows) if rows or batches else _nothing(positions))
     columns = [pl.concat([batch[place] for batch in batches if batch]) for place in range(len(positions))]
-    return Part(_restored(columns, body, True), _numbered(np.array(lines)), bad=_bad_lines(bad, faults, body.dialect))
+    return Part(
+        _restored(columns, body, True), _numbered(np.array(lines)), bad=name_bad_lines(bad, faults, body.dialect)
+    )
 
 
 def _columns(rows: list[tuple[str | None, ...]]) -> list[pl.Series]:
@@ -194,7 +213,18 @@ def _numbered(lines: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Locate:
     return lambda row: f"line {lines[row]}"
 
 
-def _bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: Dialect) -> BadLines | None:
+def name_bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialect: Dialect) -> BadLines | None:
+    """Say what is wrong with lines, None if there are none.
+
+    Parameters
+    ----------
+    lines
+        Their numbers.
+    faults
+        For the first few: the number of their columns or what else is wrong, and their text.
+    dialect
+        How wide they should be.
+    """
     if not lines:
         return None
     said = []

@@ -20,6 +20,9 @@ _USER = (
     "usuario", "cliente", "comprador", "lector", "miembro", "socio", "jugador",
     "utilizador", "leitor", "membro", "jogador", "utente", "acquirente", "lettore", "giocatore",
     "gebruiker", "klant", "koper", "lezer", "lid", "speler",
+    "anvandare", "kund", "bruker", "bruger", "kunde", "kayttaja", "uzytkownik", "klient", "uzivatel", "zakaznik",
+    "felhasznalo", "kullanici", "musteri", "пользователь", "покупатель", "клиент", "користувач", "χρηστησ",
+    "用户", "用戶", "顾客", "客户", "会员", "ユーザー", "ユーサー", "顧客", "사용자", "고객",
 )  # fmt: skip
 _ITEM = (
     "item", "i", "movie", "film", "joke", "product", "book", "parentasin", "asin", "isbn", "sku", "stock", "article",
@@ -33,6 +36,9 @@ _ITEM = (
     "articulo", "producto", "libro", "pelicula", "titulo", "juego", "cancion", "receta", "obra",
     "artigo", "produto", "livro", "filme", "jogo", "musica", "receita", "articolo", "prodotto", "titolo", "gioco",
     "canzone", "ricetta", "product", "boek", "spel", "liedje", "nummer",
+    "vara", "bok", "vare", "bog", "tuote", "kirja", "elokuva", "przedmiot", "ksiazka", "polozka", "vyrobek", "kniha",
+    "termek", "konyv", "urun", "kitap", "товар", "фильм", "книга", "предмет", "продукт", "προιον", "ταινια",
+    "物品", "商品", "产品", "电影", "書", "书籍", "アイテム", "映画", "상품", "영화", "아이템",
 )  # fmt: skip
 _RATING = (
     "rating", "ratings", "r", "score", "stars", "star", "starrating", "rate", "rated", "overall", "overallrating",
@@ -46,6 +52,10 @@ _RATING = (
     "pontuacao", "classificacao", "avaliacao", "estrelas", "valutazione", "punteggio", "stelle", "giudizio",
     "beoordeling", "waardering", "cijfer", "sterren", "punten", "oordeel",
     "note",
+    "betyg", "vurdering", "karakter", "arvosana", "arvio", "ocena", "hodnoceni", "hodnotenie", "ertekeles", "puan",
+    "оценка", "реитинг", "оцінка", "βαθμολογια", "评分", "評分", "打分", "評価", "평점", "별점",
+    # Of several ratings of one pair.
+    "mean", "avg", "average", "meanrating", "avgrating", "averagerating", "mittelwert", "moyenne", "media",
     # Of events: how often, or how much.
     "weight", "count", "counts", "plays", "playcount", "playcounts", "listens", "listencount", "frequency", "freq",
     "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "strength", "interaction",
@@ -59,6 +69,8 @@ _TIME = (
     "timeadded", "date", "day", "t", "when", "year",
     "zeit", "datum", "zeitstempel", "zeitpunkt", "uhrzeit", "bestelldatum", "horodatage", "heure", "fecha", "hora",
     "fechahora", "marcadetiempo", "data", "dataora", "datahora", "tijd", "tijdstip", "tijdstempel",
+    "dato", "tid", "tidspunkt", "aika", "czas", "cas", "zaman", "tarih", "время", "дата", "时间", "日期",
+    "時間", "日時", "시간",
 )  # fmt: skip
 # What every row of a table of ratings tells.
 RATINGS: Mapping[str, Sequence[str]] = {"user": _USER, "item": _ITEM, "rating": _RATING, "time": _TIME}
@@ -66,11 +78,13 @@ RATINGS: Mapping[str, Sequence[str]] = {"user": _USER, "item": _ITEM, "rating": 
 _NO_IDS = ("title", "titel", "titre", "titulo", "titolo", "content")
 # What a catalogue tells of every item.
 CATALOGUE: Mapping[str, Sequence[str]] = {
-    "id": ("item", "id", *(name for name in _ITEM if name not in _NO_IDS)),
+    "id": ("item", "id", "tconst", *(name for name in _ITEM if name not in _NO_IDS)),
     "title": (
         "title", "name", "movietitle", "booktitle", "producttitle", "itemtitle", "itemname", "productname", "moviename",
         "gamename", "headline", "label", "primarytitle", "originaltitle", "displayname", "caption", "titel", "titre",
-        "titulo", "titolo", "bezeichnung", "nom", "nombre", "nome", "naam",
+        "titulo", "titolo", "bezeichnung", "nom", "nombre", "nome", "naam", "navn",
+        "namn", "nimi", "nazwa", "nazev", "название", "имя", "名称", "名前", "标题", "書名",
+        "片名", "タイトル", "제목", "이름",
     ),
     "text": (
         "text", "joketext", "joke", "description", "body", "content", "summary", "overview", "plot", "abstract",
@@ -81,7 +95,25 @@ CATALOGUE: Mapping[str, Sequence[str]] = {
 # Names of a column that numbers the rows; writers of data frames leave it blank.
 _INDEX = frozenset({"", "#", "unnamed", "index", "row", "rownames", "no", "nr", "num"})
 # Endings that say what kind of name an id is; the first is the plainest.
-_ENDINGS = ("id", "ids", "key", "code", "no", "nr", "nummer", "number", "num", "uuid", "guid", "hash", "idx", "index")
+_ENDINGS = (
+    "id",
+    "ids",
+    "key",
+    "code",
+    "no",
+    "nr",
+    "nummer",
+    "number",
+    "num",
+    "uuid",
+    "guid",
+    "hash",
+    "idx",
+    "index",
+    "编号",
+    "번호",
+    "номер",
+)
 _NAMED = ("name", "email", "mail", "title")
 _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "product"}
 
@@ -89,7 +121,8 @@ _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "p
 def _letters(name: str) -> str:
     # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
     base = unicodedata.normalize("NFKD", name.partition(":")[0].casefold().replace("ß", "ss"))
-    return "".join(character for character in base if character.isalnum()) or base.strip()
+    letters = "".join(character for character in base if character.isalnum())
+    return unicodedata.normalize("NFC", letters) or base.strip()
 
 
 def plain_name(name: str) -> str:
@@ -125,12 +158,21 @@ def find_column(names: Sequence[str], known: Sequence[str]) -> int | None:
     best: tuple[int, int, int] | None = None
     rank = {name: place for place, name in reversed(list(enumerate(known)))}
     for position, name in enumerate(names):
-        letters = _letters(name)
-        plain, distance = _plain(name)
-        place = rank.get(letters, rank.get(plain))
-        if place is not None and (best is None or (distance, place, position) < best):
-            best = distance, place, position
+        for spelling in _without_ways(name):
+            letters = _letters(spelling)
+            plain, distance = _plain(spelling)
+            place = rank.get(letters, rank.get(plain, rank.get(letters.removeprefix("id"))))
+            if place is not None and (best is None or (distance, place, position) < best):
+                best = distance, place, position
+            if place is not None:
+                break
     return None if best is None else best[2]
+
+
+def _without_ways(name: str) -> list[str]:
+    """Return the name, and what is left of it without the objects around its field: `product.sku` and `sku`."""
+    parts = name.split(".")
+    return [".".join(parts[depth:]) for depth in range(len(parts))]
 
 
 def find_roles(names: Sequence[str], known: Mapping[str, Sequence[str]] = RATINGS) -> dict[str, int]:

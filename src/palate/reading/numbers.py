@@ -14,9 +14,18 @@ __all__ = ["as_ratings", "is_blank", "is_number", "number_of", "to_numbers"]
 
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # What stands for nothing in tables of numbers.
-_BLANKS = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "nil", "-", "--", "?", ".", "<na>"})
-_YES = ("true", "yes", "like", "liked", "likes", "up", "thumbs up", "positive", "t", "y")
-_NO = ("false", "no", "dislike", "disliked", "dislikes", "down", "thumbs down", "negative", "f", "n")
+_BLANKS = frozenset({
+    "", "nan", "na", "n/a", "n.a.", "n.a", "#n/a", "null", "none", "nil", "-", "--", "---", "–", "—", "?", "??", ".",
+    "..", "<na>", "nat", "\\n", "missing", "unrated", "not rated", "no rating", "unknown", "k.a.", "k. a.", "s.o.",
+    "n.v.t.", "nicht bewertet", "keine angabe", "fehlt", "non noté", "sin calificar",
+})  # fmt: skip
+_YES = ("true", "yes", "like", "liked", "likes", "up", "thumbs up", "positive", "t", "y", "👍", "ja", "oui", "sí", "sì")
+_NO = (
+    "false", "no", "dislike", "disliked", "dislikes", "down", "thumbs down", "negative", "f", "n", "👎", "nein", "non",
+    "nee",
+)  # fmt: skip
+# The share of values that tell how all of a column are spelt.
+_REGULAR = 0.9
 
 
 def is_number(text: str) -> bool:
@@ -72,7 +81,9 @@ def _truth(column: pl.Series) -> pl.Series:
     return column.is_in(_YES).cast(pl.String).replace({"true": "1", "false": "0"})
 
 
+_STARS = "[★⭐]"
 _SPELLINGS = (
+    _Spelling(_DECIMAL, lambda text: text, "numbers with a printed minus sign"),
     # Not 1,000 alone: that may be a thousand.
     _Spelling(r"[+-]?[0-9]+(?:,[0-9]+)?", lambda text: text.str.replace(",", ".", literal=True), "a decimal comma"),
     _Spelling(
@@ -92,9 +103,12 @@ _SPELLINGS = (
         lambda text: text.str.extract(rf"^({_DECIMAL})"),
         "numbers before a word",
     ),
-    _Spelling("★*☆*", lambda text: text.str.count_matches("★").cast(pl.String), "so many stars"),
+    _Spelling(
+        rf"(?:{_STARS}\ufe0f?)+☆*|☆+", lambda text: text.str.count_matches(_STARS).cast(pl.String), "so many stars"
+    ),
+    _Spelling(r"\*+", lambda text: text.str.count_matches("*", literal=True).cast(pl.String), "so many stars"),
 )
-_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
+_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
 
 
 def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
@@ -130,22 +144,38 @@ def to_numbers(text: pl.Series) -> tuple[pl.Series, str]:
     numbers = bare.cast(pl.Float64, strict=False)
     if numbers.null_count() == text.null_count():
         return numbers, ""
-    present = bare.drop_nulls()
-    small = present.str.to_lowercase()
-    for spelling in _SPELLINGS:
-        if _all_match(small, f"^(?:{spelling.pattern})$") and not _may_be_thousands(small):
-            numbers = spelling.number(bare.str.to_lowercase()).cast(pl.Float64, strict=False)
-            return numbers, f"ratings such as {present[0]!r} are read as {spelling.read}"
-    if _all_match(small, _FRACTION) and small.str.extract(_FRACTION, 2).n_unique() == 1:
-        numbers = bare.str.to_lowercase().str.extract(_FRACTION, 1).cast(pl.Float64)
-        return numbers, f"ratings such as {present[0]!r} are read as {numbers.drop_nulls()[0]:g}"
-    return text, ""
+    small = bare.str.replace("−", "-", literal=True).str.to_lowercase()
+    blank = small.is_null() | small.is_in(list(_BLANKS))
+    way = _find_way(small.filter(~blank))
+    if way is None or (way.read == _SPELLINGS[0].read and not bare.str.contains("−", literal=True).any()):
+        return text, ""
+    fits = small.str.contains(way.pattern).fill_null(False)
+    numbers = way.number(small).cast(pl.Float64, strict=False).zip_with(fits, pl.Series([None], dtype=pl.Float64))
+    how = way.read or format(numbers.drop_nulls()[0], "g")
+    note = f"ratings such as {bare.filter(fits)[0]!r} are read as {how}"
+    return (numbers if (fits | blank).all() else numbers.cast(pl.String).zip_with(fits | blank, bare)), note
 
 
-def _all_match(text: pl.Series, pattern: str) -> bool:
+def _find_way(present: pl.Series) -> _Spelling | None:
+    """Find the way in which all values are spelt, or nearly all; None also if nearly all are plain numbers."""
+    for share in (1.0, _REGULAR):
+        for spelling in _SPELLINGS:
+            pattern = f"^(?:{spelling.pattern})$"
+            if not _match(present, pattern, share):
+                continue
+            if share < 1 and spelling is _SPELLINGS[0]:
+                return None
+            if not _may_be_thousands(present.filter(present.str.contains(pattern))):
+                return spelling._replace(pattern=pattern)
+        if _match(present, _FRACTION, share) and present.str.extract(_FRACTION, 2).drop_nulls().n_unique() == 1:
+            return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1), "")
+    return None
+
+
+def _match(text: pl.Series, pattern: str, share: float) -> bool:
     # Nearly always the first values tell.
     return bool(len(text)) and all(
-        bool(part.str.contains(pattern).all()) for part in (text.head(100), text) if len(part)
+        int(part.str.contains(pattern).sum()) >= share * len(part) for part in (text.head(100), text)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from palate.lazy import pl
@@ -129,6 +129,11 @@ class RawTable:
     locate: Locate = field(default=row_number)
     first: int = 1
     index: int | None = None
+
+    def with_parts(self, **changes: Any) -> RawTable:
+        """Return the table with other values in some fields of every `Part` that is read, such as `bad`."""
+        read = self.read
+        return replace(self, read=lambda positions: read(positions)._replace(**changes))
 
     def values(self, position: int) -> list[str]:
         """Return the values of a column in the sample, those that are missing left out."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from palate.errors import ReadError
+from palate.lazy import pl
 from palate.reading.names import RATINGS, find_roles, plain_name
-from palate.reading.numbers import is_blank, is_number, number_of
+from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.source import Bytes, decode
 
 __all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
@@ -26,6 +27,8 @@ _LINES = 100
 # So many lines of prose hardly have one comma each.
 _REGULAR = 0.7
 _EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+# A network of two kinds of nodes.
+_KONECT = re.compile(r"%\s*bip\b")
 _FIELD = re.compile(r'"(?:[^"]|"")*"|\S+')
 
 
@@ -43,12 +46,15 @@ class Dialect:
         Of the columns, if a line names them.
     above
         How many lines with text stand above the first row, the header included.
+    preface
+        How many of these are neither comments nor the header.
     """
 
     separator: str
     width: int
     names: list[str] | None = None
     above: int = 0
+    preface: int = 0
 
     def describe(self) -> str:
         """Name the separator."""
@@ -141,15 +147,24 @@ def sniff(
     if best is None:
         raise ReadError(_no_columns(lines, separator, source))
     dialect, rows = best.dialect, best.rows
-    above = len(comments) + (excel is not None)
     said = _commented_header(comments, dialect, known) if header is None else None
+    while comments and said is None and _is_row(comments[-1], best):
+        rows = [*_rows([comments.pop()], dialect), *rows]
+        best = best._replace(rows=rows)
+    above = len(comments) + (excel is not None)
     if said is not None:
         return best._replace(dialect=replace(dialect, names=said, above=above))
+    preface = 0 if header is not None else _preface(rows, dialect, known)
+    rows, above, dialect = rows[preface:], above + preface, replace(dialect, preface=preface)
     if header is None and len(rows[0]) == dialect.width - 1 and _is_pivot_header(["", *rows[0]], rows[1:]):
         rows = [["", *rows[0]], *rows[1:]]  # as R writes a matrix, with the names of its rows in front
     if not (header or (header is None and _has_header(rows, known))):
         return best._replace(dialect=replace(dialect, above=above))
+    rows, levels = _without_levels(rows, source)
+    above += levels
     names = [name.strip() for name in rows[0]]
+    if len(names) == dialect.width - 1 and not any(row[-1].strip() for row in rows[1:] if len(row) == dialect.width):
+        names = [*names, ""]  # the rows end in a separator
     if len(names) == dialect.width - 1 and _are_labels(rows[1:]):
         names = ["", *names]  # as R's write.table has it, with the names of the rows in front
     if len(names) != dialect.width:
@@ -163,11 +178,29 @@ def sniff(
 def _skip_comments(sample: list[str]) -> tuple[list[str], list[str], str | None]:
     """Return the lines below comments, the comments, and the separator that Excel's first line names."""
     lines = [line for line in sample if line.strip()] or sample
-    excel = _EXCEL.fullmatch(lines[0].strip())
+    excel = _EXCEL.fullmatch(lines[0].strip(" \r\n"))
     if excel is not None and len(lines) > 1:
         return lines[1:], [], excel[1]
     count = next((place for place, line in enumerate(lines) if line.lstrip()[:1] not in ("#", "%")), 0)
     return lines[count:], lines[:count], None
+
+
+def _preface(rows: list[list[str]], dialect: Dialect, known: Mapping[str, Sequence[str]]) -> int:
+    """Return how many lines, such as a title, stand above a header of known names."""
+    count = next((place for place, row in enumerate(rows) if len(row) == dialect.width), 0)
+    return count if count and len(find_roles(rows[count], known)) >= 2 and _has_header(rows[count:], known) else 0
+
+
+def _is_row(comment: str, below: Sniffed) -> bool:
+    """Whether what looks like a comment is a row with an id that begins as comments do, such as `#music,19,3`."""
+    fields = _rows([comment], below.dialect)[0]
+    rows = [row for row in below.rows if len(row) == below.dialect.width]
+    if below.dialect.separator == BLANKS or len(fields) != below.dialect.width or not rows:
+        return False
+    numbers = [sum(map(is_number, column)) > 0.8 * len(rows) for column in zip(*rows, strict=True)]
+    # A number behind the sign, where ids are numbers, is a row that somebody took out.
+    is_taken_out = numbers[0] and is_number(fields[0].lstrip("#% "))
+    return any(numbers[1:]) and not is_taken_out and list(map(is_number, fields[1:])) == numbers[1:]
 
 
 def _best(candidates: list[str], lines: list[str]) -> Sniffed | None:
@@ -221,9 +254,11 @@ def _no_columns(lines: list[str], separator: str | None, source: str) -> str:
 
 
 def _commented_header(comments: list[str], dialect: Dialect, known: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """Return the names that the last comment holds, if it names the columns."""
+    """Return the names that the last comment holds, if it names the columns, or those of KONECT's files."""
     if not comments:
         return None
+    if known is RATINGS and _KONECT.match(comments[0]):
+        return [*("user", "item", "rating", "time")[: dialect.width], *map(str, range(4, dialect.width))]
     line = normalise(comments[-1].lstrip("#% \t"), dialect.separator)
     names = [name.strip() for name in line.split(dialect.delimiter)]
     return names if len(names) == dialect.width and len(find_roles(names, known)) >= 2 else None
@@ -233,7 +268,7 @@ def _has_header(rows: list[list[str]], known: Mapping[str, Sequence[str]]) -> bo
     first, rest = rows[0], rows[1:]
     if any(map(is_number, first)):
         return _is_pivot_header(first, rest)
-    if len(find_roles(first, known)) >= 2 or find_roles(first[1:2], {"title": known.get("title", ())}):
+    if len(find_roles(first, known)) >= 2 or find_roles(first[1:], {"title": known.get("title", ())}):
         return True
     # A header names columns of numbers: somewhere below a text stand numbers, almost without exception.
     for column, _ in enumerate(first):
@@ -241,6 +276,33 @@ def _has_header(rows: list[list[str]], known: Mapping[str, Sequence[str]]) -> bo
         if below and sum(map(is_number, below)) > 0.8 * len(below):
             return True
     return _is_pivot_header(first, rest)
+
+
+def _without_levels(rows: list[list[str]], source: str) -> tuple[list[list[str]], int]:
+    """Make one header of those that pandas writes for columns of several levels; return how many lines more it took.
+
+    The names of the items stand below the name of the values, and above the name of the column of users.
+
+    Raises
+    ------
+    ReadError
+        If the upper level has several values.
+    """
+    if len(rows) < 3 or len(rows[0]) < 3 or len(rows[1]) != len(rows[0]):
+        return rows, 0
+    upper, items = ([name.strip() for name in row[1:]] for row in rows[:2])
+    if len(set(upper)) == len(upper) or len(set(items)) < len(items) / len(set(upper)):
+        return rows, 0
+    has_label = len(rows[2]) == len(rows[0]) and not any(map(str.strip, rows[2][1:])) and bool(rows[2][0].strip())
+    if not has_label and not (rows[0][0].strip() == "" and not is_number(rows[1][0]) and len(set(upper)) == 1):
+        return rows, 0
+    if len(set(upper)) > 1:
+        raise ReadError(
+            f"{source} has a header of several lines, as pandas writes columns of several levels ({upper[0]!r}, "
+            f"{items[0]!r}): keep one level of them, with frame.droplevel(0, axis=1), and write the table again"
+        )
+    label = rows[2][0] if has_label else rows[1][0]
+    return [[label, *rows[1][1:]], *rows[2 + has_label :]], 1 + has_label
 
 
 def _is_pivot_header(first: list[str], rest: list[list[str]]) -> bool:
@@ -251,16 +313,29 @@ def _is_pivot_header(first: list[str], rest: list[list[str]]) -> bool:
     if is_number(first[0]) or len(names) < 2 or not rows or not all(names) or len(set(names)) < len(names):
         return False
     labels = [row[0].strip() for row in rows]
-    if len(set(labels)) < len(labels) or not all(is_blank(cell) or is_number(cell) for cell in cells):
+    values = [number_of(cell) for cell in cells if not is_blank(cell) and is_number(cell)]
+    words = _unread(cells)
+    if len(set(labels)) < len(labels) or len(words) > min(max(1, 0.1 * len(cells)), len(values) / 2):
         return False
-    values = [number_of(cell) for cell in cells if not is_blank(cell)]
-    if plain_name(first[0]) in ("", "id", *RATINGS["user"]) or not values:
+    if plain_name(first[0]) in ("", "id", *RATINGS["user"]):
         return True
+    if not values:
+        return all(map(is_blank, cells)) or bool(_unread(names))
     beyond = [name for name in names if not is_number(name) or not min(values) <= number_of(name) <= max(values)]
     gaps = any(map(is_blank, cells))
     return (
         len(beyond) > 0.5 * len(names) or (gaps and len(names) > 2) or (len(names) > 3 and all(map(is_number, labels)))
     )
+
+
+def _unread(cells: list[str]) -> list[str]:
+    """Return the cells that are no ratings, but for one word that comes again and again: it may stand for nothing."""
+    words = [cell for cell in cells if not is_blank(cell) and not is_number(cell)]
+    if not words:
+        return []
+    read = to_numbers(pl.Series(words))[0].cast(pl.Float64, strict=False)
+    words = [word for word, number in zip(words, read, strict=True) if number is None]
+    return words if len(set(words)) > 1 or len(words) < 2 else []
 
 
 def _are_labels(rows: list[list[str]]) -> bool:

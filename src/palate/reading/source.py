@@ -7,8 +7,11 @@ import gzip
 import io
 import lzma
 import os
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -18,11 +21,13 @@ from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.content import STDIN, read_content, source_name
 
-__all__ = ["STDIN", "Bytes", "decode", "open_text", "read_bytes", "source_name"]
+__all__ = ["STDIN", "Bytes", "decode", "open_text", "polars_errors_named", "read_bytes", "source_name"]
 
 Bytes = NDArray[np.uint8]
 
 _SAMPLE = 1 << 16
+# What the dictionary of an xz file may take, in bytes; "xz -9" takes 64 MiB. Damaged files ask for any amount.
+_XZ_MEMORY = 1 << 29
 
 
 def read_bytes(path: str | os.PathLike[str]) -> Bytes:
@@ -37,6 +42,10 @@ def read_bytes(path: str | os.PathLike[str]) -> Bytes:
     if not len(content):
         raise ReadError(f"{source_name(path)} is empty")
     return _decompress(content, source_name(path))
+
+
+def _unxz(data: bytes) -> bytes:
+    return lzma.decompress(data, memlimit=_XZ_MEMORY)
 
 
 def _unzip(data: bytes) -> bytes:
@@ -66,7 +75,8 @@ def _unzstd(data: bytes) -> bytes:
 _COMPRESSED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
     b"\x1f\x8b": ("gzip", gzip.decompress),
     b"BZh": ("bzip2", bz2.decompress),
-    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
+    b"\xfd7zXZ\x00": ("xz", _unxz),
+    b"\x5d\x00\x00": ("lzma", _unxz),
     b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
     b"PK\x03\x04": ("zip", _unzip),
     b"PK\x05\x06": ("zip", _unzip),
@@ -99,7 +109,21 @@ _BINARY = {
     b"\x80\x04\x95": "is a pickle: load it if you trust it, and hand over the frame",
     b"\x80\x05\x95": "is a pickle: load it if you trust it, and hand over the frame",
     b"%PDF": "is a PDF, not a table",
+    b"\xd0\xcf\x11\xe0": "is a workbook of an older Excel: save its sheet as CSV",
+    b"X\n\x00\x00": "is a file of R: write the table with write.csv",
+    b"RDX": "is a file of R: write the table with write.csv",
+    b"$FL2": "is a file of SPSS: load it, with pandas.read_spss for example, and hand over the frame",
+    b"<stata_dta>": "is a file of Stata: load it, with pandas.read_stata for example, and hand over the frame",
+    b"MATLAB 5.0": "is a file of MATLAB: load it with scipy.io.loadmat, and hand over the matrix",
+    b"Obj\x01": "is an Avro file: convert it to Parquet or CSV",
+    b"ORC": "is an ORC file: convert it to Parquet or CSV",
+    b"7z\xbc\xaf": "is an archive of 7-Zip: unpack it and name the file in it",
+    b"Rar!": "is an archive of RAR: unpack it and name the file in it",
+    b"version https://git-lfs": "is a pointer of Git LFS, without the file itself: fetch it with 'git lfs pull'",
 }
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
+# What archives of tar hold behind the name of their first file.
+_TAR = slice(257, 262)
 # Byte order marks, the longer ones first.
 _MARKS = {
     b"\xff\xfe\x00\x00": "utf-32",
@@ -127,6 +151,10 @@ def open_text(path: str | os.PathLike[str]) -> Bytes:
     for magic, what in _BINARY.items():
         if head.startswith(magic):
             raise ReadError(f"{name} {what.format(path=name)}")
+    if head[_TAR] == b"ustar":
+        raise ReadError(f"{name} is an archive of tar: unpack it and name the file in it")
+    if _PAGE.match(head):
+        raise ReadError(f"{name} is a page of the web or XML, not a table: perhaps the answer of a server that refused")
     _refuse_wide_characters(head, name)
     if len(head.translate(None, _CONTROLS)) < len(head):
         place = next(place for place, byte in enumerate(head) if byte in _CONTROLS)
@@ -134,7 +162,7 @@ def open_text(path: str | os.PathLike[str]) -> Bytes:
     if b"\n" not in head and b"\r" in head:  # lines as on an old Macintosh
         content = np.where(content == 13, np.uint8(10), content)
     end = len(content)
-    while end and content[end - 1] in b"\r\n":
+    while end and content[end - 1] in b"\r\n\x1a":  # DOS ends a text with the last of these
         end -= 1
     if not head.strip() or not end:
         raise ReadError(f"{name} is empty: it holds nothing but blanks")
@@ -161,11 +189,29 @@ def _refuse_wide_characters(head: bytes, name: str) -> None:
     # Without a mark: every second byte of Latin text in UTF-16 is a NUL.
     odd, even = head[1:256:2].count(0), head[0:256:2].count(0)
     size = len(head[:256]) // 2
-    encoding = "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
+    # Text has no zeros in both bytes.
+    encoding = None if odd and even else "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
     if encoding:
         raise ReadError(
             f"{name} is {encoding} text: convert it first (iconv -f {encoding} -t UTF-8 {name} > converted.txt)"
         )
+
+
+@contextmanager
+def polars_errors_named(source: Any) -> Iterator[None]:
+    """Turn what Polars raises, at values or files of which it was not thought, into an error that names the source.
+
+    Raises
+    ------
+    ReadError
+        Instead of the other.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, InvalidOperation, UnicodeEncodeError) as error:
+        name = source_name(source) if isinstance(source, (str, os.PathLike)) else "the table"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ReadError(f"{name} cannot be read as a table: {reason}") from error
 
 
 def decode(data: bytes) -> tuple[str, str]:

@@ -30,6 +30,8 @@ def read_text(content: Bytes, source: str, *, separator: str | None, header: boo
         return _read_quickly(body, chosen, rows)
 
     note = f"separated by {dialect.describe()}{'; no header' * (dialect.names is None)}"
+    if dialect.preface:
+        note += f"; {dialect.preface} line{'s' * (dialect.preface > 1)} above the header left out"
     return RawTable(
         source,
         dialect.width,

@@ -20,8 +20,15 @@ __all__ = ["are_epochs", "are_times", "as_times", "readable_times", "to_seconds"
 _UNITS = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (np.inf, 10**9))
 # Numbers that can hardly be anything else than seconds: 1985 to 2096.
 _FIRST, _LAST = 4.7e8, 4e9
+# A date of ISO 8601 alone, as some writers spell midnight.
+_DAY = r"^(\d{4}-\d{2}-\d{2})$"
+# Dates written in digits alone, by their length.
+_DIGITS = {
+    8: ("%Y%m%d", r"^(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])$"),
+    12: ("%Y%m%d%H%M", r"^(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-3])[0-5]\d$"),
+    14: ("%Y%m%d%H%M%S", r"^(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$"),
+}
 _YEARS = (1800, 2200)
-_DAYS = (19_000_101, 20_991_231)
 _SAMPLE = 500
 
 _DATES = (
@@ -34,10 +41,12 @@ _CLOCKS = (
     "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%6f", " %H:%M:%S.%3f", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M",
     ", %I:%M:%S %p",
 )  # fmt: skip
+_WHOLE = ("%Y%m%d%H%M%S", "%Y%m%d%H%M")
 _SENTENCES = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %z %Y")
 _SHORT_YEAR = r"^\d{1,2}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2}(\D|$)"
 _UTC = r"\s*(?:Z|UTC|GMT)$"
-_ZONE = r"\s*[+-]\d{2}:?\d{2}$"
+# Behind a clock: a date such as 31-01-2024 ends in digits behind a sign, too.
+_ZONE = r":\d{2}(?:\.\d+)?\s*[+-]\d{2}:?\d{2}$"
 
 
 def as_times(column: pl.Series, source: str) -> pl.Series:
@@ -72,8 +81,10 @@ def to_seconds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     low, high = int(counts.min()), int(counts.max())
     if low >= _YEARS[0] and high <= _YEARS[1]:
         return np.array(counts - 1970, "datetime64[Y]").astype("datetime64[s]").astype(np.int64)
-    if low >= _DAYS[0] and high <= _DAYS[1] and _are_days(pl.Series(counts[:_SAMPLE]).cast(pl.String)):
-        return as_times(pl.Series(counts).cast(pl.String), "").to_numpy()
+    if len(str(low)) == len(str(high)) and _digits_form(pl.Series(counts[:_SAMPLE]).cast(pl.String)):
+        times = as_times(pl.Series(counts).cast(pl.String), "")
+        if times.dtype == pl.Int64:
+            return times.to_numpy()
     unit = _unit(max(abs(low), abs(high)))
     return counts if unit == 1 else counts // unit
 
@@ -112,18 +123,19 @@ def _from_text(column: pl.Series, source: str) -> pl.Series:
     if not len(present):
         return text.cast(pl.Int64)
     counted = text.cast(pl.Float64, strict=False)
-    if counted.null_count() == text.null_count() and not _are_days(present):
+    if counted.null_count() == text.null_count() and not _digits_form(present):
         whole = text.cast(pl.Int64, strict=False)
         return _from_numbers(whole if whole.null_count() == text.null_count() else counted)
     return _parse(text, source)
 
 
-def _are_days(present: pl.Series) -> bool:
-    """Whether values are dates such as 20240131."""
-    days = present.head(_SAMPLE)
-    if not bool(days.str.contains(r"^(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])$").all()):
-        return False
-    return _read(days, "%Y%m%d").null_count() == 0
+def _digits_form(present: pl.Series) -> str | None:
+    """Return the format of dates in digits alone, such as 20240131 or 20240131235959, None if they are none."""
+    head = present.head(_SAMPLE)
+    form, pattern = _DIGITS.get(len(head[0]), ("", ""))
+    if not form or not bool(head.str.contains(pattern).all()) or _read(head, form).null_count():
+        return None
+    return form
 
 
 def _parse(text: pl.Series, source: str) -> pl.Series:
@@ -169,7 +181,9 @@ def _plain(text: pl.Series) -> pl.Series:
     if head.str.contains(r"^\d{4}-\d{2}-\d{2}[Tt]\d").any():
         text = text.str.replace("T", " ", literal=True)
     if head.str.contains(_UTC).any():
-        text = text.str.replace(_UTC, "")
+        text = text.str.replace(_UTC, "+0000" if head.str.contains(_ZONE).any() else "")
+    if head.str.contains(_DAY).any() and not head.str.contains(_DAY).all():
+        text = text.str.replace(_DAY, "$1 00:00:00")
     return text
 
 
@@ -183,7 +197,7 @@ def _swapped(form: str) -> str | None:
 @cache
 def _formats(short_year: bool, zone: bool) -> tuple[str, ...]:
     forms = [date + clock for clock in _CLOCKS for date in (_SHORT_DATES if short_year else _DATES)]
-    forms += _SENTENCES
+    forms += [*_WHOLE, *_SENTENCES]
     return tuple([f"{form} %z" for form in forms] + [_SENTENCES[-1]] if zone else forms)
 
 

@@ -15,10 +15,11 @@ from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
 from palate.reading.columns import column_position
 from palate.reading.id_columns import as_ids, padding_note
-from palate.reading.names import RATINGS, find_roles, is_index_name, plain_name
+from palate.reading.names import RATINGS, find_column, find_roles, is_index_name, plain_name
 from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.raw import Part, RawTable, Wanted
 from palate.reading.table import Table
+from palate.reading.totals import find_totals
 
 __all__ = ["looks_wide", "read_wide"]
 
@@ -48,22 +49,27 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     if raw.names is None or (wanted.user is False and not told):
         return False
     labels = column_position(raw, wanted.user, "user") if wanted.user not in (None, False) else _labels(raw)
-    names = [name for position, name in enumerate(raw.names) if position != labels]
-    numbered = all(map(is_number, names)) and not is_number(raw.names[labels])
-    if not numbered and roles - ({"item"} if _is_turned(raw, labels) else {"user"}):
+    rows = [row for row in raw.sample if len(row) == raw.width]
+    ids = [row[labels].strip() for row in rows]
+    named = [name for name in ids if name]
+    if len(set(named)) < len(named) or len(named) < len(ids) - _few(ids):
         return False
-    ids = [row[labels].strip() for row in raw.sample if len(row) == raw.width]
-    if len(set(ids)) < len(ids) or not all(ids):
+    places = [position for position in range(raw.width) if position != labels]
+    grid = _numbers([[row[position].strip() for position in places] for row in rows], wanted.missing)
+    if grid is None:
         return False
-    cells = [
-        [cell.strip() for at, cell in enumerate(row) if at != labels] for row in raw.sample if len(row) == raw.width
-    ]
-    if not cells or not all(is_blank(cell) or is_number(cell) for row in cells for cell in row):
-        return False
-    if numbered:
+    totals, _ = find_totals(grid, [raw.names[position] for position in places])
+    grid = np.delete(grid, totals, axis=1)
+    names = [raw.names[position] for at, position in enumerate(places) if at not in totals]
+    if all(map(is_number, names)) and not is_number(raw.names[labels]):
         return True
-    gaps = any(_is_gap(cell, wanted.missing) for row in cells for cell in row)
-    if not _alike(cells, wanted.missing, gaps):
+    found = {*find_roles(names), *find_roles([raw.names[labels]])} if totals else roles
+    if sum(find_column([name], RATINGS["item"]) is not None for name in names) > 1 and "rating" not in found:
+        found -= {"item"}  # such as the columns of a survey, 'beer' and 'wine'
+    if found - {"time"} - ({"item"} if _is_turned(raw, labels) else {"user"}):
+        return False
+    gaps = bool(np.isnan(grid).any())
+    if not _alike(grid, gaps):
         return False
     if raw.width == 3 and not gaps:
         if len(ids) < 3:
@@ -75,6 +81,23 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     return True
 
 
+def _few(values: Sequence[object]) -> int:
+    """Return how many of some values may be bad without telling that the table is of another kind."""
+    return max(1, round((1 - _REGULAR) * len(values)))
+
+
+def _numbers(cells: Sequence[Sequence[str]], missing: float | None) -> NDArray[np.float64] | None:
+    """Read cells as ratings, NaN where there is none; None if more than a few are none."""
+    present = pl.Series([cell for row in cells for cell in row if not is_blank(cell)], dtype=pl.String)
+    read, _ = to_numbers(present)
+    numbers = read.cast(pl.Float64, strict=False)
+    if not len(present) or numbers.null_count() > min(_few(present.to_list()), len(present) // 3):
+        return None
+    values = iter(numbers.to_list())
+    grid = np.array([[np.nan if is_blank(cell) else next(values) for cell in row] for row in cells], np.float64)
+    return np.where(np.isinf(grid) | (grid == missing), np.nan, grid)
+
+
 def _is_whole(raw: RawTable, position: int) -> bool:
     """Whether a column has no gaps in the sample, as columns of ids have none."""
     return not any(is_blank(row[position]) for row in raw.sample if position < len(row))
@@ -84,30 +107,24 @@ def _labels(raw: RawTable) -> int:
     return 0 if raw.index is None else raw.index
 
 
-def _is_gap(cell: str, missing: float | None) -> bool:
-    return is_blank(cell) or (missing is not None and number_of(cell) == missing)
-
-
-def _alike(cells: Sequence[Sequence[str]], missing: float | None, gaps: bool) -> bool:
+def _alike(grid: NDArray[np.float64], gaps: bool) -> bool:
     """Whether the columns share one scale, as the ratings of different items do; a few values do where there are gaps.
 
     A long table has no gaps in its columns of ids.
     """
-    columns = [
-        [number_of(cell) for cell in column if not _is_gap(cell, missing)] for column in zip(*cells, strict=True)
-    ]
-    columns = [column for column in columns if column]
-    values = {value for column in columns for value in column}
+    columns = [column[~np.isnan(column)] for column in grid.T]
+    columns = [column for column in columns if len(column)]
     if len(columns) < 2:
         return False
-    low, high = min(values), max(values)
+    values = np.unique(np.concatenate(columns))
+    low, high = values[0], values[-1]
     if len(values) <= _VALUES and high - low <= _LARGEST and abs(high) <= _LARGEST:
         return gaps or _overlap(columns)
-    spans = [max(column) - min(column) for column in columns if len(column) > 1]
+    spans = [np.ptp(column) for column in columns if len(column) > 1]
     return bool(spans) and sum(span >= 0.2 * (high - low) for span in spans) >= _REGULAR * len(spans)
 
 
-def _overlap(columns: Sequence[Sequence[float]]) -> bool:
+def _overlap(columns: Sequence[NDArray[np.float64]]) -> bool:
     """Whether no column lies beside all the others."""
     ends = [(min(column), max(column)) for column in columns]
     for place, (low, high) in enumerate(ends):
@@ -154,10 +171,21 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     label_column = None if labels is None else part.columns[0]
     if labels is not None:
         cells = cells.drop("0")
+    notes = list(part.notes)
+    if kind == "ids" and label_column is not None and raw.names is not None:
+        items = [raw.names[position] for position in positions]
+        columns_of_totals, rows_of_totals, told = _totals(cells, items, label_column)
+        notes += told
+        cells = cells.drop([cells.columns[position] for position in columns_of_totals])
+        positions = [position for at, position in enumerate(positions) if at not in columns_of_totals]
+        if rows_of_totals:
+            kept = np.delete(np.arange(cells.height), rows_of_totals)
+            cells, label_column, locate_row = cells[kept], label_column.gather(kept), part.locate
+            part = part._replace(locate=lambda row: locate_row(int(kept[row])))
     missing = wanted.missing if wanted.missing is not None or kind != "counts" else _JESTER
     rated, ratings = _cells(cells, missing)
     user, item = np.divmod(np.flatnonzero(rated), len(positions))
-    notes = [_note(raw, kind, labels, len(positions), missing), *part.notes]
+    notes.insert(0, _note(raw, kind, labels, len(positions), missing))
     users, padding = _users(raw, kind, label_column, part, cells.height)
     notes += padding
     if kind == "counts" and label_column is not None:
@@ -177,6 +205,17 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
         return f"{part.locate(int(user[row]))}, {column}"
 
     return Table(pl.DataFrame(columns), raw.source, tuple(notes), locate, part.bad)
+
+
+def _totals(cells: pl.DataFrame, names: list[str], labels: pl.Series) -> tuple[list[int], list[int], list[str]]:
+    """Return the columns and rows that hold the sums or means of the others, with a note."""
+    words = labels.cast(pl.String).fill_null("").to_list()
+    grid = cells.select(pl.all().cast(pl.Float64, strict=False)).to_numpy().astype(np.float64)
+    columns, held = find_totals(grid, names)
+    rows, held_by_rows = find_totals(np.delete(grid, columns, axis=1).T, words)
+    left_out = [f"column {names[position]!r}, the {held} of the others" for position in columns]
+    left_out += [f"row {words[row]!r}, the {held_by_rows} of the others" for row in rows]
+    return columns, rows, [f"left out {'; '.join(left_out)}"] if left_out else []
 
 
 def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:

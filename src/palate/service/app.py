@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 import palate
 from palate.errors import StoreError
+from palate.parallel import single_blas
 from palate.service import logs, problems
 from palate.service.app_state import AppState
 from palate.service.metrics import EXCHANGES, LOADED
@@ -46,13 +48,14 @@ def make_app(settings: Settings) -> FastAPI:
     state = AppState.open(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, threading.Event]]:
         current_default_thread_limiter().total_tokens = settings.threads
         LOADED.set(state.loaded.loaded)
         gc.collect()
         gc.freeze()  # the model's objects stay: the garbage collector need not visit them
         watching = asyncio.create_task(_watch(state))
-        yield
+        with single_blas():  # requests are answered side by side; threads of BLAS would only wait for each other
+            yield {"stopping": state.stopping}  # the server sets it soon after SIGTERM
         state.stopping.set()  # work on threads ends at its next step
         watching.cancel()
         state.close()

@@ -14,6 +14,7 @@ from fastapi import Request
 
 from palate.service.auth import Authenticator
 from palate.service.cookies import VisitorCookies
+from palate.service.deadline import check_deadline
 from palate.service.loaded_model import LoadedModel
 from palate.service.model_holder import ModelHolder
 from palate.service.profiles import ProfileFinder
@@ -81,6 +82,13 @@ class AppState:
 
 
 def app_state(request: Request) -> AppState:
-    """Return the state of the application that received a request."""
+    """Return the state of the application that received a request.
+
+    Raises
+    ------
+    DeadlineError
+        If the time of the request is over, or the service ends: a request may have waited long for its thread.
+    """
+    check_deadline()
     state: AppState = request.app.state.palate
     return state

@@ -1,4 +1,4 @@
-"""Connections that send nothing: they are closed, so that they cannot keep others out."""
+"""Connections that send nothing are closed, so that they cannot keep others out; at the end all others, too."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-__all__ = ["HEADER_SECONDS", "SILENT_CONNECTIONS", "HttpProtocol"]
+__all__ = ["FINISH_SECONDS", "HEADER_SECONDS", "SILENT_CONNECTIONS", "HttpProtocol"]
 
 #: How long a client may take to send the headers of a request.
 HEADER_SECONDS = 10.0
 #: How many connections of a process may be without a request; the next one closes the oldest of them.
 SILENT_CONNECTIONS = 512
+#: How long requests that have begun may still be worked on once the service ends.
+FINISH_SECONDS = 1.5
 
 _Base: Any = AutoHTTPProtocol  # h11 or httptools, whichever is installed
 
@@ -42,6 +44,13 @@ class HttpProtocol(_Base):  # type: ignore[misc]
         """Stop waiting."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Let the request of the connection be finished, but not for long."""
+        super().shutdown()
+        stopping = self.app_state.get("stopping")  # from the lifespan of the application
+        if stopping is not None and not stopping.is_set():
+            asyncio.get_running_loop().call_later(FINISH_SECONDS, stopping.set)
 
     def _await_headers(self) -> None:
         if self not in self._silent:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from palate.cached import cached_property
@@ -12,6 +16,7 @@ from palate.catalogue import Entry
 from palate.errors import DataError, UnknownIdError
 from palate.ids import integer_of
 from palate.model import Model
+from palate.moments import Moment
 from palate.ratings import Vocabulary
 from palate.service.answer_cache import AnswerCache
 
@@ -23,6 +28,9 @@ Id = int | str
 _ANSWERS = 10_000
 #: Scoring this many multiplications takes less time than handing the work to a thread.
 _QUICK = 1 << 18
+#: How many moments are kept: many requests name the same one.
+_MOMENTS = 8
+_moments_lock = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,11 +56,40 @@ class LoadedModel:
     size: int
     loaded: float
     answers: AnswerCache = dataclasses.field(default_factory=lambda: AnswerCache(_ANSWERS))
+    #: The moment that all answers are for; None for no particular one.
+    moment: Moment | None = None
+    #: What answers say about the moment.
+    marks: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    _moments: LRUCache[Moment, LoadedModel] = dataclasses.field(
+        init=False, repr=False, default_factory=lambda: LRUCache(_MOMENTS)
+    )
 
     @property
     def tag(self) -> str:
-        """A short name of this version."""
-        return self.digest[:16]
+        """A short name of this version and its moment."""
+        return self.digest[:16] if self.moment is None else f"{self.digest[:16]}@{self.moment}"
+
+    def at(self, moment: Moment | None) -> LoadedModel:
+        """Return the model at a moment, as `palate.Model.at` does; for None this one.
+
+        Raises
+        ------
+        SettingsError
+            If it is no moment.
+        """
+        if moment is None:
+            return self
+        with _moments_lock:
+            known = self._moments.get(moment)
+        if known is not None:
+            return known
+        marks = {"at": moment, "times": self.model.times is not None}
+        moved = dataclasses.replace(self, model=self.model.at(moment), moment=moment, marks=marks)
+        lasting = ("titles", "ids", "means")  # are the same at all moments
+        vars(moved).update({name: vars(self)[name] for name in lasting if name in vars(self)})
+        with _moments_lock:
+            self._moments[moment] = moved
+        return moved
 
     @cached_property
     def titles(self) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, model_validator
 
 __all__ = [
+    "AnonymousExplanationRequest",
     "AnonymousRecommendationsRequest",
     "AnonymousRequest",
     "BatchRequest",
@@ -38,6 +39,13 @@ Id = StrictInt | Text
 Rating = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 Level = Annotated[float, Field(gt=0, lt=1)]
+AtMoment = Annotated[
+    StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=64)] | None,
+    Field(
+        description="The moment of the rating: a date or a time in ISO format, or seconds since 1970. "
+        "It matters to models with effects of time.",
+    ),
+]
 
 
 #: The largest number of rows and reasons that one request may ask for.
@@ -129,6 +137,13 @@ class _Marked(Schema):
     unknown: list[int | str] | None = None
 
 
+class _Dated(_Marked):
+    """An answer that repeats the moment that was asked about, and says whether the model knows effects of time."""
+
+    at: int | float | str | None = None
+    times: bool | None = None
+
+
 class ItemResponse(Schema):
     """An item. Without a score it is in the catalogue but was never rated."""
 
@@ -213,7 +228,11 @@ class RecommendationOptions(Schema):
     level: Annotated[
         Level | None, Field(description="Add the interval that contains the rating with this probability.")
     ] = None
-    seed: Annotated[int | None, Field(ge=0, le=1 << 62, description="Seed of the draws if ordered by chance.")] = None
+    seed: Annotated[int | None, Field(ge=0, le=1 << 62, description="Seed of the draws by chance.")] = None
+    explore: Annotated[
+        float, Field(ge=0, le=1, description="Give this share of the places to items with few ratings, by chance.")
+    ] = 0.0
+    at: AtMoment = None
     texts: Annotated[bool, Field(description="Add the texts of the items.")] = False
     reasons: Annotated[int, Field(ge=0, le=20, description="Add as many rated items that speak for each row.")] = 0
 
@@ -261,6 +280,12 @@ class AnonymousRequest(Schema):
     n: Count = 10
 
 
+class AnonymousExplanationRequest(AnonymousRequest):
+    """The ratings of an anonymous user, and the moment that is asked about."""
+
+    at: AtMoment = None
+
+
 class ContributionEntry(Schema):
     """A rated item, and how many points it adds to a prediction."""
 
@@ -287,7 +312,7 @@ class RecommendationEntry(Schema):
     choices: list[ContributionEntry] | None = None
 
 
-class RecommendationsResponse(_Marked):
+class RecommendationsResponse(_Dated):
     """Recommendations for one user, the best first."""
 
     model_config = example(user=12, recommendations=[{"item": 89, "title": "A radio…", "prediction": 5.81}])
@@ -304,7 +329,7 @@ class BatchEntry(_Marked):
     recommendations: list[RecommendationEntry]
 
 
-class BatchResponse(Schema):
+class BatchResponse(_Dated):
     """Recommendations for several users, in the order of the request."""
 
     model_config = example(
@@ -348,10 +373,11 @@ class PredictionsRequest(Schema):
     model_config = example(pairs=[{"user": 1, "item": 5}, {"user": 2, "item": 8}], level=0.9)
     pairs: Annotated[list[PairEntry], Field(max_length=10_000)]
     level: Level | None = None
+    at: AtMoment = None
     fallback: bool = False
 
 
-class PredictionResponse(_Marked):
+class PredictionResponse(_Dated):
     """A predicted rating."""
 
     model_config = example(user=12, item=5, prediction=3.21, low=-1.2, high=7.4, level=0.9)
@@ -363,14 +389,14 @@ class PredictionResponse(_Marked):
     level: float | None = None
 
 
-class PredictionsResponse(Schema):
+class PredictionsResponse(_Dated):
     """Predicted ratings in the order of the request."""
 
     model_config = example(predictions=[{"user": 1, "item": 5, "prediction": 3.21}])
     predictions: list[PredictionResponse]
 
 
-class ExplanationResponse(_Marked):
+class ExplanationResponse(_Dated):
     """The parts of a prediction: intercept + contributions + remainder, before clipping to the scale."""
 
     model_config = example(

@@ -31,6 +31,7 @@ def recommend(loaded: LoadedModel, user: Id | Profile, options: RecommendationOp
         by=options.by,
         level=options.level or _DEFAULT_LEVEL,
         seed=options.seed,
+        explore=options.explore,
     )[options.offset :]
     by = check_rank_by(model, options.by, options.lowest, options.level or _DEFAULT_LEVEL, options.seed)
     rows: list[dict[str, Any]] = [{"item": one.id, "title": one.title, "prediction": one.score} for one in recommended]

@@ -55,7 +55,7 @@ class SparkALSProblem(ALSProblem):
         )  # fmt: skip
         results = half_step(cluster, self.sides[name], rows, work)
         cluster.forget(partners, before)
-        return float(sum(result["errors"].sum() for result in results))
+        return float(sum(result["errors"] for result in results))
 
     def validation_rmse(self, parameters: Parameters) -> float:
         """Return the RMSE of predictions, clipped to the rating scale, on the validation part."""

@@ -123,19 +123,9 @@ class SparkGibbsFit(GibbsFit):
     """One fit on Spark: the pilots, the chain and the averages of `palate.solvers.bayes`.
 
     Pilots work on a sample of a quarter of a million ratings, on the driver.
-
-    Raises
-    ------
-    SettingsError
-        If the driver does not see the work folder of the executors.
     """
 
     def __init__(self, solver: BayesianMF, session: Session, spark_table: SparkTable) -> None:
-        if not spark_table.cluster.is_shared:
-            raise SettingsError(
-                "bayes needs a work folder that the driver and all executors see, such as one on NFS: name it with "
-                "work_folder (--work-folder), or take the solver als"
-            )
         self.spark_table, self.folder = spark_table, spark_table.cluster.folder
         super().__init__(solver, session)
         average = self.accumulator.mean

@@ -23,7 +23,7 @@ from palate.spark.arrays import SharedArray, write_bytes
 from palate.spark.table_files import PartFault, SideFiles
 from palate.spark.tasks import Partners, Work, build_parts, run_parts
 
-__all__ = ["SIDES", "Cluster", "Side", "open_cluster"]
+__all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
 SIDES = ("user", "item")
 _RESULT = "part int, result binary"
@@ -214,13 +214,17 @@ def open_cluster(spark: Any, work_folder: str | Path | None = None, is_shared: b
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _see_folder(spark: Any, folder: Path) -> bool:
-    """Ask executors whether they see a file that the driver has just written."""
-    if spark.sparkContext.master.startswith("local"):
+def see_file(spark: Any, path: str) -> bool:
+    """Ask executors whether they see a file of the driver."""
+    if spark.sparkContext.master.startswith("local"):  # all executors are on this machine
         return True
-    (folder / "seen").touch()
-    path, tasks = str(folder / "seen"), spark.sparkContext.defaultParallelism
+    tasks = spark.sparkContext.defaultParallelism
     return all(spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: os.path.exists(path)).collect())
+
+
+def _see_folder(spark: Any, folder: Path) -> bool:
+    (folder / "seen").touch()
+    return see_file(spark, str(folder / "seen"))
 
 
 def _remove_everywhere(spark: Any, folder: str) -> None:

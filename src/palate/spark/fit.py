@@ -137,6 +137,11 @@ def fit_tidy(
         pool(threads) as run,
         interruptible() as interrupted,
     ):
+        if isinstance(solver, BayesianMF) and not cluster.is_shared:
+            raise SettingsError(
+                "bayes needs a work folder that the driver and all executors see, such as one on NFS: name it with "
+                "work_folder (--work-folder), or take the solver als"
+            )
         width = padded_width(solver.factors + 1)
         table = build_table(cluster, tidy, scale=scale, notes=notes, width=width, parts=parts)
         saved = SparkCheckpoint(checkpoint, solver, table.fingerprint, spark, cluster.folder)
@@ -154,11 +159,16 @@ def solver_of(solver: Solver | str) -> ALS | ImplicitALS | BayesianMF:
     Raises
     ------
     SettingsError
-        If it does not.
+        If it does not, or is to run on a graphics card.
     """
     if isinstance(solver, str) and solver in SOLVERS:
         solver = SOLVERS[solver]
     if isinstance(solver, (ALS, ImplicitALS, BayesianMF)):
+        if solver.device == "cuda":
+            raise SettingsError(
+                "Spark's executors solve on their CPUs, not on a graphics card: leave device='cuda' (--device cuda) "
+                "out, or fit with --engine local"
+            )
         return solver
     name = solver.name if isinstance(solver, Solver) else repr(solver)
     raise SettingsError(f"the solver {name} does not run on Spark: take als, implicit or bayes, or fit on one machine")

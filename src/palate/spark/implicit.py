@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError, SettingsError
 from palate.model import Model
+from palate.ratings import Ratings
 from palate.solvers import ImplicitALS
 from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import HalfStep
 from palate.solvers.implicit.fit import ImplicitFit
+from palate.solvers.liked_pairs import require_choices
 from palate.solvers.session import Session
 from palate.spark.half_step import half_step
 from palate.spark.row_work import SolveChoices
@@ -28,6 +30,8 @@ class SparkImplicitFit(ImplicitFit):
 
     def __init__(self, solver: ImplicitALS, session: Session, table: SparkTable) -> None:
         self.table = table
+        # The gram matrix of rows that tasks have solved for, and these rows.
+        self.gram: tuple[Floats, NDArray[np.float64]] | None = None
         super().__init__(solver, session)
 
     def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
@@ -36,6 +40,18 @@ class SparkImplicitFit(ImplicitFit):
         users, items = (HalfStep(None, side.counts, []) for side in sides)  # type: ignore[arg-type]
         return users, items
 
+    def chosen(self) -> Ratings:
+        """Return all rated pairs: tasks leave out those that are no choice.
+
+        Raises
+        ------
+        DataError
+            If no rating is high enough for a choice.
+        """
+        if self.solver.liked is not None and self.table.scale.high < self.solver.liked:
+            require_choices(self.ratings.take(slice(0)), self.solver.liked)
+        return self.ratings
+
     def mean_confidence(self) -> float:
         """Return the mean rating.
 
@@ -43,7 +59,13 @@ class SparkImplicitFit(ImplicitFit):
         ------
         DataError
             If a rating is not above zero.
+        SettingsError
+            If some ratings are no choices: their mean is not known.
         """
+        if self.solver.liked is not None:
+            raise SettingsError(
+                "on Spark --confidence and --liked do not go together: leave low ratings out of the table"
+            )
         if self.table.low <= 0:
             raise DataError(
                 f"some ratings are no confidence above zero, such as {self.table.low:g}: leave them out, or set no "
@@ -72,15 +94,22 @@ class SparkImplicitFit(ImplicitFit):
         cluster.describe(f"sweep {self.done + (name == 'item')}, {name}s")
         assert solver.regularization is not None
         assert solver.unobserved is not None
-        doubles = other.astype(np.float64)
         partners = cluster.publish(other)
         work = SolveChoices(
-            len(rows), len(other), partners, (solver.unobserved * (doubles.T @ doubles)).astype(np.float32),
-            solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale,
+            len(rows), len(other), partners, (solver.unobserved * self._gram_of(other)).astype(np.float32),
+            solver.regularization, solver.unobserved, solver.exponent, self.confidence_scale, solver.liked,
         )  # fmt: skip
         results = half_step(cluster, self.table.sides[name], rows, work)
         cluster.forget(partners)
+        self.gram = rows, sum(one["gram"] for one in results)
         return float(sum(one["squares"] for one in results) / sum(one["weight"] for one in results))
+
+    def _gram_of(self, rows: Floats) -> NDArray[np.float64]:
+        """Return the sum that the tasks of the last half-step returned; at the start the driver computes it."""
+        if self.gram is not None and self.gram[0] is rows:
+            return self.gram[1]
+        doubles = rows.astype(np.float64)
+        return doubles.T @ doubles
 
     def model(self) -> Model:
         """Return the model; it keeps its ratings where the driver sees them."""

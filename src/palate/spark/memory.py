@@ -18,23 +18,34 @@ _RATING = 12
 _ROW_ARRAYS = 3
 # Arrays of both sides that the machines of a fit map: factors with ones, biases.
 _SIDE_ARRAYS = 1.1
+# Arrays of both sides that the driver holds at once: the factors, their copy with ones, and their solution.
+_DRIVER_ARRAYS = 3
+# Bytes of a row on the driver beside its factors: its id, its number of ratings, its sum of squared errors.
+_DRIVER_ROW = 24
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class MemoryNeed(NamedTuple):
-    """Bytes of one executor, beside its Java heap: those of its tasks, and those of the factors that they share."""
+    """Bytes of one executor, beside its Java heap: those of its tasks, and those of the factors that they share.
+
+    `driver` are the bytes of the driver, beside its Java heap.
+    """
 
     tasks: int
     factors: int
+    driver: int = 0
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All of an executor."""
         return self.tasks + self.factors
 
 
 def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, int], cores: int) -> MemoryNeed:
-    """Predict the memory of one executor, beside its Java heap.
+    """Predict the memory of one executor and of the driver, beside their Java heaps.
+
+    Neither grows with the rows times the square of the columns: tasks add up what the hyperpriors are drawn from, and
+    the driver gets the sums.
 
     Parameters
     ----------
@@ -55,17 +66,25 @@ def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, 
     """
     rows = max(users / parts[0], items / parts[1])
     task = _WORKER + _RATING * ratings / min(parts) + _ROW_ARRAYS * 4 * width * rows
-    return MemoryNeed(int(cores * task), int(_SIDE_ARRAYS * 4 * width * max(users, items)))
+    driver = (users + items) * (_DRIVER_ARRAYS * 4 * width + _DRIVER_ROW)
+    return MemoryNeed(int(cores * task), int(_SIDE_ARRAYS * 4 * width * max(users, items)), driver)
 
 
 def require_memory(spark: Any, need: MemoryNeed) -> None:
-    """Refuse a fit that executors have no memory for.
+    """Refuse a fit that the driver or the executors have no memory for.
 
     Raises
     ------
     SettingsError
         With what is needed, what there is, and what would help.
     """
+    free = free_memory()
+    if free is not None and need.driver > free:
+        raise SettingsError(
+            f"the driver needs {need.driver / 1e9:.1f} GB for the factors of all users and items and has "
+            f"{free / 1e9:.1f} GB: start it on a larger machine, take fewer factors (--factors), or leave out users "
+            "and items with very few ratings"
+        )
     there = available_memory(spark)
     if there is not None and need.total > there:
         raise SettingsError(

@@ -228,8 +228,8 @@ def frame_of(spark: Any, source: Any, *, separator: str | None = None, header: b
     return spark.createDataFrame(pa.table(texts)), "the ratings"
 
 
-def hold_out_rows(frame: Any, share: float, seed: int) -> tuple[Any, Any]:
-    """Cut a tidy frame into two by a hash of the pair, which needs no order of the rows.
+def hold_out_rows(frame: Any, share: float, seed: int, by: tuple[str, ...] = ("user", "item")) -> tuple[Any, Any]:
+    """Cut a tidy frame into two by a hash of the pair, the user or the item, which needs no order of the rows.
 
     Raises
     ------
@@ -240,5 +240,5 @@ def hold_out_rows(frame: Any, share: float, seed: int) -> tuple[Any, Any]:
 
     if not 0 < share < 1:
         raise SettingsError(f"the share to hold out must be between 0 and 1, not {share!r}")
-    chosen = f.pmod(f.xxhash64("user", "item", f.lit(seed)), f.lit(_BUCKETS)) < int(share * _BUCKETS)
+    chosen = f.pmod(f.xxhash64(*by, f.lit(seed)), f.lit(_BUCKETS)) < int(share * _BUCKETS)
     return frame.where(~chosen), frame.where(chosen)

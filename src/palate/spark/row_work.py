@@ -71,8 +71,8 @@ class SolveRatings:
     def __call__(self, part: TablePart) -> dict[str, Any]:
         """Solve for the rows of a part.
 
-        Returns the first row without a solution (or -1), the sum of squared errors of each row, and the sums by which
-        the next hyperpriors are drawn.
+        Returns the first row without a solution (or -1) and the sum of squared errors; of draws that of each row, and
+        the sums by which the next hyperpriors are drawn.
         """
         indptr, indices, _ = part.table
         rows, width, size = part.stop - part.start, len(self.precision), self.size
@@ -93,7 +93,11 @@ class SolveRatings:
         else:
             failed = solve_nonnegative_rows(*equations, part.start, part.stop, self.bounded, out, errors)
         solved = out[part.start : part.stop]
-        result: dict[str, Any] = {"failed": int(failed), "errors": errors[part.start : part.stop] / weights}
+        row_errors = errors[part.start : part.stop] / weights
+        result: dict[str, Any] = {
+            "failed": int(failed),
+            "errors": row_errors if self.draws else float(row_errors.sum()),
+        }
         if self.draws:
             deviations = solved[:, : self.draws].astype(np.float64) - by_sets
             result |= {"sum": deviations.sum(axis=0), "scatter": deviations.T @ deviations}
@@ -134,7 +138,7 @@ class SolveChoices:
         The other side's factors.
     all_pairs
         float32 (d, d).
-    regularization, unobserved, exponent, confidence
+    regularization, unobserved, exponent, confidence, liked
         See `palate.solvers.implicit.ImplicitALS`; `confidence` is what ratings are multiplied by, 0 for none.
     out
         Where rows are written; None to return them.
@@ -148,14 +152,23 @@ class SolveChoices:
     unobserved: float
     exponent: float
     confidence: float
+    liked: float | None = None
     out: SharedArray | None = None
 
     def __call__(self, part: TablePart) -> dict[str, Any]:
-        """Solve for the rows of a part; return the first without a solution, the errors and the confidences."""
+        """Solve for the rows of a part.
+
+        Returns the first row without a solution (or -1), the sums of errors and of confidences, and the gram matrix of
+        the rows, which the half-step of the other side needs.
+        """
         indptr, indices, values = part.table
-        weights = np.diff(indptr) + self.unobserved * self.others
-        ridge = (self.regularization * weights**self.exponent).astype(np.float32)
         confidence = values * np.float32(self.confidence) if self.confidence else np.ones_like(values)
+        counts = np.diff(indptr)
+        if self.liked is not None:  # a pair that is no choice has no weight
+            confidence = (values >= np.float32(self.liked)).astype(np.float32)
+            counts = np.diff(np.append(0, np.cumsum(confidence, dtype=np.int64))[indptr])
+        weights = counts + self.unobserved * self.others
+        ridge = (self.regularization * weights**self.exponent).astype(np.float32)
         out = np.zeros((part.stop - part.start, len(self.all_pairs)), np.float32)
         errors, linear = np.empty(len(out)), np.zeros_like(out)
         failed = solve_confident_rows(
@@ -165,11 +178,17 @@ class SolveChoices:
             "failed": int(failed) + (part.start if failed >= 0 else 0),
             "squares": float(errors.sum()),
             "weight": float(confidence.sum(dtype=np.float64)),
+            "gram": _gram(out),
         }
         if self.out is None:
             return result | {"rows": out}
         self.out.write_rows(part.start, out)
         return result
+
+
+def _gram(rows: Floats) -> Doubles:
+    doubles = rows.astype(np.float64)
+    return doubles.T @ doubles
 
 
 @dataclass(frozen=True)

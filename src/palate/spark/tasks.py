@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.ratings import Ratings, Vocabulary
 from palate.spark.arrays import SharedArray
 from palate.spark.table_files import SideFiles, TablePart
 
-__all__ = ["Partners", "Work", "build_parts", "run_parts", "values_of", "virtual"]
+__all__ = ["Partners", "Work", "build_parts", "ratings_of_batch", "run_parts", "values_of", "virtual"]
 
 Floats = NDArray[np.float32]
 
@@ -80,3 +81,23 @@ def virtual(size: int, part: TablePart, rows: NDArray[Any]) -> NDArray[Any]:
     whole = np.empty((size, *rows.shape[1:]), rows.dtype)
     whole[part.start : part.start + len(rows)] = rows
     return whole
+
+
+def ratings_of_batch(batch: Any) -> Ratings:
+    """Return an Arrow table or batch with the columns of a tidy frame as ratings, in the order of its rows."""
+    sides = {name: _encoded(batch.column(name), name) for name in ("user", "item")}
+    (users, user), (items, item) = sides.values()
+    time = batch.column("time").to_numpy(zero_copy_only=False) if "time" in batch.schema.names else None
+    rating = np.array(batch.column("rating").to_numpy(zero_copy_only=False), np.float32)
+    return Ratings(users, items, user, item, rating, time=time)
+
+
+def _encoded(column: Any, kind: str) -> tuple[Vocabulary, NDArray[np.int32]]:
+    import pyarrow as pa
+
+    coded = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
+    ids = coded.dictionary.to_numpy(zero_copy_only=False)
+    order = np.argsort(ids)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return Vocabulary(ids[order], kind), place[coded.indices.to_numpy()]

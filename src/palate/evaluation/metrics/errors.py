@@ -45,7 +45,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 ERRORS = (
-    Metric("rmse", "RMSE", lambda judged: rmse(judged.rating, judged.prediction), higher_is_better=False),
+    Metric("rmse", "RMSE", lambda judged: rmse(judged.rating, judged.prediction), higher_is_better=False, power=2),
     Metric("mae", "MAE", lambda judged: mae(judged.rating, judged.prediction), higher_is_better=False),
     Metric(
         "nmae",

@@ -30,6 +30,9 @@ class Metric:
         What the title means, for people who read the table: it follows the title and a colon.
     form
         How the score is printed, as in `format`.
+    power
+        The score of a table is the mean, weighted by their rows, of this power of the scores of its parts, and of that
+        the root.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Metric:
     needs: tuple[Need, ...] = ("prediction",)
     meaning: str = ""
     form: str = ".4f"
+    power: int = 1
 
     def applies_to(self, judged: Judged) -> bool:
         """Return whether the model has what this metric needs."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.evaluation.bootstrap import paired_bootstrap
+from palate.evaluation.cross_validate import Estimator
 from palate.evaluation.lists import evaluate_lists, guess_liked, parse_metrics
 from palate.evaluation.tune.search import (
     Search,
@@ -132,6 +133,7 @@ def tune(
     liked: float | None = None,
     study: str | Path | None = None,
     seed: int = 0,
+    heads: Callable[[Solver], Estimator] | None = None,
     threads: int | None = None,
     done: Callable[[Trial], None] | None = None,
 ) -> Tuning:
@@ -165,6 +167,9 @@ def tune(
         An SQLite file. It is written after each fold, and a search goes on from it if it exists; one process at a time.
     seed
         Of the parts and the proposals.
+    heads
+        Returns what is fitted in the place of a solver whose lists are judged, such as `palate.workflow.BothHeads`: the
+        lists of `palate.workflow.fit` are ranked by interest, those of a solver of ratings alone by prediction.
     threads
         As in the solver's `fit`.
     done
@@ -207,8 +212,11 @@ def tune(
         "table": _digest(ratings),
     }
 
+    def fit(tried: Solver, table: Ratings) -> Model:
+        return _fit(tried if heads is None or metric == "rmse" else heads(tried), table, threads)
+
     def judge_fold(tried: Solver, fold: int) -> Doubles:
-        return judge(_fit(tried, splits[fold].train, threads), splits[fold])
+        return judge(fit(tried, splits[fold].train), splits[fold])
 
     search = Search(solver, space, folds, judge_fold, started + budget)
     with optuna_at_hand():
@@ -217,9 +225,9 @@ def tune(
         best, all_trials = best_trial(opened, search.failure), opened.trials
         start = start_trial(opened)
     chosen = solver if best.number == start.number else replace(solver, **best.params)
-    model = _fit(chosen, train, threads)
+    model = fit(chosen, train)
     values = judge(model, Split(train, test))
-    before = values if chosen == solver else judge(_fit(solver, train, threads), Split(train, test))
+    before = values if chosen == solver else judge(fit(solver, train), Split(train, test))
     _, low, high, p_value = paired_bootstrap(values - before, seed=seed)
     return Tuning(
         solver=chosen,
@@ -264,9 +272,9 @@ def _judge_of(metric: str, solver: Solver, liked: float) -> _Judge:
     return judge
 
 
-def _fit(solver: Solver, train: Ratings, threads: int | None) -> Model:
+def _fit(estimator: Estimator, train: Ratings, threads: int | None) -> Model:
     with quietly():
-        model = solver.fit(train, threads=threads)
+        model = estimator.fit(train, threads=threads)
     if model.training.get("interrupted"):
         raise KeyboardInterrupt  # a fit that was cut short must not be judged
     return model

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from palate.service import serializers
 from palate.service.app_state import app_state
 from palate.service.schemas import (
+    AnonymousExplanationRequest,
     AnonymousRecommendationsRequest,
     AnonymousRequest,
     ExplanationResponse,
@@ -25,10 +26,11 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/anonymous", tags=["anony
 @router.post("/recommendations", response_model=RecommendationsResponse)
 def recommend_anonymous(request: Request, body: AnonymousRecommendationsRequest) -> Response:
     """Recommend items to an anonymous user with these ratings."""
-    loaded = app_state(request).loaded
+    loaded = app_state(request).loaded.at(body.at)
     subject = anonymous_user(loaded, body.ratings)
     rows = serializers.recommend(loaded, subject.user, body)
-    return json_response({"user": None, "level": body.level, "recommendations": rows, **subject.marks})
+    marks = {**loaded.marks, **subject.marks}
+    return json_response({"user": None, "level": body.level, "recommendations": rows, **marks})
 
 
 @router.post("/questions", response_model=QuestionsResponse)
@@ -41,9 +43,9 @@ def ask_anonymous(request: Request, body: AnonymousRequest) -> Response:
 
 
 @router.post("/explanations/{item:id}", response_model=ExplanationResponse)
-def explain_anonymous(request: Request, item: ItemId, body: AnonymousRequest) -> Response:
+def explain_anonymous(request: Request, item: ItemId, body: AnonymousExplanationRequest) -> Response:
     """List which of these ratings raise and lower a prediction, and by how much."""
-    loaded = app_state(request).loaded
+    loaded = app_state(request).loaded.at(body.at)
     subject = anonymous_user(loaded, body.ratings)
     explained = serializers.explain(loaded.model, subject.user, item, body.n)
-    return json_response({"user": None, **explained, **subject.marks})
+    return json_response({"user": None, **explained, **loaded.marks, **subject.marks})

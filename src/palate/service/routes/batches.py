@@ -23,20 +23,20 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["batches"])
 def recommend_batch(request: Request, body: BatchRequest) -> Response:
     """Recommend items to several users."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(body.at)
     answers = []
     for user in until_deadline(map(str, body.users)):
         subject = named_user(state, loaded, user, fallback=body.fallback)
         rows = serializers.recommend(loaded, subject.user, body)
         answers.append({"user": loaded.spell_user(user), "recommendations": rows, **subject.marks})
-    return json_response({"answers": answers})
+    return json_response({"answers": answers, **loaded.marks})
 
 
 @router.post("/predictions", response_model=PredictionsResponse)
 def predict_batch(request: Request, body: PredictionsRequest) -> Response:
     """Predict the ratings of pairs of users and items."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(body.at)
     subjects: dict[str, Subject] = {}
     rows: list[dict[str, Any]] = []
     for pair in until_deadline(body.pairs):
@@ -45,4 +45,4 @@ def predict_batch(request: Request, body: PredictionsRequest) -> Response:
             subjects[user] = named_user(state, loaded, user, fallback=body.fallback)
         prediction = serializers.predict(loaded.model, subjects[user].user, str(pair.item), body.level)
         rows.append({"user": loaded.spell_user(user), **prediction, **subjects[user].marks})
-    return json_response({"predictions": rows})
+    return json_response({"predictions": rows, **loaded.marks})

@@ -24,6 +24,7 @@ from palate.service.schemas import (
 )
 from palate.service.subjects import visitor
 from palate.service.web import (
+    AtQuery,
     Count,
     ExcludeQuery,
     ItemId,
@@ -110,7 +111,7 @@ def delete_mine(request: Request, item: ItemId) -> Response:
 def my_recommendations(request: Request) -> Response:
     """Recommend items to the visitor, by default with texts and reasons, and with intervals if the model has them."""
     state, options = app_state(request), recommendation_options(request, RecommendationOptions)
-    loaded = state.loaded
+    loaded = state.loaded.at(options.at)
     defaults: dict[str, object] = {"texts": True, "reasons": _REASONS}
     if loaded.model.posterior is not None:
         defaults["level"] = _LEVEL
@@ -118,7 +119,8 @@ def my_recommendations(request: Request) -> Response:
     options = options.model_copy(update=unset)
     subject = visitor(state, loaded, request)
     rows = serializers.recommend(loaded, subject.user, options)
-    return json_response({"user": None, "level": options.level, "recommendations": rows, **subject.marks})
+    marks = {**loaded.marks, **subject.marks}
+    return json_response({"user": None, "level": options.level, "recommendations": rows, **marks})
 
 
 @router.get("/questions", response_model=QuestionsResponse)
@@ -132,20 +134,20 @@ def my_questions(request: Request, n: Count = 10, exclude: ExcludeQuery = None) 
 
 
 @router.get("/predictions/{item:id}", response_model=PredictionResponse)
-def my_prediction(request: Request, item: ItemId, level: LevelQuery = None) -> Response:
+def my_prediction(request: Request, item: ItemId, level: LevelQuery = None, at: AtQuery = None) -> Response:
     """Predict one rating of the visitor."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(at)
     subject = visitor(state, loaded, request)
     predicted = serializers.predict(loaded.model, subject.user, item, level)
-    return json_response({"user": None, **predicted, **subject.marks})
+    return json_response({"user": None, **predicted, **loaded.marks, **subject.marks})
 
 
 @router.get("/explanations/{item:id}", response_model=ExplanationResponse)
-def my_explanation(request: Request, item: ItemId, n: Count = 10) -> Response:
+def my_explanation(request: Request, item: ItemId, n: Count = 10, at: AtQuery = None) -> Response:
     """List which of the visitor's ratings raise and lower a prediction, and by how much."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(at)
     subject = visitor(state, loaded, request)
     explained = serializers.explain(loaded.model, subject.user, item, n)
-    return json_response({"user": None, **explained, **subject.marks})
+    return json_response({"user": None, **explained, **loaded.marks, **subject.marks})

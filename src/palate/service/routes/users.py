@@ -21,6 +21,7 @@ from palate.service.schemas import (
 from palate.service.store import user_owner
 from palate.service.subjects import named_user, stored_ratings
 from palate.service.web import (
+    AtQuery,
     Count,
     ExcludeQuery,
     FallbackQuery,
@@ -54,7 +55,7 @@ async def recommend(request: Request, user: UserId) -> Response:
     if body is not None:
         return json_response(body)
     options = recommendation_options(request, UserOptions)
-    if loaded.is_quick and not options.reasons:
+    if loaded.is_quick and not options.reasons and options.at is None:
         return _recommend(state, loaded, user, stored, options, query)  # handing this to a thread would take longer
     return await run_in_threadpool(_recommend, state, loaded, user, stored, options, query)
 
@@ -62,35 +63,42 @@ async def recommend(request: Request, user: UserId) -> Response:
 def _recommend(
     state: AppState, loaded: LoadedModel, user: str, stored: Rows | None, options: UserOptions, query: bytes
 ) -> Response:
+    loaded = loaded.at(options.at)
     subject = named_user(state, loaded, user, fallback=options.fallback, stored=stored)
     rows = serializers.recommend(loaded, subject.user, options)
-    body = {"user": loaded.spell_user(user), "recommendations": rows, **subject.marks}
+    body = {"user": loaded.spell_user(user), "recommendations": rows, **loaded.marks, **subject.marks}
     response = json_response(body if options.level is None else {**body, "level": options.level})
-    if stored is not None and options.by != "chance" and len(query) < _LONGEST_CACHED_QUERY:
+    is_drawn = options.by == "chance" or options.explore > 0
+    if stored is not None and not is_drawn and len(query) < _LONGEST_CACHED_QUERY:
         loaded.answers.put((user, query), stored, bytes(response.body))
     return response
 
 
 @router.get("/predictions/{item:id}", response_model=PredictionResponse)
 def predict(
-    request: Request, user: UserId, item: ItemId, level: LevelQuery = None, fallback: FallbackQuery = False
+    request: Request,
+    user: UserId,
+    item: ItemId,
+    level: LevelQuery = None,
+    fallback: FallbackQuery = False,
+    at: AtQuery = None,
 ) -> Response:
     """Predict one rating."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(at)
     subject = named_user(state, loaded, user, fallback=fallback)
     predicted = serializers.predict(loaded.model, subject.user, item, level)
-    return json_response({"user": loaded.spell_user(user), **predicted, **subject.marks})
+    return json_response({"user": loaded.spell_user(user), **predicted, **loaded.marks, **subject.marks})
 
 
 @router.get("/explanations/{item:id}", response_model=ExplanationResponse)
-def explain(request: Request, user: UserId, item: ItemId, n: Count = 10) -> Response:
+def explain(request: Request, user: UserId, item: ItemId, n: Count = 10, at: AtQuery = None) -> Response:
     """List which ratings raise and lower a prediction, and by how much."""
     state = app_state(request)
-    loaded = state.loaded
+    loaded = state.loaded.at(at)
     subject = named_user(state, loaded, user)
     explained = serializers.explain(loaded.model, subject.user, item, n)
-    return json_response({"user": loaded.spell_user(user), **explained, **subject.marks})
+    return json_response({"user": loaded.spell_user(user), **explained, **loaded.marks, **subject.marks})
 
 
 @router.get("/questions", response_model=QuestionsResponse)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from palate.errors import DataError
 from palate.model import Model
 from palate.model.choice import WeightsHead
 from palate.ratings import Ratings, RatingScale
 from palate.solvers.ease.search import choose_regularization
 from palate.solvers.ease.settings import EASE
-from palate.solvers.ease.weights import choices_of, fit_ease
+from palate.solvers.ease.weights import fit_ease
 from palate.solvers.held_out_lists import HeldOutLists
+from palate.solvers.liked_pairs import choices_of, require_choices
 from palate.solvers.session import Epoch, Session
 
 __all__ = ["EASEFit"]
@@ -30,8 +30,7 @@ class EASEFit:
 
     def __init__(self, solver: EASE, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
-        if solver.liked is not None and not (self.ratings.rating >= np.float32(solver.liked)).any():
-            raise DataError(f"no rating is at least {solver.liked:g}, so there are no choices: lower liked (--liked)")
+        require_choices(self.ratings, solver.liked)
 
     def go(self, resume: bool) -> Model:
         """Fit the weights between items; return the model."""

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.ease.settings import EASE
-from palate.solvers.ease.weights import choices_of, count_choices, solve_weights
+from palate.solvers.ease.weights import count_choices, solve_weights
 from palate.solvers.held_out_lists import HeldOutLists
+from palate.solvers.liked_pairs import choices_of
 
 __all__ = ["choose_regularization"]
 

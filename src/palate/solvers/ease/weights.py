@@ -12,8 +12,9 @@ from palate.parallel import Run, single_blas
 from palate.ratings import Ratings
 from palate.solvers.ease.inverse import invert
 from palate.solvers.ease.settings import EASE
+from palate.solvers.liked_pairs import choices_of
 
-__all__ = ["choices_of", "count_choices", "fit_ease", "solve_weights"]
+__all__ = ["count_choices", "fit_ease", "solve_weights"]
 
 Floats = NDArray[np.float32]
 
@@ -23,11 +24,6 @@ _MOST_ITEMS = 40_000
 _ROWS = 64
 # Strengths are counted by their first 16 bits: a sign, 8 bits of exponent and 7 of the fraction.
 _BITS = 16
-
-
-def choices_of(ratings: Ratings, liked: float | None) -> Ratings:
-    """Return the rows that are choices; the vocabularies stay as they are."""
-    return ratings if liked is None else ratings.take(ratings.rating >= np.float32(liked))
 
 
 def count_choices(choices: Ratings, exponent: float, run: Run) -> Floats:

@@ -19,6 +19,7 @@ from palate.solvers.half_step import HalfStep, padded_width, solve_confident_sid
 from palate.solvers.held_out_lists import HeldOutLists
 from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
 from palate.solvers.implicit.settings import ImplicitALS
+from palate.solvers.liked_pairs import require_choices
 from palate.solvers.session import Checkpoint, Epoch, Session
 from palate.solvers.warm_start import model_rows
 
@@ -37,6 +38,7 @@ class ImplicitFit:
 
     def __init__(self, solver: ImplicitALS, session: Session) -> None:
         self.solver, self.session, self.ratings = solver, session, session.ratings
+        self.choices = self.chosen()
         # Confidences have the mean 1, so that the settings mean the same in any unit of the ratings.
         self.confidence_scale = 1 / self.mean_confidence() if solver.confidence else 0.0
         k, rng, width = solver.factors, np.random.default_rng([solver.seed, 1]), padded_width(solver.factors)
@@ -55,15 +57,19 @@ class ImplicitFit:
         scale = np.float32(self.confidence_scale)
         return table._replace(values=table.values * scale if self.solver.confidence else self.ones)
 
+    def chosen(self) -> Ratings:
+        """Return the rated pairs that are choices."""
+        return require_choices(self.ratings, self.solver.liked)
+
     def mean_confidence(self) -> float:
-        """Return the mean rating, where all are above zero."""
-        _require_confidence(self.ratings)
-        return float(self.ratings.rating.mean(dtype=np.float64))
+        """Return the mean rating of the choices, where all are above zero."""
+        _require_confidence(self.choices)
+        return float(self.choices.rating.mean(dtype=np.float64))
 
     def prepare(self, width: int) -> tuple[HalfStep, HalfStep]:
         """Return both sides of the table, cut into ranges for equations of this width."""
-        self.ones = np.ones(0 if self.solver.confidence else len(self.ratings), np.float32)
-        users, items = map(self._with_confidence, (self.ratings.by_user, self.ratings.by_item))
+        self.ones = np.ones(0 if self.solver.confidence else len(self.choices), np.float32)
+        users, items = map(self._with_confidence, (self.choices.by_user, self.choices.by_item))
         return HalfStep.prepare(users, width), HalfStep.prepare(items, width)
 
     def go(self, resume: bool) -> Model:
@@ -87,7 +93,7 @@ class ImplicitFit:
                     setting=f"λ = {self.solver.regularization:g}",
                     number=self.done,
                     of=self.solver.sweeps,
-                    rows=len(self.ratings),
+                    rows=len(self.choices),
                     training_rmse=sqrt(squares),
                     validation_rmse=None,
                     seconds=time.perf_counter() - started,
@@ -118,7 +124,7 @@ class ImplicitFit:
             return
         # Attributes matter to rows without ratings, which no held-out list judges.
         plain = replace(self.ratings, user_features=None, item_features=None)
-        lists = HeldOutLists.of(plain, None, seed=self.solver.seed) if len(plain) > 1 else None
+        lists = HeldOutLists.of(plain, self.solver.liked, seed=self.solver.seed) if len(plain) > 1 else None
         if lists is None or not len(lists.users):
             open_settings = {name: value for name, value in FEW_RATINGS.items() if getattr(self.solver, name) is None}
             self.solver = replace(self.solver, **open_settings)  # type: ignore[arg-type]
@@ -177,7 +183,7 @@ class ImplicitFit:
             users=ratings.users,
             items=ratings.items,
             intercept=0.0,
-            mean=ratings.density,
+            mean=self.choices.density,
             user_bias=np.zeros(len(ratings.users), np.float32),
             item_bias=np.zeros(len(ratings.items), np.float32),
             user_factors=np.ascontiguousarray(self.parameters["users"][:, : solver.factors]),
@@ -194,6 +200,7 @@ class ImplicitFit:
                 unobserved=solver.unobserved,
                 exponent=solver.exponent,
                 confidence=self.confidence_scale,
+                liked=solver.liked,
             ),
             training={
                 "sweeps": self.done,

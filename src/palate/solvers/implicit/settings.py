@@ -27,9 +27,9 @@ class ImplicitALS(Solver):
     penalty of Rendle, Krichene, Zhang, Koren 2021, "Revisiting the performance of iALS on item recommendation
     benchmarks"). The sum over all pairs gives the same matrix for every row, so it costs little.
 
-    Every pair in the table is a choice, also with a low or negative rating: take pairs that are no choice out of the
-    table. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating; all
-    ratings must then be above zero. Without it c is 1.
+    Every pair in the table is a choice, also with a low or negative rating; with `liked` only pairs with this rating or
+    more are. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating of the
+    choices; all must then be above zero. Without it c is 1.
 
     The regularization and the weight of unobserved pairs are chosen on a tenth of the choices, if they are not given.
 
@@ -67,6 +67,7 @@ class ImplicitALS(Solver):
     exponent: float = setting(
         1.0, "power of a row's weights that its penalty grows with", least=0, below=2, search=(0, 1.5)
     )
+    liked: float | None = setting(None, "rating from which a pair is a choice", none="every rated pair is one")
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
     sweeps: int = setting(15, "passes over items and users", least=1)
     seed: int = setting(0, "of the first factors, and of what is held out", least=0, below=2**63)

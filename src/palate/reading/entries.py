@@ -1,0 +1,124 @@
+"""Texts of entries below lines that are no rows: Matrix Market, and the blocks of the Netflix Prize."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import ReadError
+from palate.lazy import pl
+from palate.reading.lines import SHOWN_FAULTS, as_lines, name_bad_lines
+from palate.reading.raw import RawTable, from_columns
+from palate.reading.sniff import Dialect
+from palate.reading.source import Bytes, decode
+from palate.reading.table import BadLines
+
+__all__ = ["read_matrix_market", "read_netflix"]
+
+_SAMPLE, _LARGEST = 1 << 12, 2**63 - 1
+_KINDS = ("real", "integer", "pattern")
+
+
+def read_matrix_market(content: Bytes, source: str) -> RawTable:
+    """Read a sparse matrix as SciPy writes it: its rows are users, its columns items.
+
+    Raises
+    ------
+    ReadError
+        If the matrix is dense, complex or symmetric, or its line of sizes is none.
+    """
+    lines = as_lines(decode(content.tobytes())[0])
+    words = lines[0].lower().split()
+    kinds = words[1:5]
+    if len(kinds) < 4 or kinds[0] != "matrix" or kinds[1] != "coordinate" or kinds[2] not in _KINDS:
+        raise ReadError(
+            f"{source} is a Matrix Market file of kind '{' '.join(kinds)}': only 'matrix coordinate' with real, "
+            "integer or pattern entries holds ratings; load another with scipy.io.mmread, and hand over the matrix"
+        )
+    if kinds[3] != "general":
+        raise ReadError(f"{source} holds a {kinds[3]} matrix: one of users and items is 'general'")
+    width = 2 if kinds[2] == "pattern" else 3
+    lines = lines.str.strip_chars().str.replace_all(r"\s+", " ")
+    is_entry = ((lines != "") & lines.str.starts_with("%").not_()).to_numpy()
+    top = int(is_entry.argmax())
+    sizes = lines[top].split(" ")
+    if not is_entry.any() or len(sizes) != 3 or not all(map(str.isdecimal, sizes)):
+        raise ReadError(f"{source}, line {top + 1} holds no sizes, rows, columns and entries: {lines[top][:40]!r}")
+    rows, columns, announced = map(int, sizes)
+    is_entry[top] = False
+    is_right, counts = _widths(lines, " ", width, is_entry)
+    parts = _split(lines, " ", width, is_right)
+    outside = np.zeros(int(is_right.sum()), bool)
+    for part, size in zip(parts, (rows, columns)):
+        outside |= ~part.cast(pl.Int64, strict=False).is_between(1, min(size, _LARGEST)).fill_null(False).to_numpy()
+    at = np.flatnonzero(is_right)
+    faults: dict[int, int | str] = {int(line): int(counts[line]) for line in np.flatnonzero(is_entry & ~is_right)}
+    faults |= {int(line): f"lies outside of the matrix of {rows} rows and {columns} columns" for line in at[outside]}
+    if is_entry.sum() != announced:
+        faults[top] = f"announces {announced:,} entries, {is_entry.sum():,} follow: the file was cut short or mended"
+    kept = np.flatnonzero(~outside)
+    note = "a Matrix Market file: its rows are users, its columns items, both counted from 1"
+    names = ("user", "item", "rating")[:width]
+    return _table(names, [part.gather(kept) for part in parts], source, note, at[kept], _bad(faults, lines, width))
+
+
+def read_netflix(content: Bytes, source: str) -> RawTable:
+    """Read blocks that begin with the id of an item and a colon, followed by lines of user, rating and date.
+
+    Raises
+    ------
+    ReadError
+        If the lines hold single columns.
+    """
+    lines = as_lines(decode(content.tobytes())[0])
+    text = lines.str.strip_chars()
+    commas = text.str.count_matches(",", literal=True).to_numpy()
+    is_head = (text.str.ends_with(":")).to_numpy() & (commas == 0)
+    is_entry = (text != "").to_numpy() & ~is_head
+    sample = commas[:_SAMPLE][is_entry[:_SAMPLE]]
+    width = Counter(sample.tolist()).most_common(1)[0][0] + 1
+    if width < 2:
+        raise ReadError(f"{source} is no table: its blocks hold single columns")
+    is_right, counts = _widths(text, ",", width, is_entry)
+    heads = text.str.strip_suffix(":").zip_with(pl.Series(is_head), pl.Series([None], dtype=pl.String))
+    rows = np.flatnonzero(is_right)
+    user, *others = _split(text, ",", width, is_right)
+    columns = [user, heads.forward_fill().gather(rows), *others]
+    names = ["user", "item", "rating", "date"][: width + 1]
+    names += [f"column {place}" for place in range(len(names), width + 1)]
+    faults: dict[int, int | str] = {int(line): int(counts[line]) for line in np.flatnonzero(is_entry & ~is_right)}
+    note = "blocks of 'item:' with lines of user, rating and date"
+    return _table(names, columns, source, note, rows, _bad(faults, lines, width, ","))
+
+
+def _widths(
+    lines: pl.Series, delimiter: str, width: int, is_entry: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return which entries have the right number of columns, and how many columns each line has."""
+    counts = lines.str.count_matches(delimiter, literal=True).to_numpy().astype(np.int64) + 1
+    return is_entry & (counts == width), counts
+
+
+def _split(lines: pl.Series, delimiter: str, width: int, chosen: NDArray[np.bool_]) -> list[pl.Series]:
+    fields = lines.filter(pl.Series(chosen)).str.split_exact(delimiter, width - 1)
+    return [column.str.strip_chars() for column in fields.struct.unnest()]
+
+
+def _bad(faults: dict[int, int | str], lines: pl.Series, width: int, separator: str = " ") -> BadLines | None:
+    places = sorted(faults)
+    shown = [(faults[place], lines[place]) for place in places[:SHOWN_FAULTS]]
+    return name_bad_lines([place + 1 for place in places], shown, Dialect(separator, width))
+
+
+def _table(
+    names: list[str] | tuple[str, ...],
+    columns: list[pl.Series],
+    source: str,
+    note: str,
+    rows: NDArray[np.int64],
+    bad: BadLines | None,
+) -> RawTable:
+    raw = from_columns(names, columns.__getitem__, len(columns), source, note=note)
+    return raw.with_parts(locate=lambda row: f"line {rows[row] + 1}", bad=bad)
