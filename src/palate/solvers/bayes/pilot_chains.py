@@ -319,6 +319,13 @@ class Pilots:
         variance = weights @ (variances + np.square(errors - mean))
         return np.asarray(-mean / np.sqrt(variance), np.float32)
 
+    def unknown(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return of which held-out ratings the user, and the item, has no other ratings: bool (rows,) each."""
+        return (
+            np.concatenate([fold.user < 0 for fold in self.folds]),
+            np.concatenate([fold.item < 0 for fold in self.folds]),
+        )
+
     def _squares(self, candidate: Candidate) -> Doubles:
         return np.concatenate([fold.scores[candidate].squares for fold in self.folds])
 

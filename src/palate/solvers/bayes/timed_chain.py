@@ -27,7 +27,7 @@ from palate.solvers.feature_rows import feature_rows
 __all__ = ["TimedChain"]
 
 # A sweep takes more time than one without effects of time, and later ones add little: 0.1% of the error on MovieLens.
-_MOST_SWEEPS = 350
+_MOST_SWEEPS = 500
 # Every second state is added to the sums: it is much like the one before.
 _THINNING = 2
 # Begins the names of this chain in a checkpoint.
