@@ -19,6 +19,8 @@ from palate.splits import holdout, k_fold
 from palate.workflow import fit_and_save
 from tables import random_table
 
+pytestmark = pytest.mark.usefixtures("short_pilots")
+
 SMALL = SGD(factors=2, epochs=2)
 
 
