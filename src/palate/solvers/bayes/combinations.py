@@ -28,8 +28,6 @@ Doubles = NDArray[np.float64]
 _MOST_MEMBERS = 3
 # A combination with a smaller share is left out: its chain would take as long as the others.
 _LEAST_SHARE = 0.1
-# The least share of the members with a part for which it is on in a single chain.
-_SHARE_OF_PARTS = 1 / 3
 
 
 class Combination(NamedTuple):
@@ -94,24 +92,20 @@ class PartSelection:
         spread of the prediction over the draws, and the noise). Empty without pilots.
     sweeps
         The number of sweeps of all pilots.
+    unknown
+        Factors of the variance of users and of items without ratings: see `palate.solvers.bayes.calibration`.
     """
 
     members: tuple[Member, ...]
     records: tuple[str, ...] = ()
     calibration: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     sweeps: int = 0
+    unknown: tuple[float, float] = (1.0, 1.0)
 
     @property
     def parts(self) -> ModelParts:
-        """The parts that are on in members with a third of the shares together, for a single chain.
-
-        A part that does not help has small weights: it does less harm where it is on than good where it is missing.
-        """
-        shares = {
-            name: sum(member.share for member in self.members if getattr(member.combination.parts, name))
-            for name in ModelParts._fields
-        }
-        return ModelParts(**{name: share >= _SHARE_OF_PARTS for name, share in shares.items()})
+        """The parts of the member with the largest share."""
+        return max(self.members, key=lambda member: member.share).combination.parts
 
     def plain(self) -> dict[str, Any]:
         """Return the selection as plain values, for a checkpoint."""
@@ -120,6 +114,7 @@ class PartSelection:
             "records": list(self.records),
             "calibration": self.calibration.tolist(),
             "sweeps": self.sweeps,
+            "unknown": list(self.unknown),
         }
 
     @classmethod
@@ -127,7 +122,7 @@ class PartSelection:
         """Return the selection from which `plain` was made."""
         calibration = np.array(plain["calibration"], np.float32)
         members = tuple(Member.restored(*member) for member in plain["members"])
-        return cls(members, tuple(plain["records"]), calibration, plain["sweeps"])
+        return cls(members, tuple(plain["records"]), calibration, plain["sweeps"], tuple(plain["unknown"]))
 
 
 def describe_members(members: Sequence[Member]) -> str:

@@ -14,6 +14,7 @@ from palate.parallel import single_blas
 from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
 from palate.solvers.bayes.attribute_effects import AttributeEffects
+from palate.solvers.bayes.calibration import widen_unknown
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import Combination, Member, PartSelection
 from palate.solvers.bayes.diagnostics import ChainTrace, is_drifting
@@ -248,6 +249,7 @@ class GibbsFit:
             for features, rows in zip(self.mixture.features, means, strict=True)
         )
         posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration, told)
+        posterior = widen_unknown(posterior, *self.selection.unknown)
         means = PosteriorMeans(
             *(rows if one is None else one.fill_unrated(rows) for one, rows in zip(told, means, strict=True))
         )
@@ -273,6 +275,7 @@ class GibbsFit:
                 "pilot_sweeps": self.selection.sweeps + self.times.sweeps,
                 "rank": user_factors.shape[1],
                 "parts": self._describe(),
+                "unknown_variance": list(self.selection.unknown),
                 "combinations": member_records(self.mixture.members, self.mixture.chains),
                 "choices": [*self.selection.records, *self.times.records],
                 **self._diagnostics(),

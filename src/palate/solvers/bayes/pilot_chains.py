@@ -139,27 +139,31 @@ class PilotChains:
     def judge(self, parts: ModelParts) -> None:
         """Fork a chain with these parts and score it, unless that has been done."""
         if parts not in self.scores:
-            self._score(parts, self._fork(parts))
+            self._score(parts, self._fork(parts), self.adapt)
+
+    def judge_settled(self, parts: ModelParts) -> None:
+        """Score a fork with the parts of the settled chain, which has nothing to adapt to."""
+        self._score(parts, self._fork(parts), 0)
 
     def judge_alone(self, combination: Combination) -> None:
         """Score a combination with a chain of its own, unless that has been done."""
         if combination not in self.scores:
             chain = self._chain(combination.parts, self.k if combination.has_factors else 0)
             start_from_als(chain.users, chain.items, self.run)
-            self._score(combination, chain)
+            self._score(combination, chain, self.adapt)
 
-    def _score(self, candidate: Candidate, chain: Chain) -> None:
+    def _score(self, candidate: Candidate, chain: Chain, adapt: int) -> None:
         blocks = np.zeros((_BLOCKS, len(self.held_out)), np.float32)
         squares, noise, common = np.zeros(len(self.held_out)), np.zeros(len(self.held_out)), 0.0
-        sweeps = self.adapt + _BLOCK_SWEEPS * _BLOCKS
+        sweeps = adapt + _BLOCK_SWEEPS * _BLOCKS
         count, interruption = 0, None
         try:
-            for number in range(self.adapt):
+            for number in range(adapt):
                 self._sweep(chain, number + 1, sweeps, None)
             for number in range(_BLOCK_SWEEPS * _BLOCKS):
                 block = number // _BLOCK_SWEEPS
                 rmse = sqrt(max(0.0, self._squared_errors(blocks[:block]).mean())) if block > 1 else None
-                self._sweep(chain, self.adapt + number + 1, sweeps, rmse)
+                self._sweep(chain, adapt + number + 1, sweeps, rmse)
                 predictions, draws, variance = self._predict(chain)
                 blocks[block] += predictions / _BLOCK_SWEEPS
                 squares += np.square(draws, dtype=np.float64)
@@ -314,6 +318,13 @@ class Pilots:
         mean = weights @ errors
         variance = weights @ (variances + np.square(errors - mean))
         return np.asarray(-mean / np.sqrt(variance), np.float32)
+
+    def unknown(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return of which held-out ratings the user, and the item, has no other ratings: bool (rows,) each."""
+        return (
+            np.concatenate([fold.user < 0 for fold in self.folds]),
+            np.concatenate([fold.item < 0 for fold in self.folds]),
+        )
 
     def _squares(self, candidate: Candidate) -> Doubles:
         return np.concatenate([fold.scores[candidate].squares for fold in self.folds])

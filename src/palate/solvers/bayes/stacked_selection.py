@@ -18,7 +18,7 @@ import numpy as np
 
 from palate.errors import DataError
 from palate.ratings import Ratings
-from palate.solvers.bayes.calibration import calibrate
+from palate.solvers.bayes.calibration import calibrate, unknown_excess
 from palate.solvers.bayes.combinations import (
     Combination,
     Member,
@@ -138,7 +138,9 @@ class _Search:
         residuals = self.pilots.residuals(
             [member.combination for member in members], [member.share for member in members]
         )
-        return PartSelection(tuple(members), tuple(self._records(members)), calibrate(residuals), self.sweeps)
+        users, items = (unknown_excess(residuals, is_unknown) for is_unknown in self.pilots.unknown())
+        records = tuple(self._records(members))
+        return PartSelection(tuple(members), records, calibrate(residuals), self.sweeps, (users, items))
 
     def _records(self, members: Sequence[Member]) -> Iterator[str]:
         """Yield a sentence about the average, and one about the best and the worst combination in the place of it."""

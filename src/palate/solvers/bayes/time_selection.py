@@ -98,7 +98,7 @@ def select_times(
     untimed, timed = parts._replace(times=False), parts._replace(times=True)
     try:
         fold.settle(untimed)
-        fold.judge(untimed)
+        fold.judge_settled(untimed)
         fold.judge(timed)
     except (PilotInterrupted, DataError) as error:
         reason = "no time to judge them" if isinstance(error, PilotInterrupted) else str(error)

@@ -75,7 +75,9 @@ def restored_selection(model: Model, off: Sequence[str]) -> PartSelection | None
         parts = ModelParts(**{name: name in record["on"] and name not in off for name in ModelParts._fields})
         combination = Combination(parts, bool(record["factors"]))
         members.append(Member(combination, float(record["share"]), float(record["least_noise"])))
-    return PartSelection(tuple(members), ("parts: those of the model that the fit went on from",), _calibration(model))
+    users, items = model.training["unknown_variance"]
+    record = "parts: those of the model that the fit went on from"
+    return PartSelection(tuple(members), (record,), model.posterior.calibration, 0, (float(users), float(items)))
 
 
 def restored_times(model: Model, has_times: bool) -> TimeSelection:
@@ -83,10 +85,6 @@ def restored_times(model: Model, has_times: bool) -> TimeSelection:
     if model.times is None or not has_times:
         return TimeSelection()
     return TimeSelection(True, calibration=model.times.posterior.calibration)
-
-
-def _calibration(model: Model) -> Any:
-    return model.require_posterior().calibration
 
 
 def warm_sweeps(fresh: FreshFit, chains: int, ratings: int) -> int:
