@@ -177,7 +177,7 @@ def measure_accuracy(data: Path) -> None:
     session()
     solvers = {
         "als": palate.ALS(factors=16, regularization=0.06, validation=0.0, sweeps=10),
-        "implicit": palate.ImplicitALS(factors=16, regularization=5.0, unobserved=0.05, sweeps=8),
+        "implicit": palate.ImplicitALS(factors=16, regularization=0.01, unobserved=0.05, sweeps=8),
         "bayes": palate.BayesianMF(
             factors=16, sweeps=30, user_noise=True, item_noise=True, user_sets=True, item_sets=True
         ),
