@@ -23,6 +23,13 @@ def data() -> Path:
 
 
 @pytest.fixture
+def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
+    for name, value in (("_SETTLE_SWEEPS", 4), ("_BLOCK_SWEEPS", 2), ("_BLOCKS", 2)):
+        monkeypatch.setattr(f"palate.solvers.bayes.pilot_chains.{name}", value)
+
+
+@pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The empty folder that data sets are fetched into during a test."""
     folder = tmp_path / "cache"

@@ -12,6 +12,8 @@ from palate.model.interest import ChanceCalibration, Interest
 from palate.reading import read_ratings
 from tables import random_table
 
+pytestmark = pytest.mark.usefixtures("short_pilots")
+
 QUICK = BayesianMF(factors=4, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
 
 

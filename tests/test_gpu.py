@@ -33,7 +33,7 @@ def serial(work, tasks):
 
 
 @pytest.fixture(autouse=True)
-def torch_on_the_cpu(monkeypatch):
+def torch_on_the_cpu(monkeypatch, short_pilots):
     monkeypatch.setenv("PALATE_TORCH_DEVICE", "cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads of PyTorch wait in busy loops, and tests run side by side

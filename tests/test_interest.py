@@ -35,7 +35,7 @@ def ratings():
 def model(request, ratings):
     fitted = BayesianMF(factors=4, sweeps=20, user_noise=True, item_noise=True, user_sets=False, item_sets=False)
     head = heads(ratings)[request.param]
-    rule = Interest(ChanceCalibration(-1.0, 0.8, 0.2, 0.1), power=0.5, boundary=3.5)
+    rule = Interest(ChanceCalibration(-2.0, 0.8, 0.2, 0.1, slope=0.5), power=0.5, boundary=3.5)
     return dataclasses.replace(fitted.fit(ratings), choice=head, interest=rule)
 
 
@@ -47,8 +47,9 @@ def brute(model, user, hidden):
     deviation = np.sqrt(model.posterior.variance(user, np.arange(len(items))))
     choice = model.choice.user_scores(np.array([user], np.int32), model.seen)[0]
     counts = np.log(model.item_counts + 1), np.log(len(model.seen[user][0]) + 1)
-    odds = np.exp(-1 + 0.8 * np.log(np.maximum(choice, 1e-3)) + 0.2 * counts[0] + 0.1 * counts[1])
-    interest = odds / (1 + odds) * chance_of_liking(prediction, deviation**2, 3.5) ** 0.5
+    positive = np.maximum(choice, 0)
+    chances = np.exp(-2 + 0.8 * np.log(positive + 1e-3) + 0.5 * positive + 0.2 * counts[0] + 0.1 * counts[1])
+    interest = np.minimum(chances, 1) * chance_of_liking(prediction, deviation**2, 3.5) ** 0.5
     interest[hidden] = -1
     return interest
 
@@ -201,7 +202,7 @@ def test_numpy_and_kernels_compute_the_same_bits():
 
     def compute():
         likes = chance_math.liking(4 * predictions, variance, 0.3)
-        chances = chance_math.choosing(scores, 1e-3, 1.7, terms, constant, activity, trends)
+        chances = chance_math.choosing(scores, (1e-3, 1.7, 0.4), terms, constant, activity, trends)
         return chances, likes, chance_math.powers(likes, 0.5), chance_math.powers(likes, 4.0)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -211,8 +212,9 @@ def test_numpy_and_kernels_compute_the_same_bits():
         by_kernels = compute()
     for one, other in zip(by_numpy, by_kernels, strict=True):
         np.testing.assert_array_equal(one, other)
-    odds = 1.7 * np.log(np.maximum(scores, 1e-3).astype(float)) + terms + constant[:, None] + activity[:, None] * trends
-    np.testing.assert_allclose(by_numpy[0], 1 / (1 + np.exp(-odds)), rtol=1e-5)
+    positive = np.maximum(scores, 0).astype(float)
+    logarithms = 1.7 * np.log(positive + 1e-3) + 0.4 * positive + terms + constant[:, None] + activity[:, None] * trends
+    np.testing.assert_allclose(by_numpy[0], np.minimum(np.exp(logarithms), 1), rtol=1e-5)
     np.testing.assert_allclose(by_numpy[2], by_numpy[1].astype(float) ** 0.5, rtol=1e-5, atol=1e-18)
     np.testing.assert_allclose(by_numpy[3], by_numpy[1].astype(float) ** 4, rtol=1e-5, atol=1e-36)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from palate.evaluation.metrics.calibration import reliability
 from palate.model.choice import FactorsHead, PopularityHead, restore_head
 from palate.model.interest import ChanceCalibration, Interest, chance_of_liking, like_boundary
 from palate.parallel import pool
@@ -126,14 +127,40 @@ def test_logistic_regression_holds_where_choices_are_few():
 
 
 def test_interest_is_the_product_of_both_chances():
-    calibration = ChanceCalibration(0.0, 1.0, 0.0, 0.0)
-    chances = calibration.chances(np.array([1.0, 3.0], np.float32), np.array([5, 9]), 4)
-    np.testing.assert_allclose(chances, [0.5, 0.75], rtol=1e-6)
+    calibration = ChanceCalibration(0.0, 1.0, 0.0, 0.0, floor=0.125)
+    chances = calibration.chances(np.array([-1.0, 0.375, 0.625], np.float32), np.array([5, 9, 7]), 4)
+    np.testing.assert_allclose(chances, [0.125, 0.5, 0.75], rtol=1e-6)
+    assert calibration.chances(np.array([3.0], np.float32), np.array([5]), 4) == 1
+    chances = chances[1:]
     liking = chance_of_liking(np.array([3.5, 4.5]), 1.0, 3.5)
     np.testing.assert_allclose(liking, [0.5, 0.8413447], rtol=1e-6)
     interest = Interest(calibration, 2.0, 3.5).scores(chances, np.array([3.5, 4.5]), 1.0)
     np.testing.assert_allclose(interest, chances * liking**2, rtol=1e-5)
     np.testing.assert_array_equal(Interest(calibration, 0.0, 3.5).scores(chances, None, None), chances)
+
+
+@pytest.mark.parametrize("head", ["ease", "popularity"])
+def test_chances_of_a_next_choice_are_those_that_made_the_table(head):
+    rng, users, items = np.random.default_rng(5), 1200, 150
+    popular, active = rng.beta(0.6, 3, items), rng.uniform(0.3, 1.5, users)[:, None]
+    likes = np.where(rng.integers(3, size=users)[:, None] == rng.integers(3, size=items), 2.5, 0.4)
+    odds = popular * active * (likes if head == "ease" else 1.0)
+    chance = odds / (1 + odds)
+    user, item = np.nonzero(rng.random(chance.shape) < chance)
+    ids = vocabulary(list(range(users)), "user"), vocabulary(list(range(items)), "item")
+    table = Ratings(*ids, user.astype(np.int32), item.astype(np.int32), np.ones(len(user), np.float32))
+    found = choose_head(table, None, heads=(head,))
+    told = found.interest.calibration.chances(
+        found.head.user_scores(np.arange(users, dtype=np.int32), table.by_user), table.item_counts, table.user_counts
+    )
+    # While the table grows by a ninth, a pair with the chance p to be in it gets the chance p / 0.9.
+    is_open = np.tile(table.item_counts > 0, (users, 1))
+    is_open[table.user, table.item] = False
+    truth = (np.minimum(1, chance / 0.9) - chance) / (1 - chance)
+    result = reliability(told[is_open], truth[is_open], equal="chances")
+    assert len(result.rows) == 10
+    np.testing.assert_allclose(result.share, result.chance, rtol=0.25 if head == "ease" else 0.1)
+    np.testing.assert_allclose(told[is_open].sum(), truth[is_open].sum(), rtol=0.05)
 
 
 def test_the_chance_of_liking_is_that_of_the_normal_distribution():

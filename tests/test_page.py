@@ -108,7 +108,7 @@ def test_an_item_is_read_rated_and_explained(page):
     page.locator(".item").wait_for()
     assert page.locator("h1").inner_text() == title
     assert page.title() == f"{title} · palate"
-    assert "With 80 % chance between" in page.locator(".box").inner_text()
+    assert "With 80% chance between" in page.locator(".box").inner_text()
     assert page.locator(".similar li").count() == 8
     assert page.locator(".why li").count() >= 1
     page.locator(".box input").fill("-7")

@@ -1,6 +1,8 @@
 """How palate feels in Python: what may be handed over, what is shown, and what is warned of."""
 
+import copy
 import io
+import pickle
 import sys
 import warnings
 
@@ -10,12 +12,14 @@ import polars as pl
 import pytest
 
 import palate
-from palate import SGD, SOLVERS
+from palate import ALS, SGD, SOLVERS
 from palate.errors import DataError, PalateWarning, ReadError, SettingsError
 from palate.evaluation import compare, cross_validate, evaluate
 from palate.splits import holdout, k_fold
 from palate.workflow import fit_and_save
 from tables import random_table
+
+pytestmark = pytest.mark.usefixtures("short_pilots")
 
 SMALL = SGD(factors=2, epochs=2)
 
@@ -209,3 +213,23 @@ def test_a_new_item_is_folded_in_whatever_the_solver(name, ratings):
     else:
         error, fitted_error = (np.sqrt(np.mean((some[users] - values) ** 2)) for some in (folded, fitted))
         assert error < 1.1 * fitted_error + 0.1
+
+
+def test_odd_values_of_parameters_are_taken_or_refused_in_one_line():
+    model = ALS(factors=2, sweeps=2).fit([(u, i, 1.0 + u * i % 5) for u in range(1, 9) for i in range(1, 9) if u != i])
+    assert len(model.recommend(1, explore=np.float32(0.5), seed=np.int64(1), exclude=None)) == 1
+    for wrong in ({"seed": -1}, {"seed": 1.5}, {"explore": np.nan}, {"explore": True}, {"least": "2"}, {"least": 0.5}):
+        with pytest.raises(SettingsError):
+            model.recommend(1, **wrong)
+        with pytest.raises(SettingsError):
+            model.recommend_batch([1], **wrong)
+    assert model.predict(1, 2, at=np.datetime64("2001-01-31")) == model.predict(1, 2, at="2001-01-31")
+    with pytest.raises(SettingsError, match="no moment"):
+        model.predict(1, 2, at=np.datetime64("NaT"))
+
+
+def test_batches_can_be_pickled_and_copied():
+    model = ALS(factors=2, sweeps=2).fit([(u, i, 1.0 + u * i % 5) for u in range(1, 9) for i in range(1, 9) if u != i])
+    batch = model.recommend_batch([1, 2], 2)
+    for twin in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)):
+        assert twin.as_dict() == batch.as_dict()

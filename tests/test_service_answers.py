@@ -1,5 +1,6 @@
 """Answers that are even: ids, unknown items and users, misspelt parameters, a store that is away."""
 
+import gzip
 import shutil
 import socket
 import sqlite3
@@ -219,3 +220,30 @@ def test_silent_connections_keep_nobody_out(tmp_path):
         assert time.monotonic() - began < PATIENCE
         for one in silent:
             one.close()
+
+
+def test_what_a_request_gets_wrong_is_said_once_and_clearly(served):
+    def detail(answer, status):
+        assert is_problem(answer, status)
+        return answer.json()["detail"]
+
+    packed = {"content-type": "application/json", "content-encoding": "gzip"}
+    body = gzip.compress(b'{"ratings": {}}')
+    assert "without 'Content-Encoding: gzip'" in detail(
+        served.post("/v1/anonymous/recommendations", content=body, headers=packed), 415
+    )
+    for path in ("/v1/users/5/recommendations?n=1&n=2", "/v1/items?q=a&q=b", "/v1/me/questions?n=1&n=1"):
+        assert "comes twice" in detail(served.get(path), 422)
+    assert served.get("/v1/users/5/recommendations?exclude=1&exclude=2&n=1").status_code == 200
+    wrong = detail(served.post("/v1/recommendations", json={"users": [1.5, True]}), 422)
+    assert wrong.startswith(
+        "body.users.0: Input should be a valid integer, or: Input should be a valid string; body.us"
+    )
+    assert "body.at: " in detail(served.post("/v1/predictions", json={"pairs": [], "at": [1]}), 422)
+    assert served.get("/v1/items", headers={"If-None-Match": "*"}).status_code == 304
+
+
+def test_a_request_without_a_host_is_told_so(tmp_path):
+    with Served(tmp_path) as served, socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as one:
+        one.sendall(b"GET /v1/model HTTP/1.0\r\n\r\n")
+        assert one.recv(1000).split()[1] == b"400"

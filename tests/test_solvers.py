@@ -14,6 +14,8 @@ from palate.solvers import BASELINES, SGD, SOLVERS, settings
 from palate.splits import holdout
 from tables import random_table, table
 
+pytestmark = pytest.mark.usefixtures("short_pilots")
+
 PARAMETERS = ("user_factors", "item_factors", "user_bias", "item_bias")
 
 

@@ -101,6 +101,57 @@ def test_weights_of_a_new_item_are_nearly_those_of_a_fit(table):
     assert np.corrcoef(ours, theirs)[0, 1] > 0.95
 
 
+def test_two_new_items_that_the_same_users_chose_have_weights_between_them(table):
+    solver = dataclasses.replace(SOLVERS["ease"], regularization=20.0)
+    first, second = np.argsort(table.item_counts)[-2:].tolist()
+    is_new = np.isin(table.item, [first, second])
+    newer = solver.fit(table.take(~is_new).compact()).with_ratings(table.take(is_new).compact())
+    whole = solver.fit(table)
+    pair = [int(table.items.ids[place]) for place in (first, second)]
+
+    def weights(model):
+        row, column = (model.items.find(item) for item in pair)
+        head = model.choice
+        there = slice(head.indptr[row], head.indptr[row + 1])
+        return float(head.weights[there][head.targets[there] == column][0])
+
+    assert weights(newer) == pytest.approx(weights(whole), rel=0.1, abs=0.002)
+
+
+def test_known_rows_of_a_posterior_take_a_newton_step(models):
+    model = models["bayes"]
+    user, row = int(model.users.ids[3]), 3
+    item = next(one for one in range(len(model.items)) if one not in model.seen[row][0])
+    alone = model.with_ratings([(user, int(model.items.ids[item]), 5.0)])
+    # Of the rating that the model predicts nothing is learnt.
+    predicted = float(model.predict(user, int(model.items.ids[item])))
+    same = model.with_ratings([(user, int(model.items.ids[item]), predicted)])
+    np.testing.assert_allclose(same.user_factors[row], model.user_factors[row], atol=2e-6)
+    assert alone.predict(user, int(model.items.ids[item])) > predicted
+    again = model.seen[row]
+    given = model.with_ratings([(user, int(model.items.ids[again[0][0]]), float(again[1][0]))])
+    np.testing.assert_array_equal(given.user_factors, model.user_factors)
+
+
+def test_attributes_say_what_is_expected_of_a_row_with_its_first_rating():
+    table = make_ratings(users=60, items=30, ratings=900, seed=5)
+    kinds = [(int(item), "good" if item % 2 else "bad") for item in [*table.items.ids.tolist(), 901, 902]]
+    rated = dataclasses.replace(table, rating=(3 + 1.5 * (table.items.ids[table.item] % 2)).astype(np.float32))
+    features = {"item": [one for one, _ in kinds], "kind": [kind for _, kind in kinds]}
+    model = dataclasses.replace(SOLVERS["als"], factors=1, sweeps=3, regularization=0.3).fit(
+        rated, item_features=features
+    )
+    user = int(table.users.ids[0])
+    newer = model.with_ratings([(user, 901, 3.5), (user, 902, 3.5)])
+    assert newer.predict(user, 901) > newer.predict(user, 902) + 0.2
+
+
+def test_an_empty_update_has_a_record(models):
+    empty = palate.read_ratings([(1, 7, 4.0)]).take(np.array([False])).compact()
+    newer = models["als"].with_ratings(empty)
+    assert newer.training["updates"][-1]["ratings"] == 0
+
+
 def test_a_model_with_two_heads_keeps_both(table):
     model = palate.fit(table, dataclasses.replace(SOLVERS["als"], **SMALL["als"]))
     for head in ("popularity", "ease", "implicit"):

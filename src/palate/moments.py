@@ -31,7 +31,10 @@ def seconds_of(moment: Moment) -> int:
     >>> seconds_of("1998-01-31"), seconds_of("1998-01-31T01:00+01:00"), seconds_of(886204800.5)
     (886204800, 886204800, 886204800)
     """
-    if isinstance(moment, bool):
+    anything: object = moment
+    if isinstance(anything, np.datetime64):  # as from a column of a table
+        seconds = nan if np.isnat(anything) else float(anything.astype("datetime64[s]").astype(np.int64))
+    elif isinstance(moment, bool):
         seconds = nan
     elif isinstance(moment, (str, date)):
         seconds = _seconds_of_text(moment if isinstance(moment, str) else moment.isoformat())

@@ -34,6 +34,7 @@ def refit(
     path: str | Path,
     new: Ratings | Any,
     *,
+    fresh: bool = False,
     threads: int | None = None,
     time_budget: float | None = None,
     progress: Callable[[Epoch], None] | bool | None = None,
@@ -41,7 +42,8 @@ def refit(
     """Add ratings to the model in a file: fit it anew on its own ratings and these, and replace the file.
 
     The solver and its settings, the scale and the catalogue are those of the model. Where a pair is rated again, the
-    new rating counts.
+    new rating counts. The fit goes on from the model, which takes a part of the time of a fit from the start: see the
+    parameter `start` of `palate.solvers.Solver.fit`.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def refit(
         The model file.
     new
         The new ratings, or whatever `palate.read_ratings` reads.
+    fresh
+        Fit from the start, with pilots. The kind and the settings of the choice head stay.
     threads, progress
         As in `palate.solvers.Solver.fit`.
     time_budget
@@ -83,10 +87,11 @@ def refit(
         check_ratings(model, new)
         ratings = join_ratings([base, replace(new, declared_scale=base.scale)], duplicates="last")
         changes = {} if time_budget is None else {"time_budget": time_budget}
-        fitted = solver_of(model, changes).fit(ratings, threads=threads, progress=progress)
+        start = None if fresh else model
+        fitted = solver_of(model, changes).fit(ratings, threads=threads, progress=progress, start=start)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
-        fitted = refit_choices(model, replace(fitted, catalogue=model.catalogue), threads=threads)
+        fitted = refit_choices(model, replace(fitted, catalogue=model.catalogue), fresh=fresh, threads=threads)
         save(fitted, path)
     return Refitted(fitted, len(ratings), len(new))
 

@@ -55,6 +55,7 @@ def retrain(
     path: Path,
     store: Store,
     *,
+    fresh: bool = False,
     threads: int | None = None,
     time_budget: float | None = None,
     progress: Callable[[Epoch], None] | bool | None = None,
@@ -62,7 +63,8 @@ def retrain(
     """Fit the model in a file again, and replace the file.
 
     The model learns from the ratings of anonymous visitors, but they are not users of the new model: when they delete
-    their ratings, nothing of them is left.
+    their ratings, nothing of them is left. So the fit goes on from the old model only where that model has learnt no
+    ratings of visitors, and no rating was withdrawn since; otherwise it begins from the start.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ def retrain(
         The model file.
     store
         The event store.
+    fresh
+        Fit from the start in any case.
     threads, progress
         As in `Solver.fit`.
     time_budget
@@ -86,7 +90,7 @@ def retrain(
     with lock_model(path):
         id = retrains.begin()
         try:
-            result = _fit_again(path, store, threads=threads, time_budget=time_budget, progress=progress)
+            result = _fit_again(path, store, fresh, threads=threads, time_budget=time_budget, progress=progress)
         except BaseException as error:
             with suppress(StoreError):
                 retrains.fail(id, str(error) or type(error).__name__)
@@ -100,6 +104,7 @@ def retrain(
 def _fit_again(
     path: Path,
     store: Store,
+    fresh: bool,
     *,
     threads: int | None,
     time_budget: float | None,
@@ -113,16 +118,29 @@ def _fit_again(
     events = usable_events(model, store.everything())
     ratings, visitors = merge(base, events, time.time())
     solver = solver_of(model, {} if time_budget is None else {"time_budget": time_budget})
-    fitted = solver.fit(ratings, threads=threads, progress=progress or False)
+    fresh = fresh or bool(model.training.get("visitors")) or _has_withdrawn(base, ratings)
+    start = None if fresh else model
+    fitted = solver.fit(ratings, threads=threads, progress=progress or False, start=start)
     if fitted.training.get("interrupted"):
         raise KeyboardInterrupt
-    fitted = refit_choices(model, fitted, threads=threads)
+    fitted = refit_choices(model, fitted, fresh=fresh, threads=threads)
     count = int(visitors.sum())
-    fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue), visitors)
+    training = {**fitted.training, "visitors": count}
+    fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue, training=training), visitors)
     if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
         raise StorageError(f"{path} was replaced while it was being fitted: the new fit is dropped")
     save(fitted, path)
     return Retrained(fitted, len(ratings), len(events), count)
+
+
+def _has_withdrawn(base: Ratings, ratings: Ratings) -> bool:
+    """Return whether a pair that `base` rates is not rated any more."""
+    user, item = ratings.users.index(base.users.ids)[base.user], ratings.items.index(base.items.ids)[base.item]
+    if len(user) and (user.min() < 0 or item.min() < 0):
+        return True
+    size = len(ratings.items)
+    now = ratings.user.astype(np.int64) * size + ratings.item
+    return not bool(np.isin(user.astype(np.int64) * size + item, now).all())
 
 
 def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:
@@ -164,6 +182,8 @@ def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Rat
         np.concatenate([base.rating[is_unchanged], rating[is_rated]]),
         base.scale,
         time=None if base.time is None else np.append(base.time[is_unchanged], np.full(is_rated.sum(), int(now))),
+        user_features=base.user_features,
+        item_features=base.item_features,
     )
     return table.compact(), (np.arange(len(users)) >= named)[table.user_counts > 0]
 

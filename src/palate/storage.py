@@ -231,13 +231,13 @@ def _named(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def _unpack_features(side: str, arrays: Arrays, header: Mapping[str, Any]) -> AttributeWeights | None:
-    told = header.get("features", {}).get(side)
-    if told is None:
+    settings = header.get("features", {}).get(side)
+    if settings is None:
         return None
     name = f"{side}_features"
-    own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    side_arrays = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
     ids = _unpack_vocabulary(name, side, arrays).ids
-    return restored_attributes(ids, own, told, arrays["item_factors"].shape[-1])
+    return restored_attributes(ids, side_arrays, settings, arrays["item_factors"].shape[-1])
 
 
 def _unpack_interest(header: Mapping[str, Any] | None) -> Interest | None:

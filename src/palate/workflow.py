@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
@@ -18,10 +20,11 @@ from palate.evaluation import Evaluation, evaluate
 from palate.evaluation.lists import guess_liked
 from palate.files import read_arrays
 from palate.model import Model
+from palate.model.choice import FactorsHead
 from palate.parallel import pool
 from palate.ratings import Ratings
 from palate.reading import ratings_of
-from palate.solvers import SOLVERS, BayesianMF, Epoch, Solver
+from palate.solvers import SOLVERS, BayesianMF, Epoch, ImplicitALS, Solver
 from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
 from palate.splits import holdout as hold_out
 from palate.storage import save
@@ -259,15 +262,39 @@ def _list_record(chosen: ChosenHead, liked: float | None) -> dict[str, Any]:
     }
 
 
-def refit_choices(model: Model, fitted: Model, *, threads: int | None = None) -> Model:
-    """Return a model that was fitted anew with the kind of choice head that the old one had, fitted anew too."""
+def refit_choices(model: Model, fitted: Model, *, fresh: bool = False, threads: int | None = None) -> Model:
+    """Return a model that was fitted anew with the kind of choice head that the old one had, fitted anew too.
+
+    Its settings are kept. A head of factors goes on from the old one, unless `fresh`.
+    """
     record, ratings = model.training.get("lists"), fitted.ratings()
     if model.choice is None or record is None or ratings is None:
         return fitted
+    start = None if fresh or not isinstance(model.choice, FactorsHead) else _head_model(model, model.choice)
     with pool(threads) as run:
-        head = fit_head(record["head"], record["settings"], ratings, run)
+        head = fit_head(record["head"], record["settings"], ratings, run, start=start)
     training = {**fitted.training, "lists": record}
     return replace(fitted, choice=head, interest=model.interest, training=training)
+
+
+def _head_model(model: Model, head: FactorsHead) -> Model:
+    """Return the choice head of a model as a model of choices, from which implicit ALS can go on."""
+    settings = model.training["lists"]["settings"]
+    solver = ImplicitALS(factors=head.item_factors.shape[1], **settings)
+    training = {**settings, "sweeps": solver.sweeps} | {
+        name: model.training[name] for name in ("start",) if name in model.training
+    }
+    return replace(
+        model,
+        user_factors=head.user_factors,
+        item_factors=head.item_factors,
+        user_bias=np.zeros(len(model.users), np.float32),
+        item_bias=np.zeros(len(model.items), np.float32),
+        solver=solver.record(),
+        training=training,
+        predicts="choice",
+        choice=None,
+    )
 
 
 def fit_and_save(

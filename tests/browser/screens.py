@@ -22,6 +22,7 @@ LOOKS = {
 
 
 def shoot(page, path):
+    page.mouse.move(0, 0)  # nothing is pointed at
     page.wait_for_timeout(1000 * BAND)
     page.screenshot(path=str(path), full_page=True)
     print(path)
@@ -37,6 +38,15 @@ def every_screen(page, folder, look):
             page.locator("summary").first.click()
             page.locator(".kinds a").first.focus()
         shoot(page, folder / f"{look}-{screen}.png")
+
+
+def manual(page, folder):
+    """Write the picture that the manual shows: docs/page.png."""
+    for value in (6, -4, 3, 8):
+        rate(page, value)
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000 * BAND)
+    page.screenshot(path=str(folder / "manual.png"))
 
 
 def unlucky(page, folder, look):
@@ -64,13 +74,23 @@ def main(folder, model=None, *flags):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "model.palate"
-        shutil.copy(model, path) if model else sample_model(path)
+        if model:
+            shutil.copy(model, path)
+        else:
+            sample_model(path)
+            flags = ("--title", "Joke taste", "--noun", "joke/jokes")
         with Served(place, *flags) as server, browser() as found:
             for look, context in LOOKS.items():
                 with opened(found, server.url, **context) as page:
                     page.locator(".question").wait_for()
                     every_screen(page, folder, look)
                     unlucky(page, folder, look)
+            if not model:
+                with opened(
+                    found, server.url, viewport={"width": 1280, "height": 1000}, device_scale_factor=0.75
+                ) as page:
+                    page.locator(".question").wait_for()
+                    manual(page, folder)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,30 @@ def test_evaluate_and_cross_validate(answer, model, folder):
     assert len(answer("cross-validate", *files, *files, *options)["folds"]) == 2
 
 
+def test_evaluate_tells_whether_chances_were_right(palate, answer, folder, tmp_path):
+    ratings = random_table(users=120, items=60, density=0.3, seed=2)
+    train, test = holdout(ratings, 0.1)
+    for part, table in (("train", train), ("test", test)):
+        write_ratings(table, tmp_path / f"{part}.csv")
+    model = tmp_path / "both.palate"
+    assert palate("fit", tmp_path / "train.csv", "-o", model, "--solver", "sgd", "--epochs", 3)[0] == 0
+    chances = answer("evaluate", model, tmp_path / "test.csv")["chances"]
+    assert sum(one["rows"] for one in chances["liking"]["bins"]) == len(test)
+    pairs = sum(one["rows"] for one in chances["choice"]["bins"])
+    assert pairs == (60 - train.user_counts[test.user_counts > 0]).sum()
+    told, seen = (sum(one[name] * one["rows"] for one in chances["choice"]["bins"]) for name in ("chance", "share"))
+    assert seen == pytest.approx(len(test))
+    assert 0.5 * len(test) < told < 1.5 * len(test)
+    code, out, err = palate("evaluate", model, tmp_path / "test.csv")
+    assert code == 0, err
+    assert "Chances that the model told" in out
+    assert palate("recommend", model, "--user", train.users[0], "--by", "choice")[1].split("\n")[1].split()[1:3] == [
+        "choice",
+        "score",
+    ]
+    assert "%" in palate("recommend", model, "--user", train.users[0])[1]
+
+
 def test_compare_prints_one_table(palate, answer, folder):
     ratings = folder / "ratings.csv"
     code, out, err = palate("compare", ratings, "--solvers", "sgd,article", "--folds", 2)

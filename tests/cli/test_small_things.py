@@ -117,3 +117,23 @@ def test_a_constant_table_is_fitted_at_once_and_asks_for_no_more_sweeps():
     training = model.training
     assert (training["sweeps"], training["pilot_sweeps"], training["warnings"]) == (20, 0, [])
     np.testing.assert_allclose(model.predict_table(table), 4, atol=0.05)
+
+
+def test_lists_and_explanations_say_what_a_reader_needs(palate, answer, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    rows = [(user, item) for user in range(40) for item in range(12) if (user * user + item * user + item) % 5 < 3]
+    pairs.write_text("".join(f"u{user}\ti{item}\n" for user, item in rows))
+    model = tmp_path / "m"
+    settings = ("--solver", "als", "--factors", 2, "--regularization", 0.1, "--choices", "ease")
+    assert palate("fit", pairs, "-o", model, *settings, "-q")[0] == 0
+    code, out, _ = palate("recommend", model, "--user", "u1", "-n", 3)
+    assert (code, "predicted" in out, "chosen" in out) == (0, False, True)  # every prediction is the same rating
+    _, out, _ = palate("recommend", model, *_all_rated(), "-n", 3)
+    assert "--seen lists what was rated, too" in out
+    question = ("explain", model, "--user", "u1", "--item", "i1")
+    assert set(answer(*question)["choices"][0]) == {"item", "rating", "contribution", "title"}
+    assert "People who chose these choose it, too" in palate(*question)[1]
+
+
+def _all_rated():
+    return [part for item in range(12) for part in ("--rated", f"i{item}=1")]

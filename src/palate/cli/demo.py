@@ -9,10 +9,10 @@ import click
 
 from palate.cli.info import storage_argument
 from palate.cli.options import json_option
-from palate.cli.output import json_text, paragraph, size
+from palate.cli.output import json_text, paragraph, percent, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import outcome, print_evaluation
+from palate.cli.scores import describe_lists, outcome, print_evaluation
 from palate.cli.solver_options import DEFAULT_SOLVER
 
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ def demo(
     import dataclasses
 
     from palate.evaluation import evaluate
-    from palate.solvers import SOLVERS
     from palate.splits import holdout
     from palate.storage import save
-    from palate.workflow import check_output, describe_ratings
+    from palate.workflow import check_output, describe_ratings, fit
 
     check_output(output, source, items)
     ratings, catalogue = reading.load(source)
@@ -78,7 +77,7 @@ def demo(
             paragraph(line, "")
         _heading("2. The fit, with 10% of the ratings held out")
     with epochs(as_json) as progress:
-        model = SOLVERS[DEFAULT_SOLVER].fit(train, progress=progress)
+        model = fit(train, DEFAULT_SOLVER, progress=progress)
     if model.training.get("interrupted"):
         raise click.Abort
     model = dataclasses.replace(model, catalogue=load_catalogue(items, catalogue, reading.on_error))
@@ -143,13 +142,17 @@ class _Story:
         paragraph(f"Fitted: {outcome(training)}.", "")
         for line in training["choices"]:
             paragraph(line, "")
+        if "lists" in training:
+            paragraph(describe_lists(training["lists"]), "")
         print_evaluation(DEFAULT_SOLVER, self.result, "held-out")
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
         paragraph(self.model.catalogue.text(self.item))
         self._print_texts(self.similar, "similarity")
         _heading(f"4. For user {self.user}: the best unseen items, and the worst")
-        self._print_texts(self.best, "predicted")
+        if self.model.interest is not None:
+            paragraph("Interest: the chance that the user chooses an item, times that of liking it.", "")
+        self._print_texts(self.best, "predicted" if self.model.interest is None else "interest")
         click.echo("\n… and what to avoid:")
         self._print_texts(self.worst, "predicted")
         _heading("5. A predicted rating")
@@ -165,6 +168,6 @@ class _Story:
         if not ranked:
             click.echo("\n(none are left)")
         for one in ranked:
-            shown = f"{one.score:.1%}" if score == "removes" else f"{one.score:.2f}"
+            shown = percent(one.score) if score in ("removes", "interest") else f"{one.score:.2f}"
             click.echo(f"\nitem {one.id}, {score} {shown}:")
             paragraph(self.model.catalogue.text(one.id))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from palate.cli.model_options import (
@@ -16,6 +19,9 @@ from palate.cli.model_options import (
 )
 from palate.cli.options import json_option
 from palate.cli.output import json_text, table
+
+if TYPE_CHECKING:
+    from palate.model import Contribution
 
 __all__ = ["explain"]
 
@@ -47,7 +53,9 @@ def explain(
         contributions = [part._asdict() for part in explanation.contributions]
         user_id = model_id(fitted.users, user)
         attributes = [part._asdict() for part in explanation.attributes]
-        json_text({"user": user_id, **explanation._asdict(), "contributions": contributions, "attributes": attributes})
+        choices = [part._asdict() for part in explanation.choices]
+        parts = {"contributions": contributions, "attributes": attributes, "choices": choices}
+        json_text({"user": user_id, **explanation._asdict(), **parts})
         return
     clipped = fitted.scale.clip(explanation.prediction)
     on_scale = "" if clipped == explanation.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
@@ -74,3 +82,16 @@ def explain(
     if abs(explanation.time) >= _VISIBLE:
         rows.append([f"{explanation.time:+.2f}", *blank, f"(what the moment adds: {at})"])
     table("", ["adds", "rated", "id", "title"][: 3 + has_titles], rows, left=0)
+    _print_choices(explanation.choices[:count], has_titles)
+
+
+def _print_choices(choices: Sequence[Contribution], has_titles: bool) -> None:
+    """Print what speaks for the choice of the item, which is another question than its rating."""
+    rows = [
+        [f"{part.contribution:+.3f}", str(part.item), *[part.title] * has_titles]
+        for part in choices
+        if part.contribution > 0
+    ]
+    if rows:
+        heading = "People who chose these choose it, too: what they add to its choice score"
+        table(heading, ["adds", "id", "title"][: 2 + has_titles], rows, left=0)

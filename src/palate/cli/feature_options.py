@@ -123,8 +123,8 @@ def feature_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def command(**options: Any) -> Any:
-        told = {one.name: options.pop(one.name) for one in fields(FeatureOptions)}
-        return function(features=FeatureOptions(**told), **options)
+        chosen = {one.name: options.pop(one.name) for one in fields(FeatureOptions)}
+        return function(features=FeatureOptions(**chosen), **options)
 
     for one in reversed(fields(FeatureOptions)):
         kind: dict[str, Any] = {"metavar": "COLUMN" if one.name.endswith("column") else "TABLE"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -119,6 +120,10 @@ def print_item_text(model: Model, item: int | str) -> None:
         paragraph(model.catalogue.text(item))
 
 
+def _formatted(form: str, value: float) -> str:
+    return f"{value:{form}}"
+
+
 def print_scored(
     title: str,
     score: str,
@@ -128,7 +133,7 @@ def print_scored(
     items: bool = True,
     texts: bool = False,
     more: Mapping[str, list[str]] | None = None,
-    form: str = ".2f",
+    form: str | Callable[[float], str] = ".2f",
 ) -> None:
     """Print items or users with their scores, the best first.
 
@@ -143,19 +148,21 @@ def print_scored(
     more
         Further columns: heading → a cell for each of `ranked`.
     form
-        How a score is printed.
+        How a score is printed: as in `format`, or by a function.
     """
+    show = form if callable(form) else partial(_formatted, form)
     if not ranked:
         click.echo(f"{title}: none are left")
         return
     if texts:
         click.echo(title)
         for one in ranked:
-            click.echo(f"\nitem {one.id}, {score} {one.score:{form}}:")
+            click.echo(f"\nitem {one.id}, {score} {show(one.score)}:")
             paragraph(model.catalogue.text(one.id))
         return
-    columns = {"id": [str(one.id) for one in ranked], score: [f"{one.score:{form}}" for one in ranked], **(more or {})}
-    if items and model.seen:
+    columns = {"id": [str(one.id) for one in ranked], score: [show(one.score) for one in ranked], **(more or {})}
+    # The chance of a choice says how well known an item is.
+    if items and model.seen and "chance of choice" not in columns:
         columns["ratings"] = [f"{model.item_counts[model.items.require(one.id)]:,}" for one in ranked]
     if items and len(model.catalogue):
         columns["title"] = [one.title for one in ranked]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["json_text", "paragraph", "size", "table"]
+__all__ = ["json_text", "paragraph", "percent", "size", "table"]
 
 # Cells of at most this many characters are never broken.
 _SHORT = 20
@@ -113,3 +113,12 @@ def size(count: int) -> str:
     from rich.filesize import decimal
 
     return decimal(count)
+
+
+def percent(chance: float) -> str:
+    """Return a chance for people: small ones with two digits that are not zero.
+
+    >>> percent(0.4567), percent(0.0345), percent(0.000321)
+    ('45.7%', '3.5%', '0.032%')
+    """
+    return f"{chance:.1%}" if chance >= 0.01 else f"{100 * chance:.2g}%"

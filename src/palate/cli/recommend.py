@@ -23,11 +23,13 @@ from palate.cli.model_options import (
     user_option,
 )
 from palate.cli.options import device_option, json_option, quiet_option, threads_option
-from palate.cli.output import json_text
+from palate.cli.output import json_text, percent
 from palate.cli.recommend_all import check_all_options, check_one_user, recommend_all, recommend_all_on_spark
 from palate.cli.spark_options import engine_options, runs_on_spark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from palate.model import Model, Scored
 
 __all__ = ["recommend"]
@@ -166,8 +168,26 @@ def recommend(
         return
     title = f"{'Lowest' if lowest else 'Best'} {'' if seen else 'unseen '}items for "
     title += f"user {user}" if user else "the new user"
+    if not ranked and not seen:
+        click.echo(f"{title}: none are left (--seen lists what was rated, too)")
+        return
+    if fitted.scale.low == fitted.scale.high:  # every prediction is that rating
+        intervals = [{name: row[name] for name in row if name == "choice_chance"} for row in intervals]
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
-    print_scored(title, score, ranked, fitted, texts=texts, more=more)
+    heading = "choice score" if ranking == "choice" else score
+    print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
+    if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
+        click.echo("Where an interval has one rating only, the model expects more than the scale has.")
+
+
+def _form(model: Model, ranking: str) -> str | Callable[[float], str]:
+    """Return how the scores of a ranking are printed."""
+    if ranking == "interest":
+        return percent
+    if ranking == "choice":
+        return ".3g"
+    # Items are ordered by draws that may lie beyond the scale.
+    return lambda score: f"{float(model.scale.clip(score)):.2f}"
 
 
 def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[dict[str, float]]:
@@ -189,7 +209,7 @@ def _beside(model: Model, who: Any, ranked: list[Scored], level: float) -> list[
 
 def _interval_columns(rows: list[dict[str, float]], level: float, *, with_prediction: bool) -> dict[str, list[str]]:
     names = {"predicted": "prediction"} if with_prediction else {}
-    names |= {f"{100 * level:g}% from": "low", "to": "high", "chosen": "choice_chance"}
+    names |= {f"{100 * level:g}% from": "low", "to": "high", "chance of choice": "choice_chance"}
     columns = {title: name for title, name in names.items() if rows and name in rows[0]}
-    forms = {"choice_chance": "{:.1%}"}
-    return {title: [forms.get(name, "{:.2f}").format(row[name]) for row in rows] for title, name in columns.items()}
+    forms = {"choice_chance": percent}
+    return {title: [forms.get(name, "{:.2f}".format)(row[name]) for row in rows] for title, name in columns.items()}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from palate.evaluation.evaluate import Evaluation, Scores
     from palate.evaluation.lists import CutMetric
     from palate.evaluation.metrics import Metric
+    from palate.evaluation.metrics.calibration import Reliability
 
     Column = Metric | CutMetric
 
@@ -53,8 +54,25 @@ def print_evaluation(name: str, evaluation: Evaluation, what: str = "") -> None:
     print_scores(f"Errors on {rows}", named)
     if evaluation.lists:
         print_lists(lists_title(len(evaluation.lists.task.users), evaluation.lists.task.liked), named)
+    if evaluation.chances:
+        _print_chances(evaluation.chances)
     for note in evaluation.notes:
         paragraph(note, "")
+
+
+def _print_chances(chances: Mapping[str, Reliability]) -> None:
+    """Print what was said of chances beside what happened, group by group."""
+    title = "Chances that the model told, and what came true, in groups of similar chances"
+    headings = {"choice": ("chance of choice", "chosen", "pairs"), "liking": ("chance of liking", "liked", "ratings")}
+    columns = [heading for name in chances for heading in headings[name]]
+    rows: list[list[str]] = [[] for _ in range(max(len(one.rows) for one in chances.values()))]
+    for one in chances.values():
+        groups = zip(one.chance.tolist(), one.share.tolist(), one.rows.tolist(), strict=True)
+        cells = [(f"{chance:.2%}", f"{share:.2%}", f"{count:,}") for chance, share, count in groups]
+        cells += [("", "", "")] * (len(rows) - len(cells))
+        for row, group in zip(rows, cells, strict=True):
+            row.extend(group)
+    table(title, columns, rows, left=0)
 
 
 def lists_title(users: int, liked: float) -> str:
@@ -68,7 +86,13 @@ def lists_title(users: int, liked: float) -> str:
 
 def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
     """Print a table of errors, the lowest RMSE first; `spread` belongs to the first of `named`."""
-    _print_table(title, named, metrics_in(named.values()), spread)
+    from palate.evaluation.lists import LIST_BASELINES
+
+    metrics = metrics_in(named.values())
+    _print_table(title, named, metrics, spread)
+    for name, scores in named.items():
+        if metrics and name not in LIST_BASELINES and not any(metric.name in scores for metric in metrics):
+            paragraph(f"{name} predicts choices and no ratings, so it has no errors: see its lists.", "")
 
 
 def print_lists(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
@@ -199,6 +223,9 @@ def describe_lists(record: Mapping[str, Any]) -> str:
 
     >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
     'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
+    >>> text = describe_lists({"head": "ease", "power": 0, "ndcg@10": {"ease": 0.3, "implicit": 0.302}})
+    >>> text.partition(". ")[2]
+    'ease is the simplest head that no other beats by a standard error of the difference.'
     >>> describe_lists({"head": "ease", "power": 0, "trend": 1.0}).partition(". ")[2]
     'What was chosen lately counts more for users who are still active.'
     """
@@ -212,6 +239,8 @@ def describe_lists(record: Mapping[str, Any]) -> str:
     tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
     figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
     text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
+    if tried and tried[0][0] != record["head"] and record["head"] is not None:
+        text += f" {record['head']} is the simplest head that no other beats by a standard error of the difference."
     if record.get("trend"):
         text += " What was chosen lately counts more for users who are still active."
     return text

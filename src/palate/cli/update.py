@@ -31,8 +31,8 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
     """Add NEW_RATINGS to MODEL without fitting again.
 
     Users and items with new ratings are solved for anew, and new ones are added; everything else stays as it is.
-    Where a pair is rated again, the new rating counts. `palate retrain` fits again instead: it takes longer, and also
-    learns what all users and items share.
+    Where a pair is rated again, the new rating counts. `palate retrain` goes on with the fit instead: it takes longer,
+    and also learns what all users and items share.
     """
     from palate.storage import save
     from palate.workflow import check_output
@@ -43,14 +43,14 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
     new, _ = reading.load_all(sources)
     updated = fitted.with_ratings(new)
     save(updated, output)
-    counts = updated.training["updates"][-1] if len(new) else {}
+    counts = updated.training["updates"][-1]
     if as_json:
         json_text({"model": str(output), "users": len(updated.users), "items": len(updated.items), "update": counts})
         return
     paragraph(
-        f"Added {counts.get('ratings', 0):,} ratings in {time.perf_counter() - started:.1f} s "
-        f"({counts.get('replaced', 0):,} of them replace older ones): {counts.get('new_users', 0):,} new users, "
-        f"{counts.get('new_items', 0):,} new items; {counts.get('users', 0):,} users and {counts.get('items', 0):,} "
+        f"Added {counts['ratings']:,} ratings in {time.perf_counter() - started:.1f} s "
+        f"({counts['replaced']:,} of them replace older ones): {counts['new_users']:,} new users, "
+        f"{counts['new_items']:,} new items; {counts['users']:,} users and {counts['items']:,} "
         "items were solved for anew.",
         "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError, PalateWarning
+from palate.evaluation.chances import judge_chances
 from palate.evaluation.lists import (
     LIST_BASELINES,
     BatchRecommender,
@@ -25,6 +26,7 @@ from palate.evaluation.lists import (
 from palate.evaluation.lists.ranked import offers
 from palate.evaluation.lists.task import aligned, are_rated
 from palate.evaluation.metrics import METRICS, Judged
+from palate.evaluation.metrics.calibration import Reliability
 from palate.model import Model
 from palate.ratings import Ratings
 from palate.reading import ratings_of
@@ -70,6 +72,9 @@ class Evaluation(Tabular):
         The lists, user by user; None if they could not be judged.
     notes
         What was guessed, left out or is suspicious: a sentence each.
+    chances
+        Whether chances were right, see `palate.evaluation.chances.judge_chances`: "choice" and "liking". Empty where
+        the model has no choice head, or users were folded in.
     """
 
     ratings: int
@@ -81,6 +86,7 @@ class Evaluation(Tabular):
     baselines: dict[str, Scores]
     lists: ListEvaluation | None
     notes: tuple[str, ...] = ()
+    chances: dict[str, Reliability] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain values, None for what cannot be known."""
@@ -98,6 +104,7 @@ class Evaluation(Tabular):
             "by_activity": [band._asdict() for band in lists.by_activity] if lists else [],
             "by_popularity": [band._asdict() for band in lists.by_popularity] if lists else [],
             "baselines": self.baselines,
+            "chances": {name: one.as_dict() for name, one in self.chances.items()},
             "notes": list(self.notes),
         }
         known: dict[str, Any] = known_values(values)
@@ -218,6 +225,7 @@ def judge(
         baselines=_baselines(known, test, task, threads) if baselines and known else {},
         lists=lists,
         notes=tuple(notes),
+        chances=judge_chances(model, task) if task and given is None else {},
     )
 
 

@@ -112,17 +112,18 @@ def _exp(x):
 
 
 @jit(fused=False)
-def chances_of_choosing(scores, floor, weight, terms, constant, trend, trends):
-    """Replace scores, (n,), by chances of log odds weight log(max(score, floor)) + terms + constant + trend trends.
+def chances_of_choosing(scores, floor, weight, slope, terms, constant, trend, trends):
+    """Replace scores, (n,), by chances: see `palate.model.chance_math.choosing`.
 
     Three loops, because LLVM does not vectorise the one.
     """
     for i in range(scores.size):
-        scores[i] = weight * _log(max(scores[i], floor))
+        positive = max(scores[i], _ZERO)
+        scores[i] = weight * _log(positive + floor) + slope * positive
     for i in range(scores.size):
         scores[i] = scores[i] + terms[i] + constant + trend * trends[i]
     for i in range(scores.size):
-        scores[i] = _ONE / (_ONE + _exp(-scores[i]))
+        scores[i] = min(_exp(scores[i]), _ONE)
 
 
 @jit(fused=False)

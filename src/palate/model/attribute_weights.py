@@ -93,7 +93,7 @@ class AttributeWeights:
         parts = row * (self.weights @ partner)
         start, stop = self.attributes.indptr[place], self.attributes.indptr[place + 1]
         there = sorted(set(self.attributes.indices[start:stop].tolist()))
-        told = [AttributeContribution(of, self.attributes.labels[at], float(parts[at])) for at in there]
-        told.sort(key=lambda one: -abs(one.contribution))
-        absent = float(parts.sum()) - sum(one.contribution for one in told)
-        return [*told, AttributeContribution(of, "what it is not", absent)] if parts.size > len(there) else told
+        listed = [AttributeContribution(of, self.attributes.labels[at], float(parts[at])) for at in there]
+        listed.sort(key=lambda one: -abs(one.contribution))
+        absent = float(parts.sum()) - sum(one.contribution for one in listed)
+        return [*listed, AttributeContribution(of, "what it is not", absent)] if parts.size > len(there) else listed

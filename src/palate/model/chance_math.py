@@ -47,17 +47,17 @@ _LARGE = 1 << 19
 
 
 def choosing(
-    scores: Floats, floor: float, weight: float, terms: Floats, constant: NDArray[np.floating] | float,
+    scores: Floats, form: tuple[float, float, float], terms: Floats, constant: NDArray[np.floating] | float,
     activity: NDArray[np.floating] | float = 0.0, trends: Floats | None = None,
 ) -> Floats:  # fmt: skip
-    r"""Return chances whose log odds are :math:`b \log \max(s, f) + t_i + c_u + a_u z_i`.
+    r"""Return chances, at most 1, whose logarithms are :math:`b \log(s^+ + f) + e s^+ + t_i + c_u + a_u z_i`.
 
     Parameters
     ----------
     scores
         s: float32, (users, items) or (items,).
-    floor, weight
-        f and b.
+    form
+        f, b and e.
     terms
         t: float32, (items,).
     constant, activity
@@ -68,16 +68,17 @@ def choosing(
     rows = np.array(scores, np.float32, ndmin=2)
     constants, activities = (np.broadcast_to(np.float32(side), len(rows)) for side in (constant, activity))
     moves = np.zeros(rows.shape[1], np.float32) if trends is None else trends
+    floor, weight, slope = (np.float32(number) for number in form)
     if _compiled(rows.size):
         from palate.kernels.interest import chances_of_choosing
 
-        numbers = np.float32(floor), np.float32(weight)
         for row, each, active in zip(rows, constants, activities, strict=True):
-            chances_of_choosing(row, *numbers, terms, each, active, moves)
+            chances_of_choosing(row, floor, weight, slope, terms, each, active, moves)
     else:
-        log_odds = np.float32(weight) * _log(np.maximum(rows, np.float32(floor)))
-        log_odds = log_odds + terms + constants[:, np.newaxis] + activities[:, np.newaxis] * moves
-        rows = _ONE / (_ONE + _exp(-log_odds))
+        positive = np.maximum(rows, np.float32(0))
+        logarithms = weight * _log(positive + floor) + slope * positive
+        logarithms = logarithms + terms + constants[:, np.newaxis] + activities[:, np.newaxis] * moves
+        rows = np.minimum(_exp(logarithms.astype(np.float32, copy=False)), _ONE)
     return rows.reshape(np.shape(scores))
 
 

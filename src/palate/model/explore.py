@@ -31,7 +31,8 @@ def check_explore(explore: float, *, lowest: bool) -> None:
     SettingsError
         If it is not from 0 to 1, or there is no such list.
     """
-    if isinstance(explore, bool) or not isinstance(explore, (int, float)) or not 0 <= explore <= 1:
+    is_number = isinstance(explore, (int, float, np.integer, np.floating)) and not isinstance(explore, bool)
+    if not is_number or not 0 <= explore <= 1:
         raise SettingsError(f"the share for exploration lies from 0 to 1, such as 0.1, not {explore!r}")
     if explore and lowest:
         raise SettingsError("a share for exploration goes with the best items, not with the lowest")
@@ -42,7 +43,7 @@ def explored_seed(seed: int | None, user: int) -> Sequence[int] | None:
 
     `user` is the index of a user, -1 for somebody new.
     """
-    return None if seed is None else (seed, user + 1)
+    return None if seed is None else (int(seed), user + 1)
 
 
 def explored_places(n: int, explore: float) -> NDArray[np.int64]:

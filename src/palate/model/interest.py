@@ -15,18 +15,26 @@ Floats = NDArray[np.float32]
 
 
 class ChanceCalibration(NamedTuple):
-    r"""A logistic regression that turns the scores of a choice head into chances.
+    r"""How the scores of a choice head become chances: a logistic regression on choices that were held out.
 
-    The log odds that user u chooses item i next are
-    :math:`a + b \log \max(s_{ui}, f) + c \log(n_i + 1) + d \log(n_u + 1)`, with the score s and the numbers of training
-    ratings n. A next choice is one of the pairs that were held out to fit this: a tenth of the table.
+    The chance is that of a next choice. Let a table grow by one choice for every nine that it has, and let the new
+    choices be like those before: the chance of a pair that was not chosen is the probability that it is one of the new
+    ones. If the table grows by another share, chances are larger or smaller in proportion. The chance that user u
+    chooses item i is
+
+    .. math:: \min(1, \exp(a + b \log(s_{ui}^+ + f) + e s_{ui}^+ + c \log(n_i + 1) + d \log(n_u + 1))),
+
+    with the score :math:`s^+`, raised to zero where it is below, and the numbers n of training ratings. See
+    `palate.solvers.choice_calibration` for why this is no logistic function.
 
     Attributes
     ----------
     intercept, score, item_count, user_count
         a, b, c and d.
     floor
-        f: lower scores are raised to it.
+        f: a twentieth of the usual score of a choice, so that the logarithm of a score of zero is finite.
+    slope
+        e, which lets chances rise faster than any power of the score. 0 or more.
     """
 
     intercept: float
@@ -34,11 +42,15 @@ class ChanceCalibration(NamedTuple):
     item_count: float
     user_count: float
     floor: float = 1e-3
+    slope: float = 0.0
 
     def features(self, scores: Any, item_counts: Any, user_counts: Any) -> list[Any]:
-        """Return the three logarithms, each in the shape of its argument."""
-        columns = (np.maximum(scores, np.float32(self.floor)), item_counts + 1.0, user_counts + 1.0)
-        return [np.log(column) for column in columns]
+        """Return what b, c, d and e are multiplied by, each in the shape of its argument."""
+        positive = np.maximum(scores, np.float32(0))
+        logarithms = [
+            np.log(column) for column in (positive + np.float32(self.floor), item_counts + 1.0, user_counts + 1.0)
+        ]
+        return [*logarithms, positive]
 
     def chances(
         self, scores: Floats, item_counts: Any, user_counts: Any, activity: Any = 0.0, trends: Floats | None = None
@@ -52,16 +64,16 @@ class ChanceCalibration(NamedTuple):
         item_counts, user_counts
             Numbers of training ratings: (items,), and (users,) or one number.
         activity, trends
-            Are multiplied and added to the log odds: (users,) or one number, and float32 (items,) or None.
+            Are multiplied and added to the logarithm: (users,) or one number, and float32 (items,) or None.
 
         Examples
         --------
-        >>> ChanceCalibration(0.0, 1.0, 0.0, 0.0).chances(np.ones(1, np.float32), np.array([10]), 10)
-        array([0.5], dtype=float32)
+        >>> ChanceCalibration(0.0, 1.0, 0.0, 0.0, floor=0.0).chances(np.float32([0.5, 2]), np.array([10, 10]), 10)
+        array([0.5, 1. ], dtype=float32)
         """
         terms = (self.item_count * np.log(np.asarray(item_counts) + 1.0)).astype(np.float32)
         constant = self.intercept + self.user_count * np.log(np.asarray(user_counts) + 1.0)
-        return choosing(scores, self.floor, self.score, terms, constant, activity, trends)
+        return choosing(scores, (self.floor, self.score, self.slope), terms, constant, activity, trends)
 
 
 class Interest(NamedTuple):
@@ -80,8 +92,8 @@ class Interest(NamedTuple):
     deviation
         The deviation of ratings around predictions, in rating points, for models that do not estimate it.
     trend
-        What the log odds of a choice move by, times the item's trend and the user's activity (`palate.model.trend`);
-        0 without times, or where they say nothing about lists.
+        What the logarithm of a choice's chance moves by, times the item's trend and the user's activity
+        (`palate.model.trend`); 0 without times, or where they say nothing about lists.
     half_life
         Of the trends, in seconds.
     """

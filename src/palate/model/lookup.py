@@ -84,8 +84,10 @@ def check_profile(model: ModelArrays, profile: Profile, kind: Literal["user", "i
         raise SettingsError(f"a {kind} is expected, not a profile {origin}made by another model or method")
 
 
-def filter_index(model: ModelArrays, ids: Iterable[Id]) -> NDArray[np.int32]:
+def filter_index(model: ModelArrays, ids: Iterable[Id] | None) -> NDArray[np.int32]:
     """Return the indices of items that a filter names; an item that is only in the catalogue has none."""
+    if ids is None:
+        return _NO_ITEMS
     wanted = [ids] if isinstance(ids, (str, int, np.integer)) else list(ids)
     if not wanted:
         return _NO_ITEMS
@@ -99,7 +101,15 @@ def filter_index(model: ModelArrays, ids: Iterable[Id]) -> NDArray[np.int32]:
 def allowed_items(
     model: ModelArrays, only: Iterable[Id] | None, exclude: Iterable[Id], least: int
 ) -> NDArray[np.bool_] | None:
-    """Return which items the filters of `palate.Model.recommend` leave: bool, (items,); None for all."""
+    """Return which items the filters of `palate.Model.recommend` leave: bool, (items,); None for all.
+
+    Raises
+    ------
+    SettingsError
+        If `least` is no integer.
+    """
+    if isinstance(least, bool) or not isinstance(least, (int, np.integer)):
+        raise SettingsError(f"the least number of ratings is an integer, not {least!r}")
     excluded = filter_index(model, exclude)
     if only is None and not len(excluded) and least <= 0:
         return None

@@ -299,9 +299,10 @@ class Model(ListModel):
     def with_ratings(self, new: Any) -> Self:
         """Return a model with more ratings, without fitting again.
 
-        Users and items with new ratings are folded in anew with all of their ratings; new users and items are added.
-        The factors of all others stay as they are, to the last bit. It takes seconds where a fit takes minutes; what
-        all rows share (the scales of the noise, the priors, how lists are ranked) is learnt only by a fit.
+        Users and items with new ratings are solved for anew; new users and items are added. The factors of all others
+        stay as they are, to the last bit. It takes seconds where a fit takes minutes; what all rows share (the scales
+        of the noise, the priors, how lists are ranked) is learnt only by a fit, such as `palate.refit.refit`. See
+        `palate.model.update` for the equations.
 
         Parameters
         ----------

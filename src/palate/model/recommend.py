@@ -87,6 +87,8 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
     SettingsError
         If there is no such order, or the model lacks what it needs.
     """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
     if by is None:
         if model.predicts == "choice":
             return "choice"
@@ -104,8 +106,6 @@ def check_rank_by(model: ModelArrays, by: str | None, lowest: bool, level: float
         raise SettingsError("the lowest items are ranked by 'prediction', not by 'interest'")
     if by in ("lower bound", "chance"):
         model.require_posterior().width(level)
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"a seed is an integer from 0 on, not {seed!r}")
     return cast(RankBy, by)
 
 

@@ -83,6 +83,10 @@ class RankedBatch(_Ranked, Tabular):
         batch.user_ids, batch._item_ids = user_ids, item_ids
         return batch
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return what `__new__` needs to make a copy, also by pickle."""
+        return (*self, self.user_ids, self._item_ids)
+
     @cached_property
     def ids(self) -> NDArray[Any]:
         """object, (users, n): the ids of `items`; None where fewer than n items are left."""

@@ -1,15 +1,26 @@
-"""A model with more ratings, without fitting again: rows that are touched are folded in anew, all others stay."""
+r"""A model with more ratings, without fitting again: rows that are touched are solved for anew, all others stay.
+
+A new row is folded in: it is the mode given its ratings and the prior. Of a model with a posterior a known row x is a
+mean over draws, which says more than its mode would. So it takes one Newton step from there, with the gradient of what
+is new:
+
+.. math:: x + \Big(\Lambda + \sum_j w_j z_j z_j^T\Big)^{-1} \sum_{j\ new} w_j e_j z_j,
+
+where z are the partners' factors, w the precisions of the ratings, and e is the error of a new rating, or the change of
+one that was given again.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.model.arrays import Floats, ModelArrays
+from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead, WeightsHead
 from palate.model.fold_in import item_equations, user_equations
 from palate.model.moment import pair_shift, timed_model
@@ -30,13 +41,43 @@ _ROUNDS = 2
 
 
 class _Growth(NamedTuple):
-    """The joined table, the new index of each old user and item, and the rows to fold in anew."""
+    """The joined table, the new index of each old user and item, and the rows to solve for anew.
+
+    Attributes
+    ----------
+    table
+        All ratings.
+    user_move, item_move
+        The index in `table` of each user and item of the model.
+    users, items
+        Those with new ratings.
+    added
+        The new ratings: their places in the ratings of `table`.
+    before
+        float32 (added,): what the same pairs were rated before, NaN for pairs that were not rated.
+    """
 
     table: Ratings
     user_move: Indices
     item_move: Indices
     users: Indices
     items: Indices
+    added: NDArray[np.int64]
+    before: Floats
+
+    def among(self, is_kept: NDArray[np.bool_]) -> _Growth:
+        """Return the growth of a table of some of the ratings: (ratings,) says which."""
+        places = np.cumsum(is_kept) - 1
+        there = is_kept[self.added]
+        added, before = places[self.added[there]], self.before[there]
+        return self._replace(table=self.table.take(is_kept), added=added, before=before)
+
+    def rated_before(self, side: str) -> NDArray[np.bool_]:
+        """Return which rows of a side, "user" or "item", had ratings before."""
+        counts = getattr(self.table, f"{side}_counts").copy()
+        fresh = self.added[np.isnan(self.before)]
+        counts -= np.bincount(getattr(self.table, side)[fresh], minlength=len(counts))
+        return np.asarray(counts > 0)
 
 
 class _Equations(Protocol):
@@ -52,13 +93,14 @@ def with_ratings(model: ModelArrays, new: Ratings | Any) -> ModelArrays:
     check_ratings(model, new)
     growth = _grow(base, new)
     grown = _extend(model, growth)
+    record = {**model.training, "updates": _record(model, base, new, growth)}
     if not len(new):
-        return replace(grown, times=model.times)
+        return replace(grown, times=model.times, training=record)
     if model.factors or model.predicts == "rating":
-        grown = _fold(grown, growth.table, growth.users, growth.items, model.posterior is not None)
+        grown = _fold(grown, growth.table, growth)
     choice = None if model.choice is None else _extend_head(model.choice, grown, growth)
     grown = replace(grown, times=_extend_times(model, growth))
-    return replace(grown, choice=choice, training={**model.training, "updates": _record(model, base, new, growth)})
+    return replace(grown, choice=choice, training=record)
 
 
 def check_ratings(model: ModelArrays, new: Ratings) -> None:
@@ -87,11 +129,19 @@ def _grow(base: Ratings, new: Ratings) -> _Growth:
         getattr(table, side).index(_as_ids(getattr(base, side).ids, getattr(table, side).is_text))
         for side in ("users", "items")
     )
-    users, items = (
-        np.unique(getattr(table, side).index(_as_ids(getattr(new, side).ids, getattr(table, side).is_text)))
+    user, item = (
+        getattr(table, side).index(_as_ids(getattr(new, side).ids, getattr(table, side).is_text))
         for side in ("users", "items")
     )
-    return _Growth(table, user_move, item_move, users, items)
+    size = len(table.items)
+    pairs = table.user.astype(np.int64) * size + table.item
+    added = np.flatnonzero(np.isin(pairs, user[new.user].astype(np.int64) * size + item[new.item]))
+    old = user_move[base.user].astype(np.int64) * size + item_move[base.item]
+    order = np.argsort(old, kind="stable")
+    at = np.minimum(np.searchsorted(old[order], pairs[added]), max(0, len(old) - 1))
+    is_again = old[order[at]] == pairs[added] if len(old) else np.zeros(len(added), bool)
+    before = np.where(is_again, base.rating[order[at]] if len(old) else 0, np.nan).astype(np.float32)
+    return _Growth(table, user_move, item_move, np.unique(user), np.unique(item), added, before)
 
 
 def _as_ids(ids: NDArray[Any], is_text: bool) -> NDArray[Any]:
@@ -130,7 +180,9 @@ def _extend_times(model: ModelArrays, growth: _Growth) -> TimeEffects | None:
     with_effects = replace(extended, times=replace(times, effects=effects))
     shift = pair_shift(with_effects, table.user, table.item, table.time).mean
     less_effects = replace(table, rating=(table.rating - shift).astype(np.float32), declared_scale=model.scale)
-    folded = _fold(extended, less_effects, growth.users, growth.items, True)
+    # What a pair was rated before is compared at the new moment.
+    compared = growth._replace(before=(growth.before - shift[growth.added]).astype(np.float32))
+    folded = _fold(extended, less_effects, compared)
     return replace(
         times,
         effects=effects,
@@ -176,44 +228,115 @@ def _extend_posterior(model: ModelArrays, growth: _Growth) -> Any:
     )
 
 
-def _fold(model: ModelArrays, table: Ratings, users: Indices, items: Indices, has_spread: bool) -> ModelArrays:
-    """Fold in the touched rows anew, items and users by turns; the last turn is that of the users."""
+def _fold(model: ModelArrays, table: Ratings, growth: _Growth) -> ModelArrays:
+    """Solve for the touched rows: new ones by turns, then known ones, then new ones again, the users last."""
+    is_known = {side: growth.rated_before(side) for side in ("user", "item")}
+    if model.posterior is None:
+        is_known = {side: np.zeros_like(known) for side, known in is_known.items()}
+    rows = {"user": growth.users, "item": growth.items}
+    new = {side: rows[side][~is_known[side][rows[side]]] for side in rows}
     for number in range(_ROUNDS):
-        is_last = has_spread and number == _ROUNDS - 1
-        model = _fold_side(model, "item", table.by_item, items, item_equations, table.user_counts, is_last)
-        model = _fold_side(model, "user", table.by_user, users, user_equations, table.item_counts, is_last)
+        model = _fold_side(model, "item", table, new["item"], False)
+        model = _fold_side(model, "user", table, new["user"], number == _ROUNDS - 1 and model.posterior is None)
+    if model.posterior is None:
+        return model
+    for side in ("item", "user"):
+        model = _step_side(model, side, table, growth, is_known[side])
+    for side in ("item", "user"):
+        model = _fold_side(model, side, table, new[side], True)
     return model
 
 
-def _fold_side(
-    model: ModelArrays,
-    side: str,
-    table: Grouped,
-    rows: Indices,
-    equations: _Equations,
-    partner_counts: NDArray[np.int64],
-    has_spread: bool,
-) -> ModelArrays:
-    """Solve for the given rows of one side, "user" or "item"."""
-    other = "item" if side == "user" else "user"
-    bias, factors = getattr(model, f"{side}_bias").copy(), getattr(model, f"{side}_factors").copy()
-    design = design_matrix(getattr(model, f"{other}_factors"))
-    # The mean over pairs with partners as often as they are rated: the spread of a typical prediction.
-    typical = (design.T * (partner_counts / max(1, partner_counts.sum()))) @ design
-    spread = None if model.posterior is None else getattr(model.posterior, f"{side}_spread").copy()
+def _fold_side(model: ModelArrays, side: str, table: Ratings, rows: Indices, has_spread: bool) -> ModelArrays:
+    """Fold in the given rows of one side, "user" or "item"."""
+    equations: _Equations = item_equations if side == "item" else user_equations
+    grouped: Grouped = getattr(table, f"by_{side}")
+    change = _SideChange.of(model, side, table)
+    known: AttributeWeights | None = getattr(model, f"{side}_features")
+    ids = getattr(model, f"{side}s")
     for row in rows.tolist():
-        others, values = table[row]
+        others, values = grouped[row]
         if not len(others):
             continue
-        bias[row], factors[row], covariance = solve_row(*equations(model, others, values))
-        if has_spread and spread is not None:
-            spread[row] = min(spread[row], float((covariance * typical).sum()))
-    posterior = model.posterior
-    if has_spread and posterior is not None:
-        changes: dict[str, Any] = {f"{side}_spread": spread}
-        posterior = replace(posterior, **changes)
-    changes = {f"{side}_bias": bias, f"{side}_factors": factors}
-    return replace(model, posterior=posterior, **changes)
+        factors, residuals, prior = equations(model, others, values)
+        if known is not None:
+            prior = prior.shifted(known.shift(ids[row]))
+        change.bias[row], change.factors[row], covariance = solve_row(factors, residuals, prior)
+        if has_spread:
+            change.bound_spread(row, covariance)
+    return change.made()
+
+
+def _step_side(
+    model: ModelArrays, side: str, table: Ratings, growth: _Growth, is_known: NDArray[np.bool_]
+) -> ModelArrays:
+    """Take the Newton step of the known rows of one side, "user" or "item"."""
+    other = "item" if side == "user" else "user"
+    grouped: Grouped = getattr(table, f"by_{side}")
+    change, design = _SideChange.of(model, side, table), design_matrix(getattr(model, f"{other}_factors"))
+    user, item = table.user[growth.added], table.item[growth.added]
+    products = np.einsum("nk,nk->n", model.user_factors[user], model.item_factors[item], dtype=np.float64)
+    predicted = model.intercept + model.user_bias[user] + model.item_bias[item] + products
+    errors = table.rating[growth.added] - np.where(np.isnan(growth.before), predicted, growth.before)
+    row_of, partner_of = (user, item) if side == "user" else (item, user)
+    order = np.argsort(row_of, kind="stable")
+    order = order[is_known[row_of[order]]]
+    rows, starts = np.unique(row_of[order], return_index=True)
+    prior: FactorPrior = getattr(model.require_posterior(), f"{side}s")
+    weights = 1 / prior.noise
+    for row, start, stop in zip(rows.tolist(), starts, np.append(starts, len(order))[1:], strict=True):
+        others, _ = grouped[row]
+        known = design[others]
+        covariance = np.linalg.inv((known.T * weights[others]) @ known + prior.precision)
+        places = order[start:stop]
+        partners = partner_of[places]
+        step = covariance @ (design[partners].T @ (weights[partners] * errors[places]))
+        change.factors[row] += step[:-1].astype(np.float32)
+        change.bias[row] += np.float32(step[-1])
+        change.bound_spread(row, covariance)
+    return change.made()
+
+
+class _SideChange(NamedTuple):
+    """Copies of the rows of one side, to be changed.
+
+    Attributes
+    ----------
+    model, side
+        Whose they are.
+    bias, factors, spread
+        The copies; the spread is None without a posterior.
+    typical
+        float64 (k + 1, k + 1): the mean of z z' over partners as often as they are rated.
+    """
+
+    model: ModelArrays
+    side: str
+    bias: Floats
+    factors: Floats
+    spread: Doubles | None
+    typical: Doubles
+
+    @classmethod
+    def of(cls, model: ModelArrays, side: str, table: Ratings) -> Self:
+        other = "item" if side == "user" else "user"
+        design, counts = design_matrix(getattr(model, f"{other}_factors")), getattr(table, f"{other}_counts")
+        bias, factors = getattr(model, f"{side}_bias").copy(), getattr(model, f"{side}_factors").copy()
+        spread = None if model.posterior is None else getattr(model.posterior, f"{side}_spread").copy()
+        return cls(model, side, bias, factors, spread, (design.T * (counts / max(1, counts.sum()))) @ design)
+
+    def bound_spread(self, row: int, covariance: Doubles) -> None:
+        """Let the spread of a row be no more than that of a typical prediction for it."""
+        if self.spread is not None:
+            self.spread[row] = min(self.spread[row], float((covariance * self.typical).sum()))
+
+    def made(self) -> ModelArrays:
+        """Return the model with the changed rows."""
+        changes: dict[str, Any] = {f"{self.side}_bias": self.bias, f"{self.side}_factors": self.factors}
+        if self.model.posterior is not None:
+            spread: dict[str, Any] = {f"{self.side}_spread": self.spread}
+            changes["posterior"] = replace(self.model.posterior, **spread)
+        return replace(self.model, **changes)
 
 
 def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> ChoiceHead:
@@ -237,11 +360,14 @@ def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> Choic
         user_bias=np.zeros(users, np.float32),
         item_bias=np.zeros(items, np.float32),
         penalty=head.penalty,
+        user_features=None,  # their weights belong to the other factors
+        item_features=None,
         posterior=None,
         predicts="choice",
         choice=None,
     )
-    folded = _fold(as_model, choices, growth.users, growth.items, False)
+    is_choice = np.ones(len(table), bool) if head.liked is None else table.rating >= np.float32(head.liked)
+    folded = _fold(as_model, choices, growth.among(is_choice))
     return replace(head, user_factors=folded.user_factors, item_factors=folded.item_factors)
 
 

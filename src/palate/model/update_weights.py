@@ -6,14 +6,16 @@ co-counts c with the items of the head and the diagonal entry d, block inversion
 
 .. math:: w = P c, \quad s = d - c^T w, \quad B_{i,new} = w_i, \quad B_{new,j} = w_j / (s P_{jj}),
 
-and s is the variance of the new item. Weights between the items of the head stay as they are.
+and s is the variance of the new item. For several new items c and w are matrices and S a matrix, the inverse of which
+takes the place of 1 / s: so what users chose of several new items counts too. Weights between the items of the head
+stay as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,8 @@ Indices = NDArray[np.int32]
 _USUAL_SETTINGS = {"regularization": 300.0, "exponent": 0.5, "dropout": 0.5}
 # The strongest weights of a new item that are kept, in each direction.
 _MOST = 400
+# This many new items are added at a time. What users chose of items of different blocks does not count.
+_BLOCK = 500
 
 
 def add_items(
@@ -60,23 +64,64 @@ def add_items(
     variance = np.ones(size, np.float32)
     variance[move] = head.variance
     importance = _user_weights(choices, settings["exponent"])
-    for item in np.flatnonzero(is_new).tolist():
-        users, _ = choices.by_item[item]
-        counts = _co_counts(choices, users, importance, size)[move]
-        into, out, variance[item] = _weights_of_new_item(head, counts, float(importance[users].sum()), settings)
-        for values, is_into in ((into, True), (out, False)):
-            strongest = np.argsort(-np.abs(values), kind="stable")[:_MOST]
-            strongest = np.sort(strongest[values[strongest] != 0])
-            others = move[strongest]
-            own = np.full(len(others), item, np.int32)
-            rows.append(others if is_into else own)
-            columns.append(own if is_into else others)
-            weights.append(values[strongest].astype(np.float32))
+    for items in _blocks(np.flatnonzero(is_new)):
+        block = _new_block(head, choices, items, move, importance, settings)
+        variance[items] = block.variance
+        pairs = ((block.into, move, True), (block.out, move, False), (block.among, items, True))
+        for matrix, others, is_into in pairs:
+            for place, item in enumerate(items.tolist()):
+                values = matrix[:, place]
+                strongest = np.argsort(-np.abs(values), kind="stable")[:_MOST]
+                strongest = np.sort(strongest[values[strongest] != 0])
+                same = np.full(len(strongest), item, np.int32)
+                rows.append(others[strongest].astype(np.int32) if is_into else same)
+                columns.append(same if is_into else others[strongest].astype(np.int32))
+                weights.append(values[strongest].astype(np.float32))
     row, column, weight = np.concatenate(rows), np.concatenate(columns), np.concatenate(weights)
     order = np.lexsort((column, row))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=size))]).astype(np.int64)
     targets = column[order].astype(np.int32)
     return replace(head, indptr=indptr, targets=targets, weights=weight[order].astype(np.float32), variance=variance)
+
+
+class _Block(NamedTuple):
+    """The weights of some new items: from and to the items of the head, (old, new), and among them, (new, new)."""
+
+    into: Doubles
+    out: Doubles
+    among: Doubles
+    variance: Doubles
+
+
+def _blocks(items: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    return np.array_split(items, -(-len(items) // _BLOCK)) if len(items) else []
+
+
+def _new_block(
+    head: WeightsHead,
+    choices: Ratings,
+    items: NDArray[np.intp],
+    move: Indices,
+    importance: Doubles,
+    settings: Mapping[str, float],
+) -> _Block:
+    """Invert the part of some new items at once, with what users chose of several of them."""
+    known, among = np.zeros((len(move), len(items))), np.zeros((len(items), len(items)))
+    for place, item in enumerate(items.tolist()):
+        counts = _co_counts(choices, choices.by_item[item][0], importance, len(choices.items))
+        known[:, place], among[:, place] = counts[move], counts[items]
+    projected = np.column_stack([_project(head, counts) for counts in known.T])
+    regularization = settings["regularization"]
+    np.fill_diagonal(among, np.diag(among) / (1 - settings["dropout"]) + regularization)
+    schur = among - known.T @ projected
+    # The kept weights approximate P, so variances are held above those of items which others explain fully.
+    values, vectors = np.linalg.eigh((schur + schur.T) / 2)
+    inverse = (vectors / np.maximum(values, regularization)) @ vectors.T
+    variance = 1 / np.diag(inverse)
+    coupled = projected @ inverse
+    between = -inverse * variance
+    np.fill_diagonal(between, 0)
+    return _Block(coupled * variance, coupled * head.variance[:, None], between, variance)
 
 
 def fold_in_weights(head: WeightsHead, choices: Ratings, users: Indices, settings: Mapping[str, float]) -> Doubles:
@@ -130,10 +175,7 @@ def _weights_of_new_item(
     settings
         As in `add_items`.
     """
-    scaled = counts / head.variance
-    sums = np.add.reduceat(np.append(head.weights * scaled[head.targets], 0.0), head.indptr[:-1])
-    sums[np.diff(head.indptr) == 0] = 0.0
-    into = scaled - sums
+    into = _project(head, counts)
     penalized = diagonal / (1 - settings["dropout"]) + settings["regularization"]
     # The kept weights approximate P, so the variance is held above that of an item which others explain fully.
     variance = max(penalized - float(counts @ into), settings["regularization"])
@@ -145,3 +187,11 @@ def _user_weights(choices: Ratings, exponent: float) -> Doubles:
     counts = np.maximum(1, choices.user_counts).astype(np.float64)
     weights: Doubles = counts**-exponent
     return np.asarray(weights * (counts.sum() / max(1e-300, float(weights @ counts))))
+
+
+def _project(head: WeightsHead, counts: Doubles) -> Doubles:
+    """Return P c: the weights to a new item that no other new item explains, float64 (items,)."""
+    scaled = counts / head.variance
+    sums = np.add.reduceat(np.append(head.weights * scaled[head.targets], 0.0), head.indptr[:-1])
+    sums[np.diff(head.indptr) == 0] = 0.0
+    return np.asarray(scaled - sums)

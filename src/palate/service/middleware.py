@@ -141,13 +141,16 @@ class ServiceMiddleware:
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the response to a request that is refused, None if it may go on."""
         method, path, host = scope["method"], scope["path"], headers.get("host", "")
-        if len(headers.getlist("host")) > 1:
+        if len(headers.getlist("host")) != 1:
             return problem(400, "a request has one Host header")
         if not self.authenticator.allows_host(host):
             return problem(421, f"this service is not {host[:100]!r}: name it with --allow-host", "Misdirected request")
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.settings.largest_body:
             return problem(413, _BodyTooLarge(self.settings.largest_body).detail)
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding != "identity":
+            return problem(415, f"a body is sent as it is, without 'Content-Encoding: {encoding[:60]}'")
         if self.authenticator.is_stale:
             with suppress(StoreError):
                 if self.authenticator.store.is_local:

@@ -19,6 +19,8 @@ __all__ = ["MEDIA_TYPE", "install", "problem"]
 
 _log = logging.getLogger("palate.service")
 
+# What pydantic adds to the place of an error where several types are allowed.
+_TYPES = frozenset({"int", "float", "str", "constrained-str"})
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS: list[tuple[type[PalateError], int, str]] = [
@@ -63,9 +65,19 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     if any(one["loc"][0] == "body" for one in error.errors()) and not _is_json(media_type):
         actual = f"not {media_type[:100]!r}" if media_type else "which is missing"
         return problem(415, f"a body needs the header 'Content-Type: application/json', {actual}")
-    errors = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
+    errors = _merged([(list(one["loc"]), one["msg"]) for one in error.errors()])
     detail = "; ".join(f"{'.'.join(map(str, one['where']))}: {one['what']}" for one in errors[:3])
     return problem(422, detail[:500], "The request is not as described", errors=errors[:20])
+
+
+def _merged(errors: list[tuple[list[Any], str]]) -> list[dict[str, Any]]:
+    """Return one error for each place: where several types are allowed, pydantic has one for each of them."""
+    places: dict[tuple[Any, ...], list[str]] = {}
+    for where, what in errors:
+        while len(where) > 2 and where[-1] in _TYPES:
+            where = where[:-1]
+        places.setdefault(tuple(where), []).append(what)
+    return [{"where": list(where), "what": ", or: ".join(dict.fromkeys(whats))} for where, whats in places.items()]
 
 
 def _is_json(media_type: str) -> bool:

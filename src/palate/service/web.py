@@ -94,7 +94,7 @@ def cacheable_response(request: Request, tag: str, body: Callable[[], Any], *, a
     """Return a response that depends only on the model: caches may keep it, and ask whether its tag has changed."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={age}"}
     known_tags = request.headers.get("if-none-match", "").split(",")
-    if f'"{tag}"' in [known.strip().removeprefix("W/") for known in known_tags]:
+    if {f'"{tag}"', "*"} & {known.strip().removeprefix("W/") for known in known_tags}:
         return Response(status_code=304, headers=headers)
     return json_response(body(), headers)
 
@@ -143,7 +143,7 @@ def query_parameters(schema: type[RecommendationOptions]) -> dict[str, Any]:
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters that it does not have: most of them are misspelt."""
+    """A route that refuses query parameters that it does not have, or that come twice but are no list."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, behind a look at the names of parameters."""
@@ -153,11 +153,17 @@ class StrictRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
-                for name in request.query_params:
+                seen: set[str] = set()
+                for name, _ in request.query_params.multi_items():
+                    what = ""
                     if name not in names:
                         allowed = f"it has {', '.join(sorted(names))}" if names else "it has none"
                         what = f"this has no such parameter: {allowed}"
+                    elif name in seen and name not in _LISTS:
+                        what = "this parameter comes twice: give it once"
+                    if what:
                         raise RequestValidationError([{"loc": ("query", name[:60]), "msg": what, "type": "extra"}])
+                    seen.add(name)
             return await handle(request)
 
         return handle_strictly

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import sqrt
+from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from palate.model.interest import ChanceCalibration, Interest, like_boundary
 from palate.parallel import Run, pool
 from palate.ratings import Ratings
 from palate.solvers.bayes import BayesianMF
-from palate.solvers.choice_calibration import calibrate
+from palate.solvers.choice_calibration import calibrate, recalibrate
 from palate.solvers.ease import EASE
 from palate.solvers.ease.search import choose_regularization
 from palate.solvers.ease.weights import fit_ease
@@ -41,8 +41,8 @@ _PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, u
 # Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
 # first is worse than the best head by less than this share of its NDCG.
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
-# Popularity without a search: the chance of a choice is taken to be the share of users who chose the item.
-_SHARES, _POPULARITY_POWER = ChanceCalibration(0.0, 1.0, 0.0, 0.0, 1e-6), 2.0
+# Popularity without a search: while the table grows by a ninth, a ninth of the share who chose an item choose it.
+_SHARES, _POPULARITY_POWER = ChanceCalibration(-log(9), 1.0, 0.0, 0.0, 1e-6), 2.0
 # EASE holds a number for each pair of items: 1.6 GB.
 _EASE_ITEMS = 20_000
 # A head with more settings must be better by this number of standard errors.
@@ -195,10 +195,11 @@ def choose_head(
             run,
         )
         head = fit_head(best.name, best.settings, ratings, run)
+        calibration = recalibrate(trend.calibration, best.head, lists, head, ratings)
     deviation = 1.0 if likes is None else likes.deviation
     return ChosenHead(
         head,
-        Interest(trend.calibration, power, boundary, deviation, trend.power, trend.half_life),
+        Interest(calibration, power, boundary, deviation, trend.power, trend.half_life),
         tuple(tried),
         len(lists.users),
         best.name,
@@ -206,12 +207,14 @@ def choose_head(
     )
 
 
-def fit_head(name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15) -> ChoiceHead:
-    """Fit a head to which pairs were rated."""
+def fit_head(
+    name: str, settings: dict[str, float], ratings: Ratings, run: Run, sweeps: int = 15, start: Model | None = None
+) -> ChoiceHead:
+    """Fit a head to which pairs were rated. Implicit ALS goes on from the model `start`, if there is one."""
     if name == "ease":
         return fit_ease(ratings, EASE(**settings), run)  # type: ignore[arg-type]
     if name == "implicit":
-        model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings)  # type: ignore[arg-type]
+        model = ImplicitALS(**settings, sweeps=sweeps).fit(ratings, start=start)  # type: ignore[arg-type]
         return head_of(model, ratings)
     return _popularity(ratings)
 

@@ -206,8 +206,8 @@ def attribute_weights(
         return None
     unit = np.full(weights.shape[1], sqrt(spread))
     unit[-1] = spread
-    told = None if base is None else (base * unit).astype(np.float32)
-    return AttributeWeights(features.attributes, (weights * unit).astype(np.float32), told)
+    scaled_base = None if base is None else (base * unit).astype(np.float32)
+    return AttributeWeights(features.attributes, (weights * unit).astype(np.float32), scaled_base)
 
 
 class RowTarget(NamedTuple):
@@ -228,8 +228,8 @@ class RowTarget(NamedTuple):
 
 def row_target(features: FeatureRows, rows: Floats, columns: int) -> RowTarget:
     """Regress the first columns of rows on their attributes."""
-    told = rows[:, :columns].astype(np.float64)
-    weights, base = features.regress(told), features.mean(told)
+    doubles = rows[:, :columns].astype(np.float64)
+    weights, base = features.regress(doubles), features.mean(doubles)
     target = np.zeros_like(rows)
     target[:, :columns] = features.means(weights) + np.outer(features.there, base)
     return RowTarget(target, weights, base)

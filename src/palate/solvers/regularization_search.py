@@ -10,15 +10,16 @@ import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.model import Model
-from palate.ratings import Ratings
+from palate.ratings import Ratings, Vocabulary
 from palate.solvers.session import Epoch, Session
+from palate.solvers.warm_start import FreshFit
 
 __all__ = ["Parameters", "PilotResult", "RegularizedFit", "RegularizedSolver", "TrainingProblem"]
 
@@ -27,6 +28,8 @@ Parameters = dict[str, NDArray[np.float32]]
 
 # With fewer validation ratings the choice would be a matter of chance.
 _LEAST_VALIDATION = 50
+# A fit that goes on from a model makes a quarter of its passes, and at least this many.
+_LEAST_WARM = 2
 
 
 class PilotResult(NamedTuple):
@@ -72,6 +75,10 @@ class TrainingProblem(ABC):
     @abstractmethod
     def start(self) -> Parameters:
         """Return the first parameters."""
+
+    @abstractmethod
+    def start_from(self, model: Model, users: Vocabulary, items: Vocabulary) -> Parameters:
+        """Return the parameters of a model, for these ids; those of ids that it lacks are as in `start`."""
 
     @abstractmethod
     def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:
@@ -123,8 +130,11 @@ class RegularizedFit(ABC):
             _, state = self.loaded
             self.pilots = [PilotResult(*pilot) for pilot in state["pilots"]]
             self.session.history = [Epoch(**epoch) for epoch in state["history"]]
+        start = self.session.start
         in_validation = self.draw_validation()
-        if in_validation.any():
+        if start is not None:
+            best = PilotResult(float(start.training["regularization"]), FreshFit.of(start).passes, 0.0)
+        elif in_validation.any():
             if interrupted := self._run_pilots(in_validation):
                 return self.model(*interrupted)
             best = min(self.pilots, key=lambda pilot: pilot.rmse)
@@ -215,7 +225,14 @@ class RegularizedFit(ABC):
             if (state["stage"], state["best"][0]) == (stage, regularization):
                 self.loaded = None
                 return arrays, state["done"], PilotResult(*state["best"])
-        return problem.start(), 0, PilotResult(regularization, 0, float("inf"))
+        begun = PilotResult(regularization, 0, float("inf"))
+        start = self.session.start
+        if start is not None:
+            # The last passes: where the step of a pass depends on its number, it goes on as it was.
+            passes = FreshFit.of(start).passes
+            skipped = passes - min(passes, max(_LEAST_WARM, ceil(passes / 4)))
+            return problem.start_from(start, self.ratings.users, self.ratings.items), skipped, begun
+        return problem.start(), 0, begun
 
     def _save(self, stage: str, parameters: Parameters, best: PilotResult, done: int) -> None:
         state = {

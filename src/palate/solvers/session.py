@@ -20,6 +20,7 @@ from palate.cached import cached_property
 from palate.errors import DataError, SettingsError, StorageError
 from palate.files import read_arrays, write_arrays
 from palate.gpu.pool import with_device
+from palate.model import Model
 from palate.parallel import Run, pool
 from palate.ratings import Ratings, lost_distances
 from palate.solvers.feature_rows import with_unrated
@@ -27,7 +28,8 @@ from palate.solvers.settings import check
 
 __all__ = ["Checkpoint", "Epoch", "Progress", "Session", "interruptible", "open_session"]
 
-CHECKPOINT_FORMAT = 1
+#: The version of the format. It is raised when what a fit saves changes.
+CHECKPOINT_FORMAT = 2
 #: Returns the arrays and the plain values that the rest of a fit depends on.
 State = Callable[[], tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]]
 
@@ -112,7 +114,12 @@ def _checked(ratings: Ratings) -> Ratings:
 
 @contextmanager
 def open_session(
-    solver: Any, ratings: Ratings, threads: int | None, progress: Progress | None, checkpoint: Path | None
+    solver: Any,
+    ratings: Ratings,
+    threads: int | None,
+    progress: Progress | None,
+    checkpoint: Path | None,
+    start: Model | None = None,
 ) -> Iterator[Session]:
     """Check the settings and the ratings, and open what a fit needs while it runs.
 
@@ -133,7 +140,8 @@ def open_session(
     ratings = _checked(ratings)
     with pool(threads) as threads_run, interruptible() as interrupted:
         run = with_device(threads_run, getattr(solver, "device", "cpu"), len(ratings), getattr(solver, "factors", 0))
-        yield Session(ratings, run, progress, Checkpoint(checkpoint, solver, ratings), interrupted)
+        saved = Checkpoint(checkpoint, solver, ratings, start)
+        yield Session(ratings, run, progress, saved, interrupted, start=start)
 
 
 @dataclass
@@ -154,6 +162,8 @@ class Session:
         Says whether Ctrl-C was pressed.
     history
         The epochs so far.
+    start
+        The model from which the fit goes on, None for a fit from the start.
     """
 
     ratings: Ratings
@@ -162,6 +172,7 @@ class Session:
     checkpoint: Checkpoint
     interrupted: Callable[[], bool]
     history: list[Epoch] = field(default_factory=list)
+    start: Model | None = None
 
     def report(self, epoch: Epoch) -> None:
         """Add an epoch to the history and pass it to `progress`."""
@@ -182,13 +193,14 @@ class Checkpoint:
     ----------
     path
         Of the file; None writes nothing.
-    solver, ratings
+    solver, ratings, start
         The fit that the file belongs to.
     """
 
     path: Path | None
     solver: Any
     ratings: Ratings
+    start: Model | None = None
     saved: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -196,6 +208,7 @@ class Checkpoint:
         """A text that differs between fits with different settings or tables."""
         columns: list[NDArray[Any]] = [self.ratings.user, self.ratings.item, self.ratings.rating]
         columns += [] if self.ratings.time is None else [self.ratings.time]
+        columns += [] if self.start is None else [self.start.item_factors, self.start.item_bias]
         with pool() as run:
             digests = run(lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest(), columns)
         tables = self.ratings.user_features, self.ratings.item_features
@@ -225,7 +238,11 @@ class Checkpoint:
         if self.path is None or not self.path.exists():
             return None
         arrays, header = read_arrays(self.path, "checkpoint")
-        if header.get("format") != CHECKPOINT_FORMAT or header.get("fingerprint") != self.fingerprint:
+        if header.get("format") != CHECKPOINT_FORMAT:
+            raise StorageError(
+                f"checkpoint {self.path} is of another version of palate: go on with that version, or do not resume"
+            )
+        if header.get("fingerprint") != self.fingerprint:
             raise StorageError(
                 f"checkpoint {self.path} belongs to other ratings or settings: give the same ones, or do not resume"
             )

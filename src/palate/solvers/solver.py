@@ -18,6 +18,7 @@ from palate.reading import ratings_of
 from palate.reading.attributes import attributes_of
 from palate.solvers.progress import is_quiet, is_watched, progress_bar
 from palate.solvers.session import Progress, Session, open_session
+from palate.solvers.warm_start import start_record, usable_start
 
 __all__ = ["Runner", "Solver"]
 
@@ -51,6 +52,8 @@ class Solver:
         Whether `palate.compare` takes the solver when none is named.
     learns_from_features
         Whether fits use attributes of items and users.
+    goes_on
+        Whether a fit can go on from a model of fewer ratings.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Solver:
     predicts: ClassVar[Predicts] = "rating"
     compared: ClassVar[bool] = True
     learns_from_features: ClassVar[bool] = False
+    goes_on: ClassVar[bool] = False
 
     def runner(self, session: Session) -> Runner:
         """Return the fit at work, an object of the class that `runs` names."""
@@ -93,6 +97,7 @@ class Solver:
         progress: Progress | bool | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
+        start: Model | None = None,
     ) -> Model:
         """Fit a model.
 
@@ -113,6 +118,11 @@ class Solver:
             A file that is replaced after an epoch, at most once a second.
         resume
             Continue from the checkpoint if it exists. The model is then the same as that of an uninterrupted fit.
+        start
+            A model that the solver fitted, with the same settings, on most of these ratings. The fit goes on from where
+            that fit ended: it keeps what its pilots chose and makes a fraction of its passes. Where the ratings have
+            doubled since the last fit from the start, the fit begins from the start by itself. What was done is in
+            ``model.training["start"]``.
 
         Returns
         -------
@@ -133,8 +143,9 @@ class Solver:
         DataError
             If there are no ratings, or the solver cannot learn from them.
         SettingsError
-            If a setting is impossible, settings do not fit together, the fit diverges, the regularization is too weak
-            for float32, or there is no graphics card, or too little memory on it, where a setting asks for one.
+            If a setting is impossible, settings do not fit together, `start` has others, the fit diverges, the
+            regularization is too weak for float32, or there is no graphics card, or too little memory on it, where a
+            setting asks for one.
         MissingExtraError
             If ``device="cuda"`` and PyTorch is not installed.
         StorageError
@@ -144,16 +155,18 @@ class Solver:
         if not is_quiet():
             for suspicion in suspicions(ratings):
                 warnings.warn(suspicion, PalateWarning, stacklevel=2)
+        start = usable_start(self.record(), start, ratings) if self.goes_on else None
         shows = is_watched() if progress is None else progress is True
         with (
             progress_bar() if shows else nullcontext(progress if callable(progress) else None) as report,
-            open_session(self, ratings, threads, report, checkpoint) as session,
+            open_session(self, ratings, threads, report, checkpoint, start) as session,
         ):
             model = self.runner(session).go(resume)
             if isinstance(session.run, DevicePool):
                 model = replace(model, training={**model.training, "device": session.run.label})
             times = session.ratings.time_by_user if model.seen is not None else None
-            model = replace(model, solver=self.record(), seen_time=times)
+            record = {**model.training, **start_record(session.start, model, len(session.ratings))}
+            model = replace(model, solver=self.record(), seen_time=times, training=record)
         if not model.predicts_numbers:
             raise DataError(
                 f"ratings of {model.scale} are too large for float32, in which products of factors are computed: "

@@ -151,5 +151,5 @@ def _judge(model: Model, test: Any, liked: float | None, threads: int | None) ->
 
     columns = [name for name in ("user", "item", "rating", "time") if name in test.columns]
     table = pl.from_arrow(test.select(*columns).toArrow())
-    told = {name: name for name in columns} | ({} if "time" in columns else {"time": False})
-    return evaluate(model, read_ratings(table, **told), liked=liked, threads=threads)  # type: ignore[arg-type]
+    names = {name: name for name in columns} | ({} if "time" in columns else {"time": False})
+    return evaluate(model, read_ratings(table, **names), liked=liked, threads=threads)  # type: ignore[arg-type]

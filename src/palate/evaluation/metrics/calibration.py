@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,23 @@ class Reliability:
     rows: NDArray[np.int64]
     error: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values: a list of bins, and the error."""
+        columns = zip(self.chance.tolist(), self.share.tolist(), self.rows.tolist(), strict=True)
+        return {
+            "bins": [{"chance": chance, "share": share, "rows": rows} for chance, share, rows in columns],
+            "error": self.error,
+        }
 
-def reliability(chance: NDArray[np.floating], happened: NDArray[np.generic], bins: int = 10) -> Reliability:
-    """Compare chances with what happened, in bins that hold about the same number of rows.
+
+def reliability(
+    chance: NDArray[np.floating],
+    happened: NDArray[np.generic],
+    bins: int = 10,
+    *,
+    equal: Literal["rows", "chances"] = "rows",
+) -> Reliability:
+    """Compare chances with what happened, in bins of similar chances.
 
     Equal chances are never parted, so there can be fewer bins. Bins of equal size, unlike those of equal width, are not
     empty where all chances are small. All rows count alike (Naeini, Cooper, Hauskrecht 2015, "Obtaining well calibrated
@@ -45,6 +60,9 @@ def reliability(chance: NDArray[np.floating], happened: NDArray[np.generic], bin
         (n,): whether it did.
     bins
         At most.
+    equal
+        What is about equal among bins: the number of rows, or the sum of chances, which is the number of rows that
+        should happen. The second is for chances of which most are near zero.
 
     Examples
     --------
@@ -52,16 +70,24 @@ def reliability(chance: NDArray[np.floating], happened: NDArray[np.generic], bin
     >>> result.share, round(result.error, 3)
     (array([0., 1.]), 0.15)
     """
-    chance = np.asarray(chance, np.float64)
+    chance = chance.astype(np.float64)
     if not len(chance):
         empty = np.empty(0)
         return Reliability(empty, empty, np.empty(0, np.int64), float("nan"))
-    edges = np.unique(np.quantile(chance, np.arange(1, bins) / bins, method="lower"))
+    edges = np.unique(_edges(chance, np.arange(1, bins) / bins, equal))
     _, bin_of = np.unique(np.searchsorted(edges, chance), return_inverse=True)
     rows = np.bincount(bin_of)
     means = np.bincount(bin_of, chance) / rows
     shares = np.bincount(bin_of, np.asarray(happened, np.float64)) / rows
     return Reliability(means, shares, rows, float(np.abs(shares - means) @ rows / len(chance)))
+
+
+def _edges(chance: NDArray[np.floating], shares: NDArray[np.float64], equal: str) -> NDArray[np.float64]:
+    if equal == "rows":
+        return np.asarray(np.quantile(chance, shares, method="lower"))
+    ascending = np.sort(chance)
+    sums = np.cumsum(ascending)
+    return np.asarray(ascending[np.searchsorted(sums, shares * sums[-1])])
 
 
 def brier(chance: NDArray[np.floating], happened: NDArray[np.generic]) -> float:

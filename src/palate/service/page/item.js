@@ -8,8 +8,8 @@ import { count, fixed, many, named, percent, quoted, wording } from "./words.js"
 
 function predicted(scale, row, own) {
   if (!row) return h("p", "The model has no rating of this yet, so nothing can be predicted.");
-  const sure = row.low == null ? "This model does not tell how sure it is." : `With ${percent(row.level)} chance between ${scale.say(row.low)} and ${scale.say(row.high)}.`;
-  return [h("p.big.number", scale.say(row.prediction)), !scale.choices && [ruler(scale, row, own), axis(scale)], h("p.soft", scale.choices ? "A score: the higher, the likelier you choose it." : sure)];
+  const sure = row.low == null ? "This model does not tell how sure it is." : `With ${percent(row.level)} chance between ${scale.estimate(row.low)} and ${scale.estimate(row.high)}.`;
+  return [h("p.big.number", scale.estimate(row.prediction)), !scale.choices && [ruler(scale, row, own), axis(scale)], h("p.soft", scale.choices ? "A score: the higher, the likelier you choose it." : sure)];
 }
 
 const bar = (share, kind = "i") => {
@@ -28,7 +28,7 @@ function reasons(scale, told) {
       h("span.clamp", toItem(one.item, quoted(one)), scale.choices ? "" : ` you gave ${scale.sayRating(one.rating)}`),
       h("span.pull", bar(Math.abs(contribution) / most, contribution < 0 ? "i.against" : "i")),
       h("span.number", `${contribution < 0 ? "" : "+"}${fixed(contribution)}`));
-  const from = scale.choices ? "" : ` The prediction starts from ${scale.say(told.intercept)}.`;
+  const from = scale.choices ? "" : ` The prediction starts from ${scale.estimate(told.intercept)}.`;
   return h("section", h("h2", scale.choices ? "Why it may be chosen" : "Why this prediction"), h("p.soft", `How much each of your ratings speaks for it (to the right) or against it.${from}`), h("ul.rows", parts.map(row)));
 }
 
@@ -54,7 +54,7 @@ function about(scale, row) {
   head.dir = "auto";
   head.dataset.title = name;
   if (!title) head.className = "unseen";
-  const mean = row.mean === null || scale.choices ? "" : ` · ${scale.say(row.mean)} on average`;
+  const mean = row.mean === null || scale.choices ? "" : ` · ${scale.estimate(row.mean)} on average`;
   const rated = row.ratings ? `${many(row.ratings, "rating")}${mean}` : "never rated";
   return [h("p.eyebrow", `${named.one} ${count(row.item) === String(row.item) ? row.item : ""} · ${rated}`.replace("  ", " ")), head, text && h("p.text", { dir: "auto" }, text)];
 }
@@ -88,5 +88,5 @@ export async function item({ id }, signal) {
     why.replaceChildren(...[reasons(scale, explained), choices(explained)].filter(Boolean));
   }
   fill(first);
-  return h("div.item.split", h("article", about(scale, row), why, similar(alike)), box);
+  return h("div.item.split", h("article", about(scale, row)), box, h("div.more", why, similar(alike)));
 }

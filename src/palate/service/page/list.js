@@ -11,7 +11,7 @@ function moved(before, rank) {
 
 function content(scale, row, rank, order, reasons) {
   const { title, text } = wording(row);
-  const chance = row.choice_chance >= 0.01 ? h("span.fine", `chance of choice ${percent(row.choice_chance, row.choice_chance < 0.1 ? 1 : 0)}`) : null;
+  const chance = row.choice_chance >= 0.0005 ? h("span.fine", reasons.newcomer ? `rated by ${percent(row.choice_chance)} of people` : `you pick it next: ${percent(row.choice_chance, 1)}`) : null;
   return [
     h("span.rank", { "aria-hidden": "true" }, rank + 1, order && moved(order.get(row.item), rank)),
     h("div",
@@ -20,9 +20,9 @@ function content(scale, row, rank, order, reasons) {
       reasons.rating && because(scale, reasons.rating),
       reasons.choice && reasons.choice.item !== reasons.rating?.item && chosen(reasons.choice)),
     h("div.guess",
-      !scale.choices && h("span.number", { "aria-hidden": "true" }, scale.say(row.prediction)),
+      !scale.choices && h("span.number", { "aria-hidden": "true" }, scale.estimate(row.prediction)),
       !scale.choices && ruler(scale, row),
-      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.say(row.low)} to ${scale.say(row.high)}`),
+      row.low != null && h("span.fine", { "aria-hidden": "true" }, `${scale.estimate(row.low)} to ${scale.estimate(row.high)}`),
       chance),
   ].filter(Boolean);
 }
@@ -33,18 +33,18 @@ function slide(row, from) {
   else row.animate({ transform: [`translateY(${from - row.getBoundingClientRect().top}px)`, "none"] }, { duration: 450, easing });
 }
 
-/** A list whose `update` shows other recommendations. */
+/** A list whose `update` shows other recommendations; of a newcomer only is known what all people choose. */
 export function recommendations(scale) {
   const list = h("ol.picks");
   const element = h("div.picked", !scale.choices && axis(scale), list);
   let rows = new Map();
   let order = null;
 
-  function update({ recommendations: told, level }) {
+  function update({ recommendations: told, level }, newcomer) {
     const tops = new Map([...rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
     const [ratings, choices] = [telling(told, "because"), telling(told, "choices")];
     rows = new Map(told.map((one) => [one.item, rows.get(one.item) ?? h("li")]));
-    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order, { rating: ratings[rank], choice: choices[rank] })));
+    told.forEach((one, rank) => rows.get(one.item).replaceChildren(...content(scale, { ...one, level }, rank, order, { rating: ratings[rank], choice: choices[rank], newcomer })));
     list.replaceChildren(...rows.values());
     order = new Map(told.map((one, rank) => [one.item, rank]));
     if (!calm() && list.isConnected) for (const [id, row] of rows) slide(row, tops.get(id));

@@ -4,7 +4,7 @@ import { facts } from "./facts.js";
 import { bars, histogram, lines } from "./charts.js";
 import { h, heading } from "./dom.js";
 import { Scale } from "./scale.js";
-import { bytes, count, fixed, many, percent } from "./words.js";
+import { bytes, capital, count, fixed, many, named, percent } from "./words.js";
 
 const SOLVERS = { bayes: "Bayesian matrix factorization", als: "Alternating least squares", sgd: "Stochastic gradient descent", implicit: "Least squares on choices", ease: "Weights between items, from choices alone", article: "The article of 2018" };
 const HOLDOUT = h("code", "palate fit --holdout 0.1");
@@ -17,7 +17,7 @@ function sizes(about, scale) {
   const { matrix, kept, share } = about.numbers;
   const rows = {
     Users: count(about.users),
-    Items: count(about.items),
+    [capital(named.many)]: count(about.items),
     Ratings: isKnown(about.ratings) ? count(about.ratings) : "not kept",
     Scale: scale.choices ? "chosen or not" : `${scale.say(scale.low)} to ${scale.say(scale.high)}`,
     "Factors each": count(about.factors),
@@ -48,7 +48,7 @@ function errors({ history, training, spread }) {
   return part("Error", [about, "On validation ratings, which steered the fit: a little hopeful. ", HOLDOUT, " compares on ratings never seen."], bars([["this kind of model", Math.min(...checked)], ["always the mean", deviation(spread.ratings)]], say));
 }
 
-function learning({ history, training }) {
+function learning({ history }) {
   const main = history.filter((one) => one.stage !== "pilot");
   if (main.length < 2) return part("Learning curve", "Too few steps were recorded to draw one.");
   const last = main.at(-1);
@@ -66,8 +66,7 @@ function learning({ history, training }) {
   const every = Math.ceil(main.length / 20);
   const rows = main.filter((_, at) => at % every === 0 || at === main.length - 1).map((one) => [one.number, fixed(one.training_rmse, 3), isKnown(one.validation_rmse) ? fixed(one.validation_rmse, 3) : "–"]);
   const label = `The error on the ratings fitted goes from ${fixed(main[0].training_rmse)} to ${fixed(last.training_rmse)} in ${main.length} steps.`;
-  const how = [training.rank && `rank ${training.rank}`, training.parts && `with ${training.parts}`].filter(Boolean).join(", ");
-  return part("Learning curve", `Error after each pass over the ratings${how && ` (${how})`}${skipped ? `, from pass ${skipped + 1} on` : ""}.`, lines(series, { x: [skipped + 1, Math.max(...xs)], y: [Math.min(...ys), Math.max(...ys)], labelX: "passes", labelY: "RMSE", label }, ["Pass", "Fitted", "Validation"], rows));
+  return part("Learning curve", `Error after each pass over the ratings${skipped ? `, from pass ${skipped + 1} on` : ""}.`, lines(series, { x: [skipped + 1, Math.max(...xs)], y: [Math.min(...ys), Math.max(...ys)], labelX: "passes", labelY: "RMSE", label }, ["Pass", "Fitted", "Validation"], rows));
 }
 
 function calibration({ calibration: told }, scale) {
@@ -90,7 +89,7 @@ function data({ spread }, scale) {
   const rows = counts.map((one, at) => [names?.[at] ?? `${fixed(edges[at], 1)} to ${fixed(edges[at + 1], 1)}`, count(one)]);
   const middle = (of) => count(Math.round(of[3] ?? 0));
   const label = `Histogram; the most frequent: ${rows[counts.indexOf(Math.max(...counts))][0]}.`;
-  return part("Ratings", `Half of the users gave ${middle(spread.ratings_of_a_user)} or more; half of the items got ${middle(spread.ratings_of_an_item)} or more.`, histogram(edges, counts, { labelX: "rating", labelY: "how many", label, names }, ["Ratings", "How many"], rows));
+  return part("Ratings", `Half of the users gave ${middle(spread.ratings_of_a_user)} or more; half of the ${named.many} got ${middle(spread.ratings_of_an_item)} or more.`, histogram(edges, counts, { labelX: "rating", labelY: "how many", label, names }, ["Ratings", "How many"], rows));
 }
 
 export async function model(route, signal) {

@@ -23,8 +23,14 @@ export class Scale {
     this.stars = this.values.length > 0 && this.values[0] === this.step && (this.step === 1 || this.step === 0.5);
   }
 
+  /** A rating, or a mark of the scale: without decimals where it has none. */
   say(value) {
-    const told = Number(value).toFixed(this.choices ? 2 : 1).replace(/\.0$/, "").replace(/^-0$/, "0");
+    return this.estimate(value).replace(/^\+?([−\d]+)\.0$/, (all, whole) => (all[0] === "+" ? "+" : "") + whole);
+  }
+
+  /** A prediction, a mean, or an end of an interval: always with its decimals, so that columns line up. */
+  estimate(value) {
+    const told = Number(value).toFixed(this.choices ? 2 : 1).replace(/^-(0\.0+)$/, "$1");
     return this.low < 0 && Number(told) > 0 ? `+${told}` : told.replace("-", "−");
   }
 
@@ -43,8 +49,8 @@ export class Scale {
 
   /** A prediction in words, for those who do not see the ruler. */
   sentence({ prediction, low, high, level }) {
-    const chance = low == null ? "" : `; with ${Math.round(100 * level)} % chance between ${this.say(low)} and ${this.say(high)}`;
-    return `${this.choices ? "Score" : "Predicted rating"} ${this.say(prediction)}${chance}`;
+    const chance = low == null ? "" : `; with ${Math.round(100 * level)}% chance between ${this.estimate(low)} and ${this.estimate(high)}`;
+    return `${this.choices ? "Score" : "Predicted rating"} ${this.estimate(prediction)}${chance}`;
   }
 
   /** Where marks stand: at each value if they are few, else at quarters. */

@@ -13,7 +13,7 @@ const address = (words, page) => `#/search?${new URLSearchParams({ ...(words && 
 
 function found(scale, row) {
   const { title, text } = wording(row);
-  const mean = row.mean === null || scale.choices ? "" : ` · ${scale.say(row.mean)} on average`;
+  const mean = row.mean === null || scale.choices ? "" : ` · ${scale.estimate(row.mean)} on average`;
   return h("li",
     h("h2.clamp", { dir: "auto" }, toItem(row.item, title || text)),
     title && text && h("p.text.clamp", { dir: "auto" }, text),
@@ -56,8 +56,8 @@ export async function search({ parameters }, signal) {
     clearTimeout(timer);
     timer = setTimeout(look, REST);
   });
-  const form = h("form.search", { role: "search", onsubmit: (event) => (event.preventDefault(), look()) }, h("label", { for: "words" }, "Words that titles or texts hold"), field);
+  const form = h("form.search.column", { role: "search", onsubmit: (event) => (event.preventDefault(), look()) }, h("label", { for: "words" }, "Words of titles or texts"), field);
   const page = Math.max(1, Math.floor(Number(parameters.get("page"))) || 1);
   tell(field.value.trim(), page, await ask(field.value.trim(), page));
-  return h("div.column", heading("Search"), form, results);
+  return h("div", heading("Search"), form, results);
 }

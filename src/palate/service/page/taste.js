@@ -6,13 +6,12 @@ import { rater } from "./rate.js";
 import { facts } from "./facts.js";
 import { Scale } from "./scale.js";
 import { empty, failed, patiently } from "./states.js";
-import { many, named, percent, quoted, wording } from "./words.js";
+import { capital, many, named, percent, quoted, wording } from "./words.js";
 
 const SHOWN = 10;
 const REASONS = 12; // among which each row shows the one that tells it from the others
 const SKIPPED = "palate-skipped";
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const skipped = () => JSON.parse(sessionStorage.getItem(SKIPPED) ?? "[]");
 const skip = (id) => sessionStorage.setItem(SKIPPED, JSON.stringify([...skipped(), id].slice(-200)));
 
@@ -50,10 +49,12 @@ export async function taste(route, signal) {
   const trying = (task) => patiently(task, signal, troubled).catch(troubled);
 
   function show(answer) {
-    list.update(answer);
+    const newcomer = !rated || answer.degraded;
+    list.update(answer, newcomer);
+    const order = scale.interest ? `First comes what ${newcomer ? "people most often choose and like" : "you would most likely choose and like"}.` : "";
     const bands = answer.level ? `The dot is the rating you would give; the band holds it with ${percent(answer.level)} chance.` : "";
     head.textContent = rated ? `${capital(named.many)} you may like` : `${capital(named.many)} that most people like`;
-    note.textContent = `${rated ? `From ${many(rated, "rating")} of yours.` : "Until you have rated something."} ${bands}`;
+    note.textContent = [rated ? `From ${many(rated, "rating")} of yours.` : "This list is for everybody, until you have rated something.", order, bands].filter(Boolean).join(" ");
     if (answer.degraded) note.textContent = "The server cannot read your ratings at the moment: this is the list for everybody.";
     lead.textContent = rated ? "Each rating sharpens the list." : about.intro || `Rate a few ${named.many}. After each one the list is worked out anew: which ${named.many} you may like, how sure that is, and why.`;
     more.hidden = answer.recommendations.length < shown;

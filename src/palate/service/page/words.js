@@ -7,12 +7,12 @@ export function call([one, several], page) {
   Object.assign(named, { one, many: several, page });
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const count = (number) => number.toLocaleString("en");
 export const many = (number, one, several = `${one}s`) => `${count(number)} ${number === 1 ? one : several}`;
 export const items = (number) => many(number, named.one, named.many);
-export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}%`;
 export const fixed = (number, digits = 2) => number.toFixed(digits).replace("-", "−");
 
 export function bytes(size) {

@@ -14,7 +14,7 @@ from palate.kernels.sgd import squared_error
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
-from palate.ratings import Ratings
+from palate.ratings import Ratings, Vocabulary
 from palate.solvers.als.settings import ALS
 from palate.solvers.feature_rows import FeatureRows, attribute_weights, feature_rows, row_target
 from palate.solvers.half_step import (
@@ -28,6 +28,7 @@ from palate.solvers.half_step import (
 )
 from palate.solvers.regularization_search import Parameters, RegularizedFit, TrainingProblem
 from palate.solvers.session import Session
+from palate.solvers.warm_start import model_rows
 
 __all__ = ["ALSFit", "ALSProblem"]
 
@@ -71,6 +72,15 @@ class ALSProblem(TrainingProblem):
             parameters[name] = np.zeros((rows, padded_width(k + 1)), np.float32)
             factors = rng.normal(0, _INITIAL_SPREAD, (rows, k))
             parameters[name][:, :k] = np.abs(factors) if self.solver.nonnegative else factors
+        return parameters
+
+    def start_from(self, model: Model, users: Vocabulary, items: Vocabulary) -> Parameters:
+        """Return the parameters of a model, for these ids; those of ids that it lacks are as in `start`."""
+        parameters, k = self.start(), min(self.solver.factors, model.factors)
+        for name, ids in (("users", users), ("items", items)):
+            known, factors, bias = model_rows(model, name, ids)
+            parameters[name][known, :k] = factors[:, :k] / np.float32(sqrt(self.spread))
+            parameters[name][known, self.solver.factors] = bias / np.float32(self.spread)
         return parameters
 
     def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:

@@ -48,6 +48,7 @@ class ALS(Solver):
     name = "als"
     summary = "alternating least squares"
     learns_from_features = True
+    goes_on = True
     runs = "palate.solvers.als.fit:ALSFit"
 
     factors: int = setting(15, "factors of each user and item (k)", least=1, below=1001, search=(4, 128, "log"))

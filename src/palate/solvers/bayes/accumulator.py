@@ -18,7 +18,7 @@ from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
 from palate.solvers.bayes.priors import learn_prior
 
-__all__ = ["PosteriorAccumulator", "PosteriorMeans"]
+__all__ = ["PastMean", "PosteriorAccumulator", "PosteriorMeans"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -34,6 +34,25 @@ class PosteriorMeans(NamedTuple):
 
     users: tuple[Floats, Floats]
     items: tuple[Floats, Floats]
+
+
+class PastMean(NamedTuple):
+    """What is known from an earlier chain, in standardized units.
+
+    Attributes
+    ----------
+    rows
+        float32 (users + 1, r + 1) and (items + 1, r + 1): mean factors and biases.
+    noise
+        (users + 1,) and (items + 1,): the relative variances of the noise.
+    scales
+        The variance of the noise, and for each side the precision of its set weights times the share of chains with
+        such sets; then these two shares.
+    """
+
+    rows: tuple[Floats, Floats]
+    noise: tuple[Doubles, Doubles]
+    scales: tuple[float, ...]
 
 
 class PosteriorAccumulator:
@@ -77,26 +96,42 @@ class PosteriorAccumulator:
             self.scales += np.array([weight / chain.precision, *precisions, users, items])
         self.spread.end_sweep(chains[0].sweeps)
 
+    def add_past(self, past: PastMean, share: float, sweeps: int) -> None:
+        """Add the mean over an earlier chain, so that it has this share after this number of sweeps.
+
+        How far predictions vary is observed on the new draws alone.
+        """
+        weight = share / (1 - share) * sweeps * (sweeps + 1) / 2
+        self.mean.add(*past.rows, weight)
+        self.user_noise += weight * past.noise[0]
+        self.item_noise += weight * past.noise[1]
+        self.scales += weight * np.array(past.scales)
+
     def error_left(self) -> float:
-        """Return the estimated share of the RMSE that is due to the finite length of the chain."""
+        """Return the estimated share of the RMSE that is due to the finite length of the chain.
+
+        The mean over an earlier chain is taken to be exact.
+        """
         noise = float(self.scales[0] / max(self.mean.total_weight, 1))
-        return self.spread.mean_error() / (2 * noise)
+        share = self.spread.total_weight / max(self.mean.total_weight, 1)
+        return share**2 * self.spread.mean_error() / (2 * noise)
 
     def state(self) -> tuple[dict[str, Any], list[float]]:
-        """Return all sums by name, and three numbers: total weight, filled columns, sweeps of a batch."""
+        """Return all sums by name, and the total weight, filled columns, sweeps of a batch, and weight of the draws."""
         arrays = {
             key: getattr(owner, name)
             for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD))
             for key, name in names.items()
         }
-        return arrays, [self.mean.total_weight, self.mean.filled, self.spread.batch_sweeps]
+        weights = self.mean.total_weight, self.spread.total_weight
+        return arrays, [weights[0], self.mean.filled, self.spread.batch_sweeps, weights[1]]
 
     def restore(self, arrays: dict[str, Any], numbers: list[float]) -> None:
         """Set what `state` returned; its arrays are taken out of `arrays`."""
         for owner, names in ((self, _SUMS), (self.mean, _MEAN), (self.spread, _SPREAD)):
             for key, name in names.items():
                 setattr(owner, name, arrays.pop(key))
-        self.mean.total_weight = self.spread.total_weight = numbers[0]
+        self.mean.total_weight, self.spread.total_weight = numbers[0], numbers[3]
         self.mean.filled, self.spread.batch_sweeps = int(numbers[1]), int(numbers[2])
 
     def means(self) -> PosteriorMeans:

@@ -24,9 +24,20 @@ from palate.solvers.bayes.settings import BayesianMF
 from palate.solvers.bayes.state import ModelParts
 from palate.solvers.bayes.time_selection import TimeSelection, select_times
 from palate.solvers.bayes.timed_chain import TimedChain
+from palate.solvers.bayes.warm import (
+    PAST_SHARE,
+    member_records,
+    past_mean,
+    restored_selection,
+    restored_times,
+    start_from_model,
+    updated_model,
+    warm_sweeps,
+)
 from palate.solvers.feature_rows import feature_rows
 from palate.solvers.half_step import center_and_spread, standardize_table
 from palate.solvers.session import Epoch, Session
+from palate.solvers.warm_start import FreshFit
 
 __all__ = ["GibbsFit"]
 
@@ -71,6 +82,7 @@ class GibbsFit:
 
     def _go(self, resume: bool) -> Model:
         loaded = self.session.checkpoint.load() if resume else None
+        self.start = self._usable_start()
         self.selection = self._select() if loaded is None else PartSelection.restored(loaded[1]["choice"])
         self.times = self._select_times() if loaded is None else TimeSelection.restored(loaded[1]["times"])
         members, run = self.selection.members, self.session.run
@@ -78,9 +90,7 @@ class GibbsFit:
         parts = self.selection.parts._replace(times=True)
         self.timed = TimedChain(self.table, self.k, parts, self.solver.seed, run) if self.times.is_on else None
         if loaded is None:
-            mixture.start()
-            if self.timed:
-                self.timed.start()
+            self._start_chains()
         else:
             self._restore(*loaded)
         # After interrupted pilots there is no checkpoint: complete pilots might select other parts.
@@ -89,7 +99,32 @@ class GibbsFit:
             self._sweep()
         return self._model("pilot" if self.in_pilot else "fit")
 
+    def _usable_start(self) -> Model | None:
+        """Return the model from which the chains go on, if it says which parts are on."""
+        start = self.session.start
+        if start is None or self.is_constant or restored_selection(start, ()) is None:
+            self.session.start = None
+        return self.session.start
+
+    def _start_chains(self) -> None:
+        """Give all chains their first state."""
+        if self.start is None:
+            self.mixture.start()
+            if self.timed:
+                self.timed.start()
+            return
+        model = updated_model(self.start, self.ratings)
+        for place, chain in enumerate(self.mixture.chains):
+            start_from_model(chain, model, self.table, self.spread, place)
+        self.accumulator.add_past(past_mean(model, self.table, self.spread), PAST_SHARE, self._sweeps_wanted())
+        if self.timed:
+            self.timed.start_from(self.start, self.table, self.spread)
+
     def _select(self) -> PartSelection:
+        if self.start is not None:
+            selection = restored_selection(self.start, tuple(self._fixed_features()))
+            assert selection is not None
+            return selection
         fixed = {name: getattr(self.solver, name) for name in ModelParts._fields if name != "times"}
         fixed |= self._fixed_features()
         if self.is_constant:  # no part can do better than another
@@ -123,6 +158,8 @@ class GibbsFit:
                 f"the ratings have {fault}, so nothing can be learnt from times: read a table with a column of times "
                 "(--time), or leave the setting times out"
             )
+        if self.start is not None:
+            return restored_times(self.start, has_times)
         if fixed is False or self.is_constant or not has_times or (fixed and not self.selection.sweeps):
             return TimeSelection(bool(fixed))  # without pilots there is no calibration of the other parts either
         return select_times(
@@ -162,6 +199,8 @@ class GibbsFit:
         budget, done = self.solver.time_budget, self.mixture.sweeps
         if budget is not None and time.perf_counter() - self.started > budget:
             return done
+        if self.start is not None:
+            return warm_sweeps(FreshFit.of(self.start), len(self.mixture.chains), len(self.table))
         if self.solver.sweeps is not None:
             return self.solver.sweeps
         if self.is_constant:
@@ -234,9 +273,7 @@ class GibbsFit:
                 "pilot_sweeps": self.selection.sweeps + self.times.sweeps,
                 "rank": user_factors.shape[1],
                 "parts": self._describe(),
-                "combinations": [
-                    {"parts": member.combination.describe(), "share": member.share} for member in self.mixture.members
-                ],
+                "combinations": member_records(self.mixture.members, self.mixture.chains),
                 "choices": [*self.selection.records, *self.times.records],
                 **self._diagnostics(),
                 "stage": stage,
@@ -268,7 +305,8 @@ class GibbsFit:
                         f"the noise{suffix} still falls after {mixture.sweeps:,} sweeps: factors explain ever more of "
                         "it, and more sweeps may make predictions worse; try fewer factors (--factors)"
                     )
-        if not error_left <= 2 * _TOLERANCE:
+        # The chains of a model that the fit went on from were long enough: what they found is the first state of these.
+        if not error_left <= (2 if self.start is None else 4) * _TOLERANCE:
             share = f"about {100 * error_left:.1f}%" if isfinite(error_left) else "an unknown part"
             warnings.append(
                 f"the chain is short: {share} of the error comes from stopping after {self.mixture.sweeps:,} sweeps; "

@@ -18,14 +18,16 @@ Doubles = NDArray[np.float64]
 _KEPT, _GATHERED = 4, 8
 # The error that the final truncation may make: root mean square over all cells, in standard deviations of the ratings.
 _TOLERANCE = 0.01
+# Singular values below this share of the largest one are rounding errors of their squares.
+_ROUNDING = 1e-7
 
 
 class LowRankMean:
     """The weighted mean of the products P Q' of samples, of rank 4k at most, and of their biases.
 
     A sum of products is one product of stacked columns. When too many columns have gathered, a truncated singular value
-    decomposition reduces them to the 4k best. With A = Q R on both sides only the small core R R' is decomposed, and R
-    comes from A'A in double precision. The matrix itself is never formed.
+    decomposition reduces them to the 4k best. It comes from the small matrices P'P and Q'Q, in double precision. The
+    matrix itself is never formed.
 
     Parameters
     ----------
@@ -74,14 +76,18 @@ class LowRankMean:
         for_row_blocks(add_block, len(sample), self.run)
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
-        """Reduce the columns to this many, the largest singular value first; return all singular values."""
-        sides = self.left[:, : self.filled], self.right[:, : self.filled]
-        (left, left_back), (right, right_back) = (_root(self._gram(side)) for side in sides)
-        u, singular, vt = np.linalg.svd(left.T @ right)
-        columns = min(columns, len(singular))
-        root = np.sqrt(singular[:columns])
-        self._multiply(self.left, left_back @ (u[:, :columns] * root))
-        self._multiply(self.right, right_back @ (vt[:columns].T * root))
+        """Reduce the columns to this many, the largest singular value first; return all singular values.
+
+        With orthonormal columns O and P = O r', the matrix P Q' (P Q')' is O (r' Q'Q r) O'.
+        """
+        left, right = (self._gram(side[:, : self.filled]) for side in (self.left, self.right))
+        root, back = _root(left)
+        squares, vectors = np.linalg.eigh(root.T @ right @ root)
+        singular, vectors = np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
+        columns = min(columns, int((singular > singular.max(initial=0) * _ROUNDING).sum()))
+        kept, scale = vectors[:, :columns], np.sqrt(singular[:columns])
+        self._multiply(self.left, back @ (kept * scale))
+        self._multiply(self.right, root @ (kept / scale))
         self.filled = _KEPT * self.k  # columns beyond the rank of a small table are zero
         self.left[:, columns : self.filled], self.right[:, columns : self.filled] = 0, 0
         return np.asarray(singular)

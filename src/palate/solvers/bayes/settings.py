@@ -41,6 +41,7 @@ class BayesianMF(Solver):
     name = "bayes"
     summary = "the most accurate, with intervals"
     learns_from_features = True
+    goes_on = True
     runs = "palate.solvers.bayes.fit:GibbsFit"
 
     factors: int = setting(31, "factors of each user and item (k)", least=1, below=1001, search=(8, 128, "log"))

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.kernels.times import add_effect, draw_effect, row_residuals
-from palate.model.time_effects import Clock, Effect, LearnedEffect, earlier_ratings
+from palate.model.time_effects import Clock, Effect, LearnedEffect, TimeEffects, earlier_ratings
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.bayes.state import SideState
 from palate.solvers.half_step import balanced_ranges
 
-__all__ = ["EFFECTS", "HeldOutGroups", "TimeDraws", "TimeSums"]
+__all__ = ["EFFECTS", "FIRST_SWEEP", "HeldOutGroups", "TimeDraws", "TimeSums"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -34,8 +34,8 @@ EFFECTS = (
     Effect("count"),
     Effect("drift"),
 )
-# Effects are drawn from this sweep on: before, the factors explain too little.
-_FIRST_SWEEP = 20
+#: Effects are drawn from this sweep on: before, the factors explain too little.
+FIRST_SWEEP = 20
 # Gamma prior of the precision of an effect's coefficients, and its first value.
 _SHAPE, _RATE, _FIRST_PRECISION = 0.5, 0.005, 20.0
 # On this many ratings at most the variance of sums of effects is observed.
@@ -127,9 +127,35 @@ class TimeDraws:
         """Return where the coefficients of an effect are."""
         return slice(int(self.bounds[number]), int(self.bounds[number + 1]))
 
+    def start_from(self, times: TimeEffects, users: Integers, items: Integers, spread: float) -> None:
+        """Replace the first coefficients by the means of a model, those of groups that it lacks by 0.
+
+        Parameters
+        ----------
+        times
+            What the model has learnt.
+        users, items
+            The index in the model of each row of the chain, -1 for those that it lacks.
+        spread
+            The standard deviation of the ratings before they were standardized.
+        """
+        user = np.repeat(np.arange(len(self.by_user.indptr) - 1), np.diff(self.by_user.indptr))
+        coefficients, learned = np.zeros(len(self._coefficients)), {one.effect: one for one in times.effects}
+        for number, one in enumerate(self.groups):
+            if one.effect not in learned:
+                continue
+            known, first = learned[one.effect], one.order[one.starts[:-1]]
+            rows = items[self.by_user.indices[first]] if one.effect.is_of_items else users[user[first]]
+            keys = times.clock.keys(one.effect, rows, self.time[first], self.earlier[first])
+            place = np.minimum(np.searchsorted(known.keys, keys), len(known.keys) - 1)
+            is_known = (known.keys[place] == keys) & (keys >= 0)
+            coefficients[self.part(number)] = np.where(is_known, known.mean[place] / spread, 0)
+            self.precisions[number] = spread**2 / max(known.prior_variance, 1e-12)
+        self.coefficients = coefficients
+
     def draw(self, users: SideState, items: SideState, precision: float, sweeps: int, seed: int) -> None:
         """Draw all coefficients, given the factors, the noise and `precision`, that of the noise; then the ratings."""
-        if sweeps < _FIRST_SWEEP:
+        if sweeps < FIRST_SWEEP:
             return
         rng = np.random.default_rng([seed, 4, sweeps])
         partners, biases = items.partners_and_biases()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.model import Model
+from palate.model.moment import timed_model
 from palate.model.time_effects import TimeEffects
+from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
-from palate.solvers.bayes.accumulator import PosteriorAccumulator
+from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
+from palate.solvers.bayes.attribute_effects import AttributeEffects
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
-from palate.solvers.bayes.time_effects import TimeSums
+from palate.solvers.bayes.time_effects import FIRST_SWEEP, TimeSums
+from palate.solvers.bayes.warm import start_from_model
 from palate.solvers.feature_rows import feature_rows
 
 __all__ = ["TimedChain"]
@@ -49,6 +55,14 @@ class TimedChain:
         """Give the chain its first state."""
         start_from_als(self.chain.users, self.chain.items, self.chain.run)
 
+    def start_from(self, model: Model, ratings: Ratings, spread: float) -> None:
+        """Begin near where the chain with effects of time of a model ended."""
+        start_from_model(self.chain, timed_model(model), ratings, spread)
+        assert model.times is not None
+        users, items = (getattr(model, side).index(getattr(ratings, side).ids) for side in ("users", "items"))
+        self.times.start_from(model.times, np.append(users, -1), np.append(items, -1), spread)
+        self.chain.sweeps = FIRST_SWEEP
+
     def sweep(self) -> None:
         """Draw each unknown once, and add the state to the sums; do nothing after the last sweep."""
         if self.chain.sweeps == _MOST_SWEEPS:
@@ -69,6 +83,7 @@ class TimedChain:
         """
         parts, means = self.chain.parts, self.accumulator.means()
         posterior = self.accumulator.posterior(means, (parts.user_sets, parts.item_sets), calibration)
+        means, posterior = self._with_unrated(means, posterior)
         (user_factors, user_bias), (item_factors, item_bias) = means
         unit, root = np.float32(spread), np.float32(sqrt(spread))
         learned = self.sums.effects(self.times, self.accumulator.mean.total_weight)
@@ -81,6 +96,16 @@ class TimedChain:
             item_factors=item_factors[:-1] * root,
             posterior=posterior.rescaled(spread),
         )
+
+    def _with_unrated(self, means: PosteriorMeans, posterior: Posterior) -> tuple[PosteriorMeans, Posterior]:
+        """Fill rows without ratings with what their attributes say, as `GibbsFit` does; the priors stay."""
+        rows, spreads = list(means), [posterior.user_spread, posterior.item_spread]
+        for place, side in enumerate((self.chain.users, self.chain.items)):
+            if side.features is not None:
+                effects = AttributeEffects.of(side.features, means[place])
+                rows[place] = effects.fill_unrated(means[place])
+                spreads[place] = effects.unrated_spread(spreads[place], means[1 - place][0])
+        return PosteriorMeans(*rows), replace(posterior, user_spread=spreads[0], item_spread=spreads[1])
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return all arrays and numbers that the next sweep depends on, by name."""

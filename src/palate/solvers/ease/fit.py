@@ -37,7 +37,9 @@ class EASEFit:
         started, solver, tried = time.perf_counter(), self.solver, dict[float, float]()
         if solver.regularization is None:
             regularization, tried = _FEW_RATINGS, {}
-            if len(self.ratings) > 1:
+            if self.session.start is not None:
+                regularization = float(self.session.start.training["regularization"])
+            elif len(self.ratings) > 1:
                 lists = HeldOutLists.of(self.ratings, solver.liked, seed=solver.seed)
                 regularization, tried = choose_regularization(lists, solver, self.session.run)
             solver = replace(solver, regularization=regularization)

@@ -38,6 +38,7 @@ class EASE(Solver):
 
     name = "ease"
     summary = "from choices alone, by weights between items"
+    goes_on = True
     runs = "palate.solvers.ease.fit:EASEFit"
     predicts = "choice"
 

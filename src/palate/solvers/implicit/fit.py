@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from palate.solvers.implicit.search import FEW_RATINGS, choose_settings
 from palate.solvers.implicit.settings import ImplicitALS
 from palate.solvers.liked_pairs import require_choices
 from palate.solvers.session import Checkpoint, Epoch, Session
+from palate.solvers.warm_start import model_rows
 
 __all__ = ["ImplicitFit"]
 
@@ -28,6 +29,8 @@ Floats = NDArray[np.float32]
 
 # Divided by sqrt(k), so that the first scores have the same size for any number of factors.
 _INITIAL_SPREAD = 0.1
+# A fit that goes on from a model makes at least this many sweeps.
+_LEAST_WARM = 2
 
 
 class ImplicitFit:
@@ -77,6 +80,8 @@ class ImplicitFit:
             self.solver = replace(self.solver, **state["chosen"])
             self.tried = state["tried"]
             self.done, self.session.history = state["done"], [Epoch(**epoch) for epoch in state["history"]]
+        elif self.session.start is not None:
+            self._start_from(self.session.start)
         else:
             self.choose()
         while self.done < self.solver.sweeps and not self.session.interrupted():
@@ -96,6 +101,16 @@ class ImplicitFit:
             )
             self.session.checkpoint.save(self._state, now=self.session.interrupted())
         return self.model()
+
+    def _start_from(self, model: Model) -> None:
+        """Go on from a model: with its settings, for the last quarter of the sweeps."""
+        chosen = {name: float(model.training[name]) for name in ("regularization", "unobserved")}
+        self.solver = replace(self.solver, **chosen)  # type: ignore[arg-type]
+        k, sweeps = self.solver.factors, self.solver.sweeps
+        for name, ids in (("users", self.ratings.users), ("items", self.ratings.items)):
+            known, factors, _ = model_rows(model, name, ids)
+            self.parameters[name][known, :k] = factors
+        self.done = sweeps - min(sweeps, max(_LEAST_WARM, ceil(sweeps / 4)))
 
     def _state(self) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
         solver = self.solver

@@ -12,12 +12,13 @@ from palate.kernels.sgd import descend, descend_in_batches, squared_error
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
 from palate.parallel import Run
-from palate.ratings import Ratings
+from palate.ratings import Ratings, Vocabulary
 from palate.solvers.half_step import center_and_spread, padded_width
 from palate.solvers.regularization_search import Parameters, RegularizedFit, TrainingProblem
 from palate.solvers.session import Session
 from palate.solvers.sgd.settings import SGD
 from palate.solvers.sgd.stripes import Blocks, Stripes
+from palate.solvers.warm_start import model_rows
 
 __all__ = ["SGDFit", "SGDProblem"]
 
@@ -80,6 +81,18 @@ class SGDProblem(TrainingProblem):
             "user_bias": np.zeros(users, np.float32),
             "item_bias": np.zeros(items, np.float32),
         }
+
+    def start_from(self, model: Model, users: Vocabulary, items: Vocabulary) -> Parameters:
+        """Return the parameters of a model, for these ids; those of ids that it lacks are as in `start`."""
+        parameters, k = self.start(), self.solver.factors
+        for name, ids, row in (
+            ("user", users, self.stripes.user_row),
+            ("item", items, self.stripes.item_row),
+        ):
+            known, factors, bias = model_rows(model, f"{name}s", ids)
+            parameters[f"{name}_factors"][row[known], :k] = factors / np.float32(sqrt(self.spread))
+            parameters[f"{name}_bias"][row[known]] = bias / np.float32(self.spread)
+        return parameters
 
     def epoch(self, parameters: Parameters, regularization: float, number: int) -> tuple[float, int]:
         """Make one pass over the ratings, in place; return the mean squared error and the number of rows trained on."""

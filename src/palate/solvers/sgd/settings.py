@@ -38,6 +38,7 @@ class SGD(Solver):
 
     name = "sgd"
     summary = "the fastest: stochastic gradient descent"
+    goes_on = True
     runs = "palate.solvers.sgd.fit:SGDFit"
 
     factors: int = setting(16, "factors of each user and item (k)", least=0, below=1001, search=(4, 128, "log"))
