@@ -299,7 +299,8 @@ def test_the_summary_is_a_line_or_two():
 
 
 def test_the_summary_of_many_rows_is_that_of_the_check(monkeypatch):
-    rows = [(user, item, user * item % 5) for user in range(400) for item in range(300)]
+    user, item = (side.ravel() for side in np.mgrid[:400, :300])
+    rows = user, item, user * item % 5
     few = check_ratings(read_ratings(rows))
     monkeypatch.setattr(ratings_module, "_LARGE", 0)
     assert check_ratings(read_ratings(rows)) == few

@@ -103,3 +103,24 @@ def test_named_tuples_generators_and_columns_of_dictionaries():
     assert triples(read_ratings(row for row in expected)) == expected
     assert triples(read_ratings(zip(("ann", "bob"), ("tea", "rum"), (5, 3)))) == expected
     assert triples(read_ratings(pd.DataFrame(rows).to_dict())) == expected
+
+
+def test_lists_and_arrays_as_columns():
+    users, items, ratings = ["a", "b", "c", "a", "b"], [1, 2, 3, 2, 1], [5, 4, 3, 2, 1]
+    expected = list(zip(users, items, map(float, ratings), strict=True))
+    assert triples(read_ratings((users, items, ratings))) == expected
+    columns = {"user": pd.Series(users, index=range(5, 10)), "item": np.array(items), "rating": pl.Series(ratings)}
+    assert triples(read_ratings(columns)) == expected
+    refused((users[:3], items[:3], ratings[:3]), "3 lists of 3 may be rows or columns")
+
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[1, 2, 3.0], [2, 3, 4.0]])
+
+    assert triples(read_ratings(Tensor())) == [(1, 2, 3.0), (2, 3, 4.0)]
+
+
+def test_files_with_and_without_ratings_are_not_mixed(tmp_path):
+    files = [write(tmp_path, "user,item,rating\na,x,3\n", "a.csv"), write(tmp_path, "user,item\nb,y\n", "b.csv")]
+    refused(files, "a.csv has ratings and .*b.csv has none")
+    assert len(read_ratings(files, rating=False)) == 2

@@ -123,7 +123,7 @@ kinds = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(kinds, kinds)
 def test_one_rule_for_ids_whatever_the_container(tmp_path_factory, users, items):
     size = min(len(users), len(items))

@@ -113,7 +113,7 @@ pieces = st.lists(st.sampled_from(["a", "b ", "7", '"', '""', "\n", "\r", ",", "
 ratings = st.sampled_from(["1", "2.5", "5"])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.tuples(pieces, pieces, ratings), min_size=1, max_size=6), st.booleans(), st.sampled_from(["\n", "\r\n"])
 )

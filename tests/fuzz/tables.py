@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import math
+import re
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -210,8 +211,9 @@ def read_as_csv_does(random: Random, folder: Path) -> None:
         table = read_table(path, user=0, item=1, rating=2, time=False, separator=separator, header=False, layout="long")
     except PalateError:
         return
-    # What palate knows beyond csv: a byte order mark, and lines of comments at the top.
-    rows = None if text.lstrip().startswith(("#", "%")) else _csv_rows(text.removeprefix("\ufeff"), separator)
+    # What palate knows beyond csv: a byte order mark, lines of comments at the top, and the mark of DOS at the end.
+    text = re.sub(r"[\r\n]*\x1a[\r\n\x1a]*$", "", text.removeprefix("\ufeff"))
+    rows = None if text.lstrip().startswith(("#", "%")) else _csv_rows(text, separator)
     if rows is None or table.bad is not None:
         return
     frame = table.frame

@@ -6,7 +6,7 @@ import numpy as np
 
 from palate.kernels.jit import jit
 
-__all__ = ["are_rated", "count", "group", "is_grouped"]
+__all__ = ["are_rated", "count", "group", "is_grouped", "sum_remainders"]
 
 
 @jit
@@ -75,3 +75,10 @@ def are_rated(indptr, indices, row, column, out):
             else:
                 high = middle
         out[place] = low < indptr[row[place] + 1] and indices[low] == column[place]
+
+
+@jit
+def sum_remainders(index, values, other, partner, out):
+    """Add to `out[index]` of each pair what the part of its partner leaves of its value."""
+    for place in range(index.size):
+        out[index[place]] += values[place] - other[partner[place]]

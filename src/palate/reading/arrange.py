@@ -35,7 +35,7 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
     note = type(chosen.note)("; ".join(filter(None, [raw.note, chosen.note])))  # a guess stays a guess
     quick = raw.quick(chosen) if raw.quick is not None else None
     table = (
-        Table(quick, raw.source, (note,), raw.locate)
+        Table(quick, raw.source, (note,), raw.locate, has_ratings=chosen.rating is not None)
         if quick is not None
         else _from_part(raw, chosen, raw.read(list(chosen.positions.values())), note)
     )
@@ -59,7 +59,7 @@ def _from_part(raw: RawTable, chosen: Chosen, part: Part, note: str) -> Table:
         times, trouble = _times(values["time"], _usable(columns), chosen, raw)
         columns |= {} if times is None else {"time": times}
         notes += [trouble] if trouble else []
-    return Table(pl.DataFrame(columns), raw.source, tuple(notes), part.locate, part.bad)
+    return Table(pl.DataFrame(columns), raw.source, tuple(notes), part.locate, part.bad, chosen.rating is not None)
 
 
 def _usable(columns: dict[str, pl.Series]) -> pl.Series:

@@ -154,6 +154,8 @@ def read_frame(source: Any) -> RawTable:
         source = list(source)
     if isinstance(source, (list, tuple)):
         return _read_rows(source)
+    if hasattr(source, "__array__"):  # such as a tensor
+        return _read_array(np.asarray(source))
     raise ReadError(
         f"an object of type {type(source).__name__} is no table: hand over a path, a data frame, an array with three "
         "columns, three arrays, a list of (user, item, rating), or a sparse matrix"
@@ -197,7 +199,7 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
         columns = [from_objects(column) for column in zip(*source, strict=True)] + [from_objects(values)]
         return from_columns(("user", "item", "rating"), columns.__getitem__, 3, "the dictionary")
     if not values or not all(
-        isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) for value in values
+        (isinstance(value, Sequence) and not isinstance(value, str)) or hasattr(value, "__array__") for value in values
     ):
         raise ReadError(
             "a dictionary is read as {user: {item: rating}}, {(user, item): rating} or {column: values}, not as {"
@@ -218,12 +220,20 @@ def _read_indexed(source: Mapping[Any, Mapping[Any, Any]]) -> RawTable:
 
 
 def _any_column(values: Any) -> pl.Series:
-    return from_array(values) if isinstance(values, np.ndarray) else from_objects(list(values))
+    return from_objects(list(values)) if isinstance(values, Sequence) else from_array(values)
 
 
 def _read_rows(source: Sequence[Any]) -> RawTable:
     if len(source) in (2, 3, 4) and all(hasattr(part, "__array__") for part in source):
         return _read_arrays(source)
+    if isinstance(source, tuple) and 2 <= len(source) <= 4 and all(isinstance(part, list) for part in source):
+        size = len(source[0])
+        if size <= 4 and all(len(part) == size for part in source):
+            raise ReadError(
+                f"{len(source)} lists of {size} may be rows or columns: hand over a list of rows, or arrays"
+            )
+        if all(len(part) == size for part in source):
+            return _read_columns([from_objects(part) for part in source], "the lists")
     if source and all(isinstance(row, Mapping) for row in source):
         names = list(dict.fromkeys(str(name) for row in source for name in row))
         columns = [from_objects([row.get(name) for row in source]) for name in names]
@@ -260,4 +270,8 @@ def _read_arrays(source: Sequence[Any]) -> RawTable:
     shapes = [array.shape for array in arrays]
     if len(set(shapes)) > 1 or arrays[0].ndim != 1:
         raise ReadError(f"user, item and rating must be arrays of one length, not of shapes {shapes}")
-    return from_columns(None, lambda position: from_array(arrays[position]), len(arrays), "the arrays")
+    return _read_columns([from_array(array) for array in arrays], "the arrays")
+
+
+def _read_columns(columns: Sequence[pl.Series], source: str) -> RawTable:
+    return from_columns(None, columns.__getitem__, len(columns), source)

@@ -68,7 +68,7 @@ def read_several(files: Sequence[str], read: Callable[[str], Table]) -> Table:
     Raises
     ------
     ReadError
-        If one of them cannot be read, or only some have times.
+        If one of them cannot be read, or only some have ratings or times.
     """
     tables = [read(file) for file in files]
     if len(tables) == 1:
@@ -77,6 +77,13 @@ def read_several(files: Sequence[str], read: Callable[[str], Table]) -> Table:
     if any(timed) and not all(timed):
         with_times, without = files[timed.index(True)], files[timed.index(False)]
         raise ReadError(f"{with_times} has times and {without} has none: leave them out with time=False (--no-time)")
+    rated = [table.has_ratings for table in tables]
+    if any(rated) and not all(rated):
+        with_ratings, without = files[rated.index(True)], files[rated.index(False)]
+        raise ReadError(
+            f"{with_ratings} has ratings and {without} has none: read choices of all with rating=False (--columns "
+            "USER,ITEM), or leave that file out"
+        )
     columns = {
         role: _concatenated([table.frame[role] for table in tables])
         for role in ("user", "item", "rating", "time")[: 3 + timed[0]]
@@ -96,7 +103,7 @@ def read_several(files: Sequence[str], read: Callable[[str], Table]) -> Table:
     notes = [f"{len(files)} files, {files[0]} to {files[-1]}", *tables[0].notes]
     notes += [f"{table.source}: {note}" for table in tables[1:] for note in table.notes if note not in tables[0].notes]
     faults = BadLines([place for place, _ in bad], [fault for _, fault in bad if fault]) if bad else None
-    return Table(pl.DataFrame(columns), f"{len(files)} files", tuple(notes), locate, faults)
+    return Table(pl.DataFrame(columns), f"{len(files)} files", tuple(notes), locate, faults, rated[0])
 
 
 def _padded(bad: BadLines) -> list[tuple[str, str]]:

@@ -58,6 +58,8 @@ class Table:
         Says where a row stands, such as "line 18"; by default its number, counted from 1.
     bad
         Lines that are no rows, if there are any.
+    has_ratings
+        Whether the source has ratings; where it has none, every row is a choice, with rating 1.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Table:
     notes: tuple[str, ...] = ()
     locate: Locate = field(default=row_number, repr=False)
     bad: BadLines | None = None
+    has_ratings: bool = True
 
     def __len__(self) -> int:
         return len(self.columns["user"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.layout import are_rated
+from palate.kernels.layout import are_rated, sum_remainders
 from palate.kernels.rows import pair_products
 from palate.parallel import Run
 from palate.ratings import Ratings
@@ -68,11 +68,12 @@ class PredictiveSpread:
             The prediction of a rated pair varies less than that of the pairs for which predictions are wanted.
             """
             partners = column[rng.integers(len(column), size=len(rows))]
+            again = np.arange(len(rows))
             for attempt in range(_TRIES):
-                rated = np.empty(len(rows), np.bool_)
-                pairs = (rows, partners) if is_user else (partners, rows)
-                are_rated(indptr, ratings.by_user.indices, *pairs, rated)
-                again = np.flatnonzero(rated)
+                rated = np.empty(len(again), np.bool_)
+                pairs = rows[again], partners[again]
+                are_rated(indptr, ratings.by_user.indices, *(pairs if is_user else pairs[::-1]), rated)
+                again = again[rated]
                 popular = column[rng.integers(len(column), size=len(again))]
                 is_early = 2 * attempt < _TRIES
                 partners[again] = popular if is_early else rng.integers(column.max() + 1, size=len(again))
@@ -142,12 +143,12 @@ class PredictiveSpread:
         """
         variance = self.squares / self.total_weight
         user, item = (np.full(rows, float(variance.mean()) / 2) for rows in self.shape)
+        counts = [np.bincount(index, minlength=rows) for index, rows in zip((self.user, self.item), self.shape)]
         for _ in range(_ROUNDS):
-            user = _nonnegative_means(self.user, variance - item[self.item], self.shape[0])
-            item = _nonnegative_means(self.item, variance - user[self.user], self.shape[1])
+            user = np.zeros_like(user)
+            sum_remainders(self.user, variance, item, self.item, user)
+            user = np.maximum(0, user / counts[0])
+            item = np.zeros_like(item)
+            sum_remainders(self.item, variance, user, self.user, item)
+            item = np.maximum(0, item / counts[1])
         return user, item
-
-
-def _nonnegative_means(index: NDArray[np.int32], values: Doubles, rows: int) -> Doubles:
-    sums, counts = np.bincount(index, values, minlength=rows), np.bincount(index, minlength=rows)
-    return np.maximum(0, sums / counts)
