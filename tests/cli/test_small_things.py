@@ -127,7 +127,11 @@ def test_lists_and_explanations_say_what_a_reader_needs(palate, answer, tmp_path
     settings = ("--solver", "als", "--factors", 2, "--regularization", 0.1, "--choices", "ease")
     assert palate("fit", pairs, "-o", model, *settings, "-q")[0] == 0
     code, out, _ = palate("recommend", model, "--user", "u1", "-n", 3)
-    assert (code, "predicted" in out, "chance of choice" in out) == (0, False, True)  # every prediction is the same rating
+    assert (code, "predicted" in out, "chance of choice" in out) == (
+        0,
+        False,
+        True,
+    )  # every prediction is the same rating
     _, out, _ = palate("recommend", model, *_all_rated(), "-n", 3)
     assert "--seen lists what was rated, too" in out
     question = ("explain", model, "--user", "u1", "--item", "i1")
