@@ -28,6 +28,8 @@ Doubles = NDArray[np.float64]
 _MOST_MEMBERS = 3
 # A combination with a smaller share is left out: its chain would take as long as the others.
 _LEAST_SHARE = 0.1
+# The least share of the members with a part for which it is on in a single chain.
+_SHARE_OF_PARTS = 1 / 3
 
 
 class Combination(NamedTuple):
@@ -104,8 +106,15 @@ class PartSelection:
 
     @property
     def parts(self) -> ModelParts:
-        """The parts of the member with the largest share."""
-        return max(self.members, key=lambda member: member.share).combination.parts
+        """The parts that are on in members with a third of the shares together, for a single chain.
+
+        A part that does not help has small weights: it does less harm where it is on than good where it is missing.
+        """
+        shares = {
+            name: sum(member.share for member in self.members if getattr(member.combination.parts, name))
+            for name in ModelParts._fields
+        }
+        return ModelParts(**{name: share >= _SHARE_OF_PARTS for name, share in shares.items()})
 
     def plain(self) -> dict[str, Any]:
         """Return the selection as plain values, for a checkpoint."""
