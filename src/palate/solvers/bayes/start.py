@@ -13,7 +13,7 @@ __all__ = ["start_from_als"]
 _SWEEPS = 5
 # The penalty on standardized ratings, times the number of ratings of a row, as in `palate.solvers.als`. With 0.3 the
 # factors of MovieLens 100K vanish, and a chain takes hundreds of sweeps to find them again.
-_PENALTY = 0.1
+_PENALTY = 0.15
 
 
 def start_from_als(users: SideState, items: SideState, run: Run) -> None:
