@@ -4,8 +4,8 @@ from data import Case
 
 from jobs import Job
 
-PALATE = {"factors": 7, "user_noise": False, "item_noise": True, "user_sets": True, "item_sets": True}
-SWEEPS = tuple(range(30, 61, 2))
+PALATE = {"factors": 7, "user_noise": False, "item_noise": True, "user_sets": True, "item_sets": True, "times": False}
+SWEEPS = tuple(range(10, 41, 2))
 PUBLISHED = 0.9068
 
 
