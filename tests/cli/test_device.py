@@ -36,7 +36,7 @@ def test_lists_of_all_users_are_the_same_on_any_device(palate, model, tmp_path):
 def test_a_list_for_one_user_takes_no_device(palate, model):
     code, _, err = palate("recommend", model, "--user", "1", "--device", "cuda")
     assert code == 2
-    assert "--device go with --all" in err
+    assert "--device and --engine spark go with --all" in err
 
 
 def test_a_card_that_is_not_there_is_an_error(palate, folder, tmp_path, monkeypatch):

@@ -223,9 +223,11 @@ def describe_lists(record: Mapping[str, Any]) -> str:
 
     >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
     'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
+    >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.201}}).partition(". ")[2]
+    'That is the simplest way: no other is better by a standard error of the difference.'
     >>> text = describe_lists({"head": "ease", "power": 0, "ndcg@10": {"ease": 0.3, "implicit": 0.302}})
     >>> text.partition(". ")[2]
-    'ease is the simplest head that no other beats by a standard error of the difference.'
+    'That is the simplest way: no other is better by a standard error of the difference.'
     >>> describe_lists({"head": "ease", "power": 0, "trend": 1.0}).partition(". ")[2]
     'What was chosen lately counts more for users who are still active.'
     """
@@ -239,8 +241,8 @@ def describe_lists(record: Mapping[str, Any]) -> str:
     tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
     figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
     text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
-    if tried and tried[0][0] != record["head"] and record["head"] is not None:
-        text += f" {record['head']} is the simplest head that no other beats by a standard error of the difference."
+    if tried and tried[0][0] != (record["head"] or "prediction"):
+        text += " That is the simplest way: no other is better by a standard error of the difference."
     if record.get("trend"):
         text += " What was chosen lately counts more for users who are still active."
     return text

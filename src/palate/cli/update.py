@@ -23,7 +23,7 @@ __all__ = ["update"]
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="The new model file; MODEL itself is replaced as a whole.",
+    help="The model file to write; it may be MODEL, which is then replaced as a whole.",
 )
 @json_option
 @reading_options

@@ -156,12 +156,16 @@ def _left_out(
     notes = []
     if not is_known.all():
         newcomers = len(np.unique(test.user[~is_known]))
-        notes.append(f"{newcomers:,} users of the test part have no training rating and are not judged")
+        notes.append(f"not judged: {_count(newcomers, 'user')} without a training rating")
     if is_seen.any():
-        notes.append(f"{int(is_seen.sum()):,} test ratings are of pairs in the training part and were left out")
+        notes.append(f"left out: {_count(int(is_seen.sum()), 'test rating')} of pairs in the training part")
     if indifferent:
-        notes.append(f"{indifferent:,} users like nothing in the test part: they have no NDCG, recall and the like")
+        notes.append(f"no NDCG, recall and the like: {_count(indifferent, 'user')} who liked nothing in the test part")
     return notes
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def aligned(known: Vocabulary, other: Vocabulary, index: Indices) -> Indices:
