@@ -158,7 +158,7 @@ def test_the_result_is_plain_values():
     }  # fmt: skip
     assert set(good["splits"][0]) == {
         "split", "seconds", "memory", *SCORES, "ratings", "unknown", "off_scale", "seen", "unseen", "liked", "users",
-        "standard_errors", "notes",
+        "standard_errors", "notes", "chances",
     }  # fmt: skip
     assert (bad["name"], bad["failure"], bad["seconds"]) == ("broken", "on split 1: no", None)
 

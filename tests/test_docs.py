@@ -87,7 +87,12 @@ def readme_table():
     figures, data = {}, ""
     for line in (ROOT / "docs" / "accuracy.md").read_text().splitlines():
         cells = [cell.strip(" *") for cell in line.strip("|").split("|")]
-        if line.startswith("|") and len(cells) == 7 and cells[1] in solvers.values() and re.match(r"\d\.\d{4}", cells[2]):
+        if (
+            line.startswith("|")
+            and len(cells) == 7
+            and cells[1] in solvers.values()
+            and re.match(r"\d\.\d{4}", cells[2])
+        ):
             data = cells[0] or data
             figures.setdefault(data, {})[cells[1]] = f"{float(cells[2][:6]):.3f}"
     lines = [f"| RMSE, means over splits, defaults | {' | '.join(solvers)} |", "|---|" + "---|" * len(solvers)]

@@ -325,7 +325,9 @@ def _fits_prior(prior: FactorPrior, others: int, k: int) -> bool:
 
 def _is_positive_definite(matrix: NDArray[np.float64]) -> bool:
     try:
-        return bool(np.isfinite(np.linalg.cholesky(matrix)).all())
+        # The decomposition looks at one triangle only.
+        is_symmetric = np.allclose(matrix, matrix.T, atol=1e-6 * float(np.abs(np.diagonal(matrix)).max(initial=0)))
+        return is_symmetric and bool(np.isfinite(np.linalg.cholesky(matrix)).all())
     except np.linalg.LinAlgError:
         return False
 

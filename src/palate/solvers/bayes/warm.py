@@ -93,7 +93,7 @@ def warm_sweeps(fresh: FreshFit, chains: int, ratings: int) -> int:
     Examples
     --------
     >>> warm_sweeps(FreshFit(900_000, passes=350, pilot_sweeps=550), 1, 945_000)
-    98
+    106
     """
     pilots = fresh.pilot_sweeps * _PILOT_COST * min(1.0, _PILOT_RATINGS / ratings)
     sweeps = ceil(_SHARE * (fresh.passes + pilots / chains))
