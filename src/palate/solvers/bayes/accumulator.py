@@ -178,7 +178,7 @@ class PosteriorAccumulator:
                 tables[side],
                 tables[1 - side],
                 rows=rows[:-1],
-                mean=rows[-1],
+                mean=rows[-1].copy(),
                 partners=partners,
                 noise=partner_variance[:-1],
                 sets_penalty=float(self.scales[1 + side] / self.scales[3 + side]) if has_sets[side] else 0.0,

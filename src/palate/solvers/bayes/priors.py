@@ -44,7 +44,7 @@ def learn_prior(
     table, transposed
         The ratings grouped by this side, and by the other.
     rows
-        (n, k + 1): factors and biases.
+        (n, k + 1): factors and biases; `mean` is subtracted from them in place, as copies of them take much memory.
     mean
         (k + 1,): of a row without ratings.
     partners
@@ -58,7 +58,8 @@ def learn_prior(
     """
     n, width = rows.shape
     counts = np.diff(table.indptr)
-    deviations, by_sets = rows - mean, np.zeros_like(rows)
+    rows -= mean
+    deviations = residuals = rows
     weights = np.zeros((len(partners) if sets_penalty else 0, width))
     covariance = np.cov(deviations, rowvar=False, bias=True).reshape(width, width) + 1e-6 * np.eye(width)
     sampled = np.unique(np.linspace(0, n - 1, min(n, _SAMPLED_ROWS)).astype(np.int64))
@@ -67,12 +68,12 @@ def learn_prior(
         if sets_penalty:
             root = np.linalg.cholesky(precision)
             weights, by_sets = _regress_on_sets(transposed, counts, deviations, root, sets_penalty, run)
+            residuals = deviations - by_sets
         uncertainty = np.zeros_like(covariance)
         for row in sampled:
             others, _ = table[int(row)]
             known = design_matrix(partners[others])
             uncertainty += np.linalg.inv((known.T / noise[others]) @ known + precision)
-        residuals = deviations - by_sets
         covariance = residuals.T @ residuals / n + uncertainty / len(sampled)
     return FactorPrior(mean, np.asarray(np.linalg.inv(covariance)), weights.astype(np.float32), noise)
 
