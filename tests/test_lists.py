@@ -73,7 +73,7 @@ def test_a_table_judged_by_hand(parts):
     assert result.scores["coverage@2"] == 1
     assert "auc" not in result.scores
     assert any("auc" in note for note in result.notes)
-    assert any("1 users of the test part have no training rating" in note for note in result.notes)
+    assert any("not judged: 1 user without a training rating" in note for note in result.notes)
 
 
 def test_scores_of_a_recommender_are_looked_at_where_it_tells_them(parts):
@@ -124,7 +124,7 @@ def test_what_cannot_be_judged_is_told(parts, test, liked, message):
 def test_pairs_of_the_training_part_do_not_count(parts):
     task = ListTask.of(parts[0], read_ratings([*TEST, ("ann", "a", 5)]), 4)
     assert task.relevant.tolist() == [1, 2, 0]
-    assert any("1 test ratings are of pairs in the training part" in note for note in task.notes)
+    assert any("left out: 1 test rating of pairs in the training part" in note for note in task.notes)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
-from palate.evaluation.lists import guess_liked
+from palate.evaluation.lists import guess_liked, require_number
 from palate.files import read_arrays
 from palate.model import Model
 from palate.model.choice import FactorsHead
@@ -142,6 +142,7 @@ def fit(
     'popularity'
     """
     solver = _solver_of(solver)
+    liked = None if liked is None else require_number(liked)
     model = solver.fit(
         ratings,
         item_features=item_features,

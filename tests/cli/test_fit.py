@@ -137,6 +137,15 @@ def test_liked_says_which_pairs_are_choices(solver, answer, folder, tmp_path):
     assert liked["solver"]["liked"] == 4
 
 
+@pytest.mark.parametrize("command", ["fit", "cross-validate", "compare"])
+def test_liked_that_is_no_number_is_refused_before_a_fit(command, palate, folder, tmp_path):
+    more = ("-o", tmp_path / "m.palate") if command == "fit" else ()
+    solver = ("--solvers", "als") if command == "compare" else ("--solver", "als")
+    code, _, err = palate(command, folder / "ratings.csv", *more, *solver, "--liked", "nan")
+    assert code == 2
+    assert "is a number such as 4, not nan" in err
+
+
 def test_fit_learns_from_attributes(answer, palate, folder, tmp_path):
     films = tmp_path / "films.csv"
     ids = sorted({line.split(",")[1] for line in (folder / "ratings.csv").read_text().splitlines()[1:]})

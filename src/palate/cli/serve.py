@@ -174,8 +174,8 @@ def _describe_start(model: Model) -> None:
         click.echo("The fit began from the start.")
         return
     click.echo(
-        f"The fit went on from the old model; fits that did so since the one from the start on {start['ratings']:,} "
-        f"ratings: {start['warm_fits']:,}."
+        f"The fit went on from the old model, number {start['warm_fits']:,} to do so since the fit from the start on "
+        f"{start['ratings']:,} ratings (--fresh fits from the start)."
     )
     for note in model.training["notes"]:
         if "--fresh" in note:

@@ -14,7 +14,7 @@ from palate.evaluation.lists.ranked import (
     ScoringRecommender,
     rank,
 )
-from palate.evaluation.lists.task import ListTask, guess_liked
+from palate.evaluation.lists.task import ListTask, guess_liked, require_number
 
 __all__ = [
     "LIST_BASELINES",
@@ -40,4 +40,5 @@ __all__ = [
     "popularity",
     "random_scores",
     "rank",
+    "require_number",
 ]

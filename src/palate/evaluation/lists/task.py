@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, SettingsError
 from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["ListTask", "aligned", "are_rated", "guess_liked"]
+__all__ = ["ListTask", "aligned", "are_rated", "guess_liked", "require_number"]
 
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -72,8 +73,10 @@ class ListTask:
         ------
         DataError
             If no user has ratings in both parts, or no test rating is relevant.
+        SettingsError
+            If `liked` is not a finite number.
         """
-        threshold, notes = (float(liked), []) if liked is not None else _guessed(train)
+        threshold, notes = (require_number(liked), []) if liked is not None else _guessed(train)
         user, item = aligned(train.users, test.users, test.user), aligned(train.items, test.items, test.item)
         is_known = (user >= 0) & (train.user_counts[user] > 0)
         is_seen = are_rated(train, user, item)
@@ -114,6 +117,21 @@ def _is_drawn(user: Indices, is_judged: NDArray[np.bool_], most: int, seed: int,
         return is_judged
     notes.append(f"{most:,} of {len(users):,} users are judged, drawn at random")
     return np.isin(user, np.random.default_rng(seed).choice(users, most, replace=False))
+
+
+def require_number(liked: float) -> float:
+    """Return the rating from which an item is liked.
+
+    Raises
+    ------
+    SettingsError
+        If it is not a finite number.
+    """
+    if isinstance(liked, bool) or not isinstance(liked, (int, float, np.number)) or not isfinite(liked):
+        raise SettingsError(
+            f"the rating from which an item is liked (liked, --liked) is a number such as 4, not {liked!r}"
+        )
+    return float(liked)
 
 
 def guess_liked(ratings: Ratings) -> float:
