@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from file_server import Server
+
+# How many random inputs a test leaves out is chance, and how fast they are made says nothing on a busy machine.
+settings.register_profile("palate", suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+settings.load_profile("palate")
 
 DATA = Path(os.environ.get("PALATE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
