@@ -180,6 +180,8 @@ def test_times_are_kept_and_ratings_without_one_come_last():
 
 
 def test_what_cannot_be_added_is_refused(models):
+    with pytest.raises(DataError, match="has choices and no ratings"):  # they would replace ratings by 1
+        models["als"].with_ratings({"user": [3, 9], "item": [7, 8]})
     with pytest.raises(DataError, match="off the model's scale"):
         models["als"].with_ratings([(1, 7, 99.0)])
     with pytest.raises(DataError, match="keeps no ratings"):

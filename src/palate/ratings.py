@@ -267,6 +267,8 @@ class Ratings(Tabular):
         int64, n: when each rating was given, in seconds since 1970 (UTC); None if the times are not known.
     user_features, item_features
         What is known of the users and the items besides; also of ids that have no rating. None if nothing is.
+    is_choices
+        Whether the table had no ratings: each row says that an item was chosen.
     """
 
     users: Vocabulary
@@ -279,6 +281,7 @@ class Ratings(Tabular):
     time: NDArray[np.int64] | None = None
     user_features: Attributes | None = None
     item_features: Attributes | None = None
+    is_choices: bool = False
 
     def __len__(self) -> int:
         return len(self.rating)

@@ -109,8 +109,14 @@ def check_ratings(model: ModelArrays, new: Ratings) -> None:
     Raises
     ------
     DataError
-        If a rating is off the model's scale, or is not above zero where it is a confidence.
+        If a rating is off the model's scale, or is not above zero where it is a confidence, or if there are choices
+        alone and the model knows ratings.
     """
+    if new.is_choices and model.predicts == "rating" and model.scale.low < model.scale.high:
+        raise DataError(
+            "the new table has choices and no ratings, and this model predicts ratings: name the column of ratings "
+            "(columns=..., --columns)"
+        )
     is_off = new.rating != model.scale.clip(new.rating) if model.predicts == "rating" else new.rating <= 0
     if (model.predicts == "rating" or model.positive_ratings) and is_off.any():
         at = int(is_off.argmax())

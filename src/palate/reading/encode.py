@@ -70,8 +70,9 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
         rating, columns = rating[rows], [column[rows] for column in columns]
     indexed = index_ids(columns[0], columns[1])
     ratings = Ratings(
-        indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows)
-    )
+        indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows),
+        is_choices=not table.has_ratings,
+    )  # fmt: skip
     return Examined(ratings, rows, faults, find_repeats(indexed))
 
 

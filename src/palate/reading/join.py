@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +54,11 @@ def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Rat
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     times = [table.time for table in tables if table.time is not None]
     time = np.concatenate(times) if len(times) == len(tables) else None  # known of all, or of no use
-    features = {
+    features: dict[str, Any] = {
         name: next((getattr(table, name) for table in tables if getattr(table, name) is not None), None)
         for name in ("user_features", "item_features")
     }
+    features["is_choices"] = any(table.is_choices for table in tables)
     joined = Ratings(users, items, user, item, rating, _scale(tables), notes, time, **features)
     pair = user.astype(np.int64) * len(items) + item
     _, last, which, counts = np.unique(pair[::-1], return_index=True, return_inverse=True, return_counts=True)
