@@ -247,3 +247,10 @@ def test_more_spellings_of_times(texts, expected):
 def test_a_column_called_time_that_holds_none_is_told(tmp_path):
     path = write(tmp_path, "user,item,rating,time\na,x,3,2 days ago\nb,x,4,today\n")
     assert "column 'time' holds no times that can be read, such as '2 days ago'" in read_ratings(path).notes[0]
+
+
+@pytest.mark.parametrize("times", [[978300760, 978300761, 10**18], [-5000, 10**18], [9.7e8, 9.8e8, 1e15]])
+def test_one_wrong_time_does_not_set_the_unit_of_all(times):
+    with pytest.raises(ReadError, match="different units"):
+        as_times(pl.Series("time", times), "table")
+    assert as_times(pl.Series("time", [0, 978300760123]), "table").to_list() == [0, 978300760]

@@ -30,6 +30,8 @@ _DIGITS = {
 }
 _YEARS = (1800, 2200)
 _SAMPLE = 500
+# Times from whose sizes the unit is told.
+_SAMPLED_TIMES = 10_000
 
 _DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m %d, %Y",
@@ -85,8 +87,29 @@ def to_seconds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
         times = as_times(pl.Series(counts).cast(pl.String), "")
         if times.dtype == pl.Int64:
             return times.to_numpy()
-    unit = _unit(max(abs(low), abs(high)))
+    unit = _unit_of(counts)
     return counts if unit == 1 else counts // unit
+
+
+def _unit_of(counts: NDArray[Any]) -> int:
+    """Return the unit that the largest time tells, if it is that of most times (0 often stands for none).
+
+    Raises
+    ------
+    ReadError
+        If most times are of another one: a single wrong time would turn all others into nonsense.
+    """
+    sizes = np.abs(counts[:: max(1, len(counts) // _SAMPLED_TIMES)].astype(np.float64))
+    sizes = np.sort(sizes[sizes > 0])
+    largest = float(max(abs(float(counts.min())), abs(float(counts.max()))))
+    unit = _unit(largest)
+    usual = float(sizes[(len(sizes) - 1) // 2]) if len(sizes) else largest
+    if _unit(usual) != unit:
+        raise ReadError(
+            f"the times count different units, such as {usual:.0f} and {largest:.0f}: mend them, or leave them out "
+            "with time=False (--no-time)"
+        )
+    return unit
 
 
 def _unit(size: float) -> int:
@@ -102,7 +125,7 @@ def _from_numbers(column: pl.Series) -> pl.Series:
         size = float(np.abs(values).max())
         if size >= 2**63:
             return column.cast(pl.String)
-        values = np.floor(values / _unit(size)).astype(np.int64)
+        values = np.floor(values / _unit_of(values)).astype(np.int64)
     return _fill(numbers, to_seconds(values))
 
 
