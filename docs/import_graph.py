@@ -126,6 +126,7 @@ LAYERS = [
     ["solvers", "stored_attributes"],
     ["storage"],
     ["evaluation"],
+    ["heads"],
     ["workflow"],
     ["client", "service", "spark"],
     ["refit"],

@@ -354,6 +354,17 @@ class Ratings(Tabular):
             return self.time
         return self.time[np.lexsort((self.item, self.user))]
 
+    def of_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the ratings of pairs of indices, float32: NaN for a pair without one, and for an index of -1."""
+        size = np.int64(len(self.items))
+        pairs = self.user * size + self.item
+        asked = np.where((user < 0) | (item < 0), -1, user * size + item)
+        if not len(pairs):
+            return np.full(len(asked), np.nan, np.float32)
+        order = np.argsort(pairs, kind="stable")
+        at = order[np.minimum(np.searchsorted(pairs, asked, sorter=order), len(order) - 1)]
+        return np.where(pairs[at] == asked, self.rating[at], np.float32(np.nan))
+
     def take(self, chosen: NDArray[Any] | slice) -> Ratings:
         """The rows chosen by a mask or by positions, with the same vocabularies and declared scale."""
         time = None if self.time is None else self.time[chosen]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from palate.errors import DataError, SettingsError, StorageError
+from palate.heads import refit_choices
 from palate.model import Model
 from palate.model.update import check_ratings
 from palate.ratings import Ratings
@@ -17,7 +18,6 @@ from palate.reading.join import join_ratings
 from palate.service.portable import exclusive_lock
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
-from palate.workflow import refit_choices
 
 __all__ = ["Refitted", "lock_model", "refit", "solver_of"]
 

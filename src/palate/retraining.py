@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError, StorageError, StoreError
+from palate.heads import refit_choices
 from palate.ids import integer_of
 from palate.model import Model
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
@@ -22,7 +23,6 @@ from palate.service.retrains import Retrains
 from palate.service.store import USER, VISITOR, Store
 from palate.solvers import Epoch
 from palate.storage import load, save
-from palate.workflow import refit_choices
 
 __all__ = ["Retrained", "merge", "retrain", "usable_events", "without_users"]
 
@@ -136,11 +136,7 @@ def _fit_again(
 def _has_withdrawn(base: Ratings, ratings: Ratings) -> bool:
     """Return whether a pair that `base` rates is not rated any more."""
     user, item = ratings.users.index(base.users.ids)[base.user], ratings.items.index(base.items.ids)[base.item]
-    if len(user) and (user.min() < 0 or item.min() < 0):
-        return True
-    size = len(ratings.items)
-    now = ratings.user.astype(np.int64) * size + ratings.item
-    return not bool(np.isin(user.astype(np.int64) * size + item, now).all())
+    return bool(np.isnan(ratings.of_pairs(user, item)).any())
 
 
 def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Ratings, NDArray[np.bool_]]:

@@ -23,6 +23,8 @@ __all__ = [
     "Split",
     "SplitKind",
     "UserSplit",
+    "check_kind",
+    "check_share",
     "holdout",
     "k_fold",
     "last_of_each_user",
@@ -151,7 +153,7 @@ def split_by_time(ratings: Ratings, share: float = 0.2, *, since: int | str | da
     if since is not None:
         moment = seconds_of(since)
     else:
-        _check_share(share)
+        check_share(share)
         moments, counts = np.unique(time, return_counts=True)
         if len(moments) < 2:
             raise SettingsError("all ratings have the same time: they cannot be split by it")
@@ -237,7 +239,7 @@ def new_users(ratings: Ratings, share: float = 0.1, *, given: float = 0.5, seed:
     >>> int((parts.given.user_counts > 0).sum()), int(parts.given.user_counts.max())
     (4, 2)
     """
-    _check_share(share)
+    check_share(share)
     if not (0 < given < 1 or (given >= 1 and given == int(given))):
         raise SettingsError(f"given must be a count of ratings, or a share between 0 and 1, not {given}")
     rng = np.random.default_rng(seed)
@@ -265,7 +267,7 @@ def new_items(ratings: Ratings, share: float = 0.1, *, seed: int = 0) -> Split:
     SettingsError
         If the share is not between 0 and 1, or fewer than two items are rated.
     """
-    _check_share(share)
+    check_share(share)
     rated = np.flatnonzero(ratings.item_counts)
     if len(rated) < 2:
         raise SettingsError(f"a table with {len(rated)} rated items cannot be split by items")
@@ -303,6 +305,18 @@ def repeated(
     return (split(ratings, seed=seed + number, **settings) for number in range(times))
 
 
+def check_kind(kind: str) -> None:
+    """Refuse a kind of split that does not exist.
+
+    Raises
+    ------
+    SettingsError
+        Naming those that do.
+    """
+    if kind not in get_args(SplitKind):
+        raise SettingsError(f"there is no split by {kind!r}: choose from {', '.join(get_args(SplitKind))}")
+
+
 def split_by(ratings: Ratings, kind: SplitKind, share: float = 0.2, *, seed: int = 0) -> Split | UserSplit:
     """Cut a table in the way that is named: what ``--split`` does.
 
@@ -326,15 +340,21 @@ def split_by(ratings: Ratings, kind: SplitKind, share: float = 0.2, *, seed: int
     if kind == "time":
         return split_by_time(ratings, share)
     if kind == "last":
-        _check_share(share)
+        check_share(share)
         return last_of_each_user(ratings, share)
     random: dict[str, Callable[..., Split | UserSplit]] = {"random": holdout, "users": new_users, "items": new_items}
-    if kind not in random:
-        raise SettingsError(f"there is no split by {kind!r}: choose from {', '.join(get_args(SplitKind))}")
+    check_kind(kind)
     return random[kind](ratings, share, seed=seed)
 
 
-def _check_share(share: float) -> None:
+def check_share(share: float) -> None:
+    """Refuse a share to judge on that is not between 0 and 1.
+
+    Raises
+    ------
+    SettingsError
+        With the share.
+    """
     if not 0 < share < 1:
         raise SettingsError(f"the share to judge on must be between 0 and 1, not {share}")
 

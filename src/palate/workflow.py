@@ -9,43 +9,33 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import Any
 
 from palate.catalogue import Catalogue
 from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
-from palate.evaluation.lists import guess_liked, require_number
+from palate.evaluation.lists import require_liked
 from palate.files import read_arrays
+from palate.heads import Choices, add_choices
 from palate.model import Model
-from palate.model.choice import FactorsHead
-from palate.parallel import pool
 from palate.ratings import Ratings
 from palate.reading import ratings_of
-from palate.solvers import SOLVERS, BayesianMF, Epoch, ImplicitALS, Solver
-from palate.solvers.choice_search import HEADS, ChosenHead, choose_head, fit_head, popularity_lists
+from palate.solvers import SOLVERS, BayesianMF, Epoch, Solver
 from palate.splits import holdout as hold_out
 from palate.storage import save
 
 __all__ = [
     "BothHeads",
-    "Choices",
     "FitResult",
-    "add_choices",
     "check_fit_output",
     "check_output",
     "checkpoint_path",
     "describe_ratings",
     "fit",
     "fit_and_save",
-    "refit_choices",
     "split_seed",
 ]
-
-#: How lists are ranked: see `add_choices`.
-Choices = Literal["auto", "none", "popularity", "ease", "implicit"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +113,7 @@ def fit(
     item_features, user_features
         Attributes of items and users, as in `palate.solvers.Solver.fit`.
     choices
-        How lists are ranked, see `add_choices`.
+        How lists are ranked, see `palate.heads.add_choices`.
     liked
         The rating from which an item is liked; by default `palate.evaluation.lists.guess_liked`.
     threads, progress, checkpoint, resume
@@ -142,7 +132,7 @@ def fit(
     'popularity'
     """
     solver = _solver_of(solver)
-    liked = None if liked is None else require_number(liked)
+    liked = None if liked is None else require_liked(liked)
     model = solver.fit(
         ratings,
         item_features=item_features,
@@ -195,107 +185,6 @@ class BothHeads:
     def fit(self, ratings: Ratings, *, threads: int | None = None) -> Model:
         """Fit a model: see `palate.workflow.fit`."""
         return fit(ratings, self.solver, choices=self.choices, liked=self.liked, threads=threads)
-
-
-def add_choices(
-    model: Model,
-    choices: Choices = "auto",
-    liked: float | None = None,
-    *,
-    threads: int | None = None,
-    seed: int = 0,
-) -> Model:
-    """Return a model of ratings with a choice head, by which its lists are ranked.
-
-    Parameters
-    ----------
-    model
-        A model that keeps its ratings. A model that predicts choices is returned as it is.
-    choices
-        "auto" chooses a head, or none, on lists of ratings that are held out of the table; for solvers without a
-        posterior, which are chosen for speed, it takes popularity without a search. "popularity", "ease" and "implicit"
-        name the head; its settings are chosen. "none" leaves the model as it is.
-    liked
-        As in `fit`.
-    threads
-        How many. The number does not change the result.
-    seed
-        Of the ratings that are held out.
-
-    Raises
-    ------
-    SettingsError
-        If `choices` is none of these.
-    """
-    if choices not in get_args(Choices):
-        raise SettingsError(f"choices are {', '.join(get_args(Choices))}, not {choices!r}")
-    ratings = model.ratings()
-    if choices == "none" or model.predicts == "choice" or ratings is None:
-        return model
-    if liked is None and ratings.rating.min() < ratings.rating.max():
-        liked = guess_liked(ratings)
-    if choices == "auto" and model.posterior is None:
-        head, interest = popularity_lists(ratings, liked)
-        record: dict[str, Any] = {"head": head.kind, "settings": {}, "power": interest.power, "liked": liked}
-        return replace(model, choice=head, interest=interest, training={**model.training, "lists": record})
-    chosen = choose_head(ratings, liked, heads=HEADS if choices == "auto" else (choices,), threads=threads, seed=seed)
-    return replace(
-        model,
-        choice=chosen.head,
-        interest=chosen.interest,
-        training={**model.training, "lists": _list_record(chosen, liked)},
-    )
-
-
-def _list_record(chosen: ChosenHead, liked: float | None) -> dict[str, Any]:
-    """Return what a model records of the choice of its head: plain values."""
-    best: dict[str, float] = {}
-    for candidate in chosen.tried:
-        best[candidate.head] = max(best.get(candidate.head, 0.0), candidate.ndcg)
-    return {
-        "head": chosen.name or None,
-        "settings": chosen.settings,
-        "power": chosen.interest.power if chosen.interest else None,
-        "trend": chosen.interest.trend if chosen.interest else None,
-        "liked": liked,
-        "users": chosen.users,
-        "ndcg@10": {name: round(value, 4) for name, value in best.items()},
-    }
-
-
-def refit_choices(model: Model, fitted: Model, *, fresh: bool = False, threads: int | None = None) -> Model:
-    """Return a model that was fitted anew with the kind of choice head that the old one had, fitted anew too.
-
-    Its settings are kept. A head of factors goes on from the old one, unless `fresh`.
-    """
-    record, ratings = model.training.get("lists"), fitted.ratings()
-    if model.choice is None or record is None or ratings is None:
-        return fitted
-    start = None if fresh or not isinstance(model.choice, FactorsHead) else _head_model(model, model.choice)
-    with pool(threads) as run:
-        head = fit_head(record["head"], record["settings"], ratings, run, start=start)
-    training = {**fitted.training, "lists": record}
-    return replace(fitted, choice=head, interest=model.interest, training=training)
-
-
-def _head_model(model: Model, head: FactorsHead) -> Model:
-    """Return the choice head of a model as a model of choices, from which implicit ALS can go on."""
-    settings = model.training["lists"]["settings"]
-    solver = ImplicitALS(factors=head.item_factors.shape[1], **settings)
-    training = {**settings, "sweeps": solver.sweeps} | {
-        name: model.training[name] for name in ("start",) if name in model.training
-    }
-    return replace(
-        model,
-        user_factors=head.user_factors,
-        item_factors=head.item_factors,
-        user_bias=np.zeros(len(model.users), np.float32),
-        item_bias=np.zeros(len(model.items), np.float32),
-        solver=solver.record(),
-        training=training,
-        predicts="choice",
-        choice=None,
-    )
 
 
 def fit_and_save(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from palate.evaluation.compare import Comparison, SolverResult, SplitResult
     from palate.evaluation.lists import CutMetric
     from palate.evaluation.metrics import Metric
+    from palate.heads import Choices
     from palate.splits import Split, UserSplit
-    from palate.workflow import Choices
 
 __all__ = ["compare"]
 

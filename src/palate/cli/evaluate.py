@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from palate.evaluation import Evaluation
+    from palate.heads import Choices
     from palate.model import Model
     from palate.splits import Split, UserSplit
-    from palate.workflow import Choices
 
 __all__ = ["cross_validate", "evaluate"]
 

@@ -19,7 +19,8 @@ from palate.cli.solver_options import SolverCommand, make_solver
 from palate.cli.spark_options import engine_options
 
 if TYPE_CHECKING:
-    from palate.workflow import Choices, FitResult
+    from palate.heads import Choices
+    from palate.workflow import FitResult
 
 __all__ = ["fit"]
 

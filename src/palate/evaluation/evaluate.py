@@ -34,7 +34,7 @@ from palate.solvers import BASELINES
 from palate.solvers.progress import quietly
 from palate.tabular import Tabular
 
-__all__ = ["Evaluation", "Scores", "evaluate", "evaluate_scores", "judge", "known_values"]
+__all__ = ["Evaluation", "Scores", "evaluate", "evaluate_scores", "judge", "known_values", "seen_note"]
 
 Scores = dict[str, float]
 Indices = NDArray[np.int32]
@@ -213,7 +213,7 @@ def judge(
     lists = _lists(recommender, task, threads) if task else None
     seen = int(is_seen.sum())
     if seen:
-        notes.insert(0, _seen_note(seen, len(test)))
+        notes.insert(0, seen_note(seen, len(test)))
     unseen = Judged(recommender, test.take(~is_seen)) if 0 < seen < len(test) else None
     return Evaluation(
         ratings=len(test),
@@ -260,7 +260,8 @@ def _aligned_rows(known: Ratings, test: Ratings) -> tuple[Indices, Indices]:
     return aligned(known.users, test.users, test.user), aligned(known.items, test.items, test.item)
 
 
-def _seen_note(seen: int, rows: int) -> str:
+def seen_note(seen: int, rows: int) -> str:
+    """Say what test ratings of fitted pairs do to the errors."""
     return (
         f"{seen:,} of the {rows:,} test ratings are of pairs that the model was fitted on: errors on all ratings look "
         "better than they are on new ones"

@@ -25,7 +25,7 @@ from palate.model.scored import RankedBatch
 from palate.parallel import pool
 from palate.ranking import BatchRanker, RankFunction, SeenRanges, check_count
 
-__all__ = ["list_frames", "list_schema", "recommend_all", "recommend_batch"]
+__all__ = ["ListRule", "list_frames", "list_schema", "recommend_all", "recommend_batch"]
 
 # How many users at most, and how many rows at most, are ranked before they are written.
 _USERS = 8192
@@ -33,6 +33,25 @@ _ROWS = 1 << 20
 # How many users a task ranks at most, and about how many scores it holds.
 _TASK, _CELLS = 64, 1 << 20
 _NO_ITEMS = np.empty(0, np.int32)
+
+
+class ListRule(NamedTuple):
+    """What lists are ranked by and chosen from: see `palate.Model.recommend`."""
+
+    by: RankBy | None
+    level: float
+    lowest: bool
+    allowed: NDArray[np.bool_] | None
+    seed: int | None
+    explore: float
+
+    def order(self, model: ModelArrays) -> RankBy:
+        """Return what lists are ranked by, or raise a `SettingsError`."""
+        order = check_rank_by(model, self.by, self.lowest, self.level, self.seed)
+        check_explore(self.explore, lowest=self.lowest)
+        if order == "chance":
+            raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
+        return order
 
 
 def recommend_batch(
@@ -54,8 +73,8 @@ def recommend_batch(
     """Return the n best items of many users: see `palate.Model.recommend_batch`."""
     user = user_index(model, users)
     place = _Place(threads, "cpu", len(user))
-    how = _How(by, level, lowest, allowed_items(model, only, exclude, least), seed, explore)
-    with _opened(model, how, place) as rank:
+    rule = ListRule(by, level, lowest, allowed_items(model, only, exclude, least), seed, explore)
+    with _opened(model, rule, place) as rank:
         return RankedBatch(*rank(user, n, seen), model.users.ids[user], model.items.ids)
 
 
@@ -82,10 +101,10 @@ def recommend_all(
 ) -> int:
     """Write the n best items of all users to a file: see `palate.Model.recommend_all`."""
     user, rows, done = user_index(model, users), 0, 0
+    rule = ListRule(by, level, lowest, allowed_items(model, only, exclude, least), seed, explore)
     frames = list_frames(
-        model, user, n, titles=titles, intervals=intervals, lowest=lowest, seen=seen, only=only, exclude=exclude,
-        least=least, by=by, level=level, seed=seed, explore=explore, threads=threads, device=device,
-    )  # fmt: skip
+        model, user, n, rule, titles=titles, intervals=intervals, seen=seen, threads=threads, device=device
+    )
     with writing_frame(Path(path), list_schema(model, titles, intervals)) as write:
         for size, frame in frames:
             write(frame)
@@ -99,27 +118,18 @@ def list_frames(
     model: ModelArrays,
     user: NDArray[np.int32],
     n: int,
+    rule: ListRule,
     *,
     titles: bool,
     intervals: bool,
-    lowest: bool,
     seen: bool,
-    only: Iterable[Id] | None,
-    exclude: Iterable[Id],
-    least: int,
-    by: RankBy | None,
-    level: float,
     threads: int | None,
     device: DeviceName,
-    seed: int | None = None,
-    explore: float = 0.0,
 ) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the n best items of users by index, some users at a time: how many they are, and their rows."""
     check_count(n)
     n = min(int(n), max(1, len(model.items)))  # so that memory grows with the items, not with a large n
-    allowed, schema = allowed_items(model, only, exclude, least), list_schema(model, titles, intervals)
-    how = _How(by, level, lowest, allowed, seed, explore)
-    ranking = _opened(model, how, _Place(threads, device, len(user)))
+    schema, ranking = list_schema(model, titles, intervals), _opened(model, rule, _Place(threads, device, len(user)))
     item_titles = np.full(len(model.items), None, object)
     step = max(1, min(_USERS, _ROWS // n))
     with ranking as rank:
@@ -135,7 +145,7 @@ def list_frames(
                 "score": values[row, place],
             }
             if intervals:
-                ends = predict(model, columns["user"], columns["item"], "error", level)
+                ends = predict(model, columns["user"], columns["item"], "error", rule.level)
                 columns |= {"low": ends.low, "high": ends.high}
             if titles:
                 _make_titles(model, item, item_titles)
@@ -163,25 +173,6 @@ class _Ranking(Protocol):
     def __call__(self, user: NDArray[np.int32], n: int, seen: bool, /) -> tuple[NDArray[np.int32], Floats]: ...
 
 
-class _How(NamedTuple):
-    """What lists are ranked by and chosen from: see `palate.Model.recommend`."""
-
-    by: RankBy | None
-    level: float
-    lowest: bool
-    allowed: NDArray[np.bool_] | None
-    seed: int | None
-    explore: float
-
-    def order(self, model: ModelArrays) -> RankBy:
-        """Return what lists are ranked by, or raise a `SettingsError`."""
-        order = check_rank_by(model, self.by, self.lowest, self.level, self.seed)
-        check_explore(self.explore, lowest=self.lowest)
-        if order == "chance":
-            raise SettingsError("lists by 'chance' are drawn for one user at a time: call recommend")
-        return order
-
-
 class _Place(NamedTuple):
     """Where lists are computed: the number of threads, the device that was asked for, and for how many users."""
 
@@ -198,15 +189,15 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def _opened(model: ModelArrays, how: _How, place: _Place) -> Iterator[_Ranking]:
+def _opened(model: ModelArrays, rule: ListRule, place: _Place) -> Iterator[_Ranking]:
     """Yield a function that ranks for users by index: it returns items, -1 where too few are left, and scores."""
-    order = how.order(model)
-    if order == "prediction" and not how.explore:
-        with place.ranker(model, how.allowed, how.lowest).opened(place.threads) as rank_block:
+    order = rule.order(model)
+    if order == "prediction" and not rule.explore:
+        with place.ranker(model, rule.allowed, rule.lowest).opened(place.threads) as rank_block:
             yield lambda user, n, seen: _rank_by_prediction(model, rank_block, user, n, seen)
         return
     if place.device == "cuda":
-        other = "with a share for exploration" if how.explore else f"by {order!r}"
+        other = "with a share for exploration" if rule.explore else f"by {order!r}"
         raise SettingsError(f"a graphics card ranks by 'prediction', not {other}: choose device='cpu'")
     with pool(place.threads) as run:
 
@@ -222,15 +213,23 @@ def _opened(model: ModelArrays, how: _How, place: _Place) -> Iterator[_Ranking]:
                 rows = by_activity[part]
                 block = user[rows]
                 hidden = [_NO_ITEMS if seen or model.seen is None else model.seen[index][0] for index in block.tolist()]
-                if how.explore:
+                if rule.explore:
                     ranked = [
                         rank_exploring(
-                            model, model.users[index], n, how.explore, order, how.allowed, rated, how.level, how.seed
+                            model,
+                            model.users[index],
+                            n,
+                            rule.explore,
+                            order,
+                            rule.allowed,
+                            rated,
+                            rule.level,
+                            rule.seed,
                         )
                         for index, rated in zip(block.tolist(), hidden, strict=True)
                     ]
                 else:
-                    ranked = rank_many(model, block, n, order, how.lowest, how.allowed, hidden, how.level)
+                    ranked = rank_many(model, block, n, order, rule.lowest, rule.allowed, hidden, rule.level)
                 for row, (chosen, score) in zip(rows.tolist(), ranked, strict=True):
                     items[row, : len(chosen)], values[row, : len(chosen)] = chosen, score
 

@@ -13,7 +13,7 @@ one that was given again.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,11 @@ from palate.ratings import Grouped, Ratings
 from palate.reading import ratings_of
 from palate.reading.join import join_ratings
 
-__all__ = ["check_ratings", "with_ratings"]
+__all__ = ["check_ratings", "head_model", "with_ratings"]
 
 Indices = NDArray[np.int32]
 Doubles = NDArray[np.float64]
+Arrays = TypeVar("Arrays", bound=ModelArrays)
 
 # Users and items are folded in by turns, since new users may have rated new items.
 _ROUNDS = 2
@@ -139,15 +140,19 @@ def _grow(base: Ratings, new: Ratings) -> _Growth:
         getattr(table, side).index(_as_ids(getattr(new, side).ids, getattr(table, side).is_text))
         for side in ("users", "items")
     )
-    size = len(table.items)
-    pairs = table.user.astype(np.int64) * size + table.item
-    added = np.flatnonzero(np.isin(pairs, user[new.user].astype(np.int64) * size + item[new.item]))
-    old = user_move[base.user].astype(np.int64) * size + item_move[base.item]
-    order = np.argsort(old, kind="stable")
-    at = np.minimum(np.searchsorted(old[order], pairs[added]), max(0, len(old) - 1))
-    is_again = old[order[at]] == pairs[added] if len(old) else np.zeros(len(added), bool)
-    before = np.where(is_again, base.rating[order[at]] if len(old) else 0, np.nan).astype(np.float32)
+    added = np.flatnonzero(~np.isnan(_ratings_in(new, user, item, table)))
+    before = _ratings_in(base, user_move, item_move, table.take(added))
     return _Growth(table, user_move, item_move, np.unique(user), np.unique(item), added, before)
+
+
+def _ratings_in(part: Ratings, user_move: Indices, item_move: Indices, table: Ratings) -> Floats:
+    """Return what a part of a table, whose ids were moved, rates each pair of the table: NaN for no rating."""
+    sides = []
+    for move, index, size in ((user_move, table.user, len(table.users)), (item_move, table.item, len(table.items))):
+        back = np.full(size, -1, np.int32)
+        back[move] = np.arange(len(move), dtype=np.int32)
+        sides.append(back[index])
+    return part.of_pairs(sides[0], sides[1])
 
 
 def _as_ids(ids: NDArray[Any], is_text: bool) -> NDArray[Any]:
@@ -348,7 +353,8 @@ class _SideChange(NamedTuple):
 def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> ChoiceHead:
     """Return the choice head with the new users, items and choices."""
     table = growth.table
-    choices = table if head.liked is None else table.take(table.rating >= np.float32(head.liked))
+    chosen = growth if head.liked is None else growth.among(table.rating >= np.float32(head.liked))
+    choices = chosen.table
     if isinstance(head, PopularityHead):
         share = (choices.item_counts / max(1, len(table.users))).astype(np.float32)
         return replace(head, share=share)
@@ -359,12 +365,23 @@ def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> Choic
     if not isinstance(head, FactorsHead):
         raise DataError(f"the choice head {head.kind!r} takes no new ratings: fit the model on all of them")
     users, items = len(table.users), len(table.items)
-    as_model = replace(
-        grown,
+    moved = replace(
+        head,
         user_factors=_moved(head.user_factors, growth.user_move, users, 0),
         item_factors=_moved(head.item_factors, growth.item_move, items, 0),
-        user_bias=np.zeros(users, np.float32),
-        item_bias=np.zeros(items, np.float32),
+    )
+    folded = _fold(head_model(grown, moved), choices, chosen)
+    return replace(head, user_factors=folded.user_factors, item_factors=folded.item_factors)
+
+
+def head_model(model: Arrays, head: FactorsHead) -> Arrays:
+    """Return the choice head of a model as a model of choices with the same ids and ratings."""
+    return replace(
+        model,
+        user_factors=head.user_factors,
+        item_factors=head.item_factors,
+        user_bias=np.zeros(len(head.user_factors), np.float32),
+        item_bias=np.zeros(len(head.item_factors), np.float32),
         penalty=head.penalty,
         user_features=None,  # their weights belong to the other factors
         item_features=None,
@@ -372,9 +389,6 @@ def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> Choic
         predicts="choice",
         choice=None,
     )
-    is_choice = np.ones(len(table), bool) if head.liked is None else table.rating >= np.float32(head.liked)
-    folded = _fold(as_model, choices, growth.among(is_choice))
-    return replace(head, user_factors=folded.user_factors, item_factors=folded.item_factors)
 
 
 def _record(model: ModelArrays, base: Ratings, new: Ratings, growth: _Growth) -> list[dict[str, int]]:

@@ -25,6 +25,7 @@ from palate.reading.raw import Column, Part, RawTable
 from palate.reading.records import Record, is_regular, read_records, unescape
 from palate.reading.sniff import BLANKS, Dialect, normalise, restore, sniff, take_sample
 from palate.reading.source import Bytes, decode, open_text, polars_errors_named, source_name
+from palate.reading.table import shortened
 
 __all__ = ["read_catalogue"]
 
@@ -233,7 +234,7 @@ def _from_records(words: str, dialect: Dialect, columns: _Columns, quoted: bool,
             count = 0 if fields is None else len(fields)
             fault = record.fault or f"has {count} column{'s' * (count != 1)}, {dialect.width} expected"
             fault = restore(fault, dialect.separator)
-            bad.append(f"line {record.line} {fault}: {_shown(restore(record.text.strip(), dialect.separator))}")
+            bad.append(f"line {record.line} {fault}: {shortened(restore(record.text.strip(), dialect.separator))!r}")
             continue
         ids.append(fields[columns.id].strip())
         titles.append("" if columns.title is None else fields[columns.title].strip())
@@ -280,10 +281,6 @@ def _listed(bad: Sequence[str]) -> str:
     return "; ".join(bad[:3]) + "; …" * (len(bad) > 3)
 
 
-def _shown(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:59] + "…")
-
-
 def _brief(entry: Entry) -> str:
     words = " ".join((entry.title or entry.text).split())
-    return repr(words if len(words) <= 30 else words[:29] + "…")
+    return repr(shortened(words, 30))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from palate.lazy import pl
 from palate.ratings import RatingScale
 from palate.reading.ids import Indexed
-from palate.reading.table import Table
+from palate.reading.table import Table, shortened
 from palate.reading.times import readable_times
 
 __all__ = ["Fault", "Repeats", "find_faults", "find_repeats", "listed", "shown"]
@@ -62,7 +62,7 @@ def shown(rating: object) -> str:
     ('4.1', '881250949', "'good'")
     """
     if isinstance(rating, str):
-        return repr(rating if len(rating) <= 40 else rating[:39] + "…")
+        return repr(shortened(rating, 40))
     value = float(rating)  # type: ignore[arg-type]
     if value.is_integer() and abs(value) < 1e15:
         return str(int(value))

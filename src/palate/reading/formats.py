@@ -16,7 +16,7 @@ from palate.reading.frames import read_frame
 from palate.reading.objects import from_objects
 from palate.reading.raw import RawTable, from_columns
 from palate.reading.source import Bytes, decode
-from palate.reading.table import BadLines, row_number
+from palate.reading.table import BadLines, row_number, shortened
 
 __all__ = ["special_reader"]
 
@@ -100,14 +100,10 @@ def _from_list(document: list[Any], source: str) -> RawTable:
     """Read a list of objects, in which other values are no rows."""
     rows = [place for place, row in enumerate(document) if isinstance(row, dict)]
     odd = [place for place, row in enumerate(document) if not isinstance(row, dict)]
-    faults = [f"is no JSON object: {_shown(json.dumps(document[place]))}" for place in odd[:_SHOWN]]
+    faults = [f"is no JSON object: {shortened(json.dumps(document[place]))!r}" for place in odd[:_SHOWN]]
     bad = BadLines([row_number(place) for place in odd], faults) if odd else None
     raw = _from_records([document[place] for place in rows], source)
     return raw.with_parts(locate=lambda row: row_number(rows[row]), bad=bad)
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
 def _read_json_lines(content: Bytes, lines: list[str], source: str) -> RawTable:
@@ -141,7 +137,7 @@ def _parse_json_lines(lines: list[str], source: str) -> RawTable:
             continue
         places.append(f"line {number}")
         if len(faults) < _SHOWN:
-            faults.append(f"is no JSON object: {_shown(line.strip())}")
+            faults.append(f"is no JSON object: {shortened(line.strip())!r}")
     bad = BadLines(places, faults) if places else None
     if not records:
         raise ReadError(f"{source} looks like JSON and is none: line 1 {faults[0]}")

@@ -20,12 +20,12 @@ from palate.reading.names import find_roles
 from palate.reading.objects import from_array, from_objects
 from palate.reading.pandas import read_pandas
 from palate.reading.raw import RawTable, from_columns
-from palate.reading.table import BadLines, row_number
+from palate.reading.table import BadLines, row_number, shortened
 
 __all__ = ["binary_reader", "read_frame"]
 
-# How many values that are no rows are shown, and how much of each.
-_SHOWN, _LONGEST = 3, 60
+# How many values that are no rows are shown.
+_SHOWN = 3
 
 
 # Rows of a Parquet file that are decoded at a time.
@@ -241,10 +241,10 @@ def _read_rows(source: Sequence[Any]) -> RawTable:
     sizes = [len(row) if _is_row(row) else 0 for row in source]
     width = next(iter(Counter(size for size in sizes if size > 1).most_common(1)), (0, 0))[0]
     if source and width == 0:
-        raise ReadError(f"the list, row 1 is {_brief(source[0])}: (user, item, rating) is expected")
+        raise ReadError(f"the list, row 1 is {shortened(repr(source[0]))}: (user, item, rating) is expected")
     at = [number for number, size in enumerate(sizes) if size == width]
     odd = [number for number, size in enumerate(sizes) if size != width]
-    faults = [f"is {_brief(source[number])}, {width} values are expected" for number in odd[:_SHOWN]]
+    faults = [f"is {shortened(repr(source[number]))}, {width} values are expected" for number in odd[:_SHOWN]]
     bad = BadLines([row_number(number) for number in odd], faults) if odd else None
     rows = list(zip(*(source[number] for number in at), strict=True)) or [()] * 3
     fields = getattr(source[at[0]], "_fields", None) if at else None  # of named tuples
@@ -258,11 +258,6 @@ def _is_row(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 1
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _read_arrays(source: Sequence[Any]) -> RawTable:

@@ -13,13 +13,12 @@ from palate.reading.raw import Part
 from palate.reading.records import is_regular, read_records, unescape
 from palate.reading.sniff import Dialect, normalise, restore
 from palate.reading.source import Bytes, decode
-from palate.reading.table import BadLines, Locate
+from palate.reading.table import BadLines, Locate, shortened
 
 __all__ = ["SHOWN_FAULTS", "Body", "as_lines", "name_bad_lines", "read_strings"]
 
 _BATCH = 50_000
 SHOWN_FAULTS = 3
-_LONGEST_SHOWN = 60
 _PADDED = re.compile(r'"(\s[^"]*|[^"]*\s)"')
 
 
@@ -232,7 +231,6 @@ def name_bad_lines(lines: list[int], faults: list[tuple[int | str, str]], dialec
         if isinstance(fault, int):
             fault = f"has {fault} column{'s' * (fault != 1)}, {dialect.width} expected"
         fault = restore(fault, dialect.separator)
-        shown = restore(text.strip("\r\n"), dialect.separator)
-        shown = shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
+        shown = shortened(restore(text.strip("\r\n"), dialect.separator))
         said.append(f"{fault}: {shown!r}")
     return BadLines([f"line {line}" for line in lines], said)

@@ -14,6 +14,7 @@ from palate.lazy import pl
 from palate.reading.names import RATINGS, find_roles, plain_name
 from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.source import Bytes, decode
+from palate.reading.table import shortened
 
 __all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
 
@@ -242,7 +243,7 @@ def _rows(lines: list[str], dialect: Dialect) -> list[list[str]]:
 
 def _no_columns(lines: list[str], separator: str | None, source: str) -> str:
     line = next((line for line in lines if line.strip()), "")
-    shown = repr(line if len(line) <= 60 else line[:59] + "…")
+    shown = repr(shortened(line))
     if separator:
         count = len(_rows(lines, Dialect(separator, 0))[0])
         columns = f"{count} column{'s' * (count > 1)}, 3 expected"

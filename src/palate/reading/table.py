@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.lazy import pl
 
-__all__ = ["BadLines", "Locate", "Table", "row_number"]
+__all__ = ["BadLines", "Locate", "Table", "row_number", "shortened"]
 
 Locate = Callable[[int], str]
 
@@ -20,6 +20,11 @@ Locate = Callable[[int], str]
 def row_number(row: int) -> str:
     """Name a row by its number, counted from 1."""
     return f"row {row + 1:,}"
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text of at most this number of characters, for a message."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class BadLines(NamedTuple):

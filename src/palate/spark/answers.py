@@ -19,7 +19,7 @@ from palate.errors import SettingsError, UnknownIdError
 from palate.lazy import pl
 from palate.model import Model
 from palate.model.arrays import Id
-from palate.model.batch import list_frames, list_schema
+from palate.model.batch import ListRule, list_frames, list_schema
 from palate.model.lookup import allowed_items, user_index
 from palate.model.recommend import RankBy
 from palate.ranking import check_count
@@ -41,13 +41,14 @@ class _Recommend:
 
     file: ModelFile
     n: int
-    options: dict[str, Any]
+    rule: ListRule
+    columns: dict[str, bool]
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         model = self.file.open()
         for batch in batches:
             user = batch.column("index").to_numpy().astype(np.int32)
-            for _, frame in list_frames(model, user, self.n, threads=1, device="cpu", **self.options):
+            for _, frame in list_frames(model, user, self.n, self.rule, threads=1, device="cpu", **self.columns):
                 yield from _batches(frame)
 
 
@@ -97,13 +98,10 @@ def recommend_all(
     file, fitted = share_model(spark, model)
     check_count(n)
     index = user_index(fitted, users)
-    filters: dict[str, Any] = {"only": None if only is None else list(only), "exclude": list(exclude), "least": least}
-    allowed_items(fitted, *filters.values())  # refuses unknown ids before a task starts
-    options = {
-        "titles": titles, "intervals": intervals, "lowest": lowest, "seen": seen, "by": by, "level": level, **filters,
-    }  # fmt: skip
+    rule = ListRule(by, level, lowest, allowed_items(fitted, only, exclude, least), None, 0.0)
+    columns = {"titles": titles, "intervals": intervals, "seen": seen}
     schema = list_schema(fitted, titles, intervals)
-    rows = _indices(spark, index).mapInArrow(_Recommend(file, n, options), _spark_schema(schema))
+    rows = _indices(spark, index).mapInArrow(_Recommend(file, n, rule, columns), _spark_schema(schema))
     return write_parquet(rows, output, "recommend to all users")
 
 

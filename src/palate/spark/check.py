@@ -21,9 +21,9 @@ from palate.spark.session import open_spark
 
 __all__ = ["check"]
 
-# A table of at most so many rows is looked at by the driver, as a local check does.
+# A table of at most this number of rows is looked at by the driver, as a local check does.
 _FEW = 1_000_000
-# Ratings of more distinct values are counted in so many bins.
+# Ratings of more distinct values are counted in this number of bins.
 _VALUES = 100_000
 
 
@@ -51,8 +51,8 @@ def check(
     master
         Where Spark runs, see `palate.spark.open_spark`.
     most
-        The size of the sample in rows, about. A table of at most so many rows is checked by the driver, and the result
-        is that of a local check.
+        The size of the sample in rows, about. A table of at most this number of rows is checked by the driver, and the
+        result is that of a local check.
     **reading
         `user`, `item`, `rating`, `time`, `separator` and `header`, as in `palate.read_ratings`.
 
@@ -142,12 +142,12 @@ def _values(tidy: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         f.min("rating").alias("low"), f.max("rating").alias("high"), f.approx_count_distinct("rating").alias("values")
     ).head()
     if ends.values <= _VALUES:
-        found = tidy.groupBy("rating").count()
+        counted = tidy.groupBy("rating").count()
     else:
         width = (ends.high - ends.low) / _VALUES
         bin_of = f.floor((f.col("rating") - ends.low) / width)
-        found = tidy.groupBy(bin_of.alias("bin")).agg(f.min("rating").alias("rating"), f.count("*").alias("count"))
-    table = found.toArrow().sort_by("rating")
+        counted = tidy.groupBy(bin_of.alias("bin")).agg(f.min("rating").alias("rating"), f.count("*").alias("count"))
+    table = counted.toArrow().sort_by("rating")
     return table.column("rating").to_numpy().astype(np.float32), table.column("count").to_numpy().astype(np.int64)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
-from palate.evaluation.evaluate import Evaluation, Scores, judge, known_values
+from palate.evaluation.evaluate import Evaluation, Scores, judge, known_values, seen_note
 from palate.evaluation.lists import ListEvaluation, guess_liked
 from palate.evaluation.lists.measures import LIST_METRICS, parse_metrics
 from palate.evaluation.lists.ranked import RankedLists
@@ -167,8 +167,8 @@ def evaluate(
     layout = {name: reading.pop(name) for name in ("separator", "header") if name in reading}
     frame, source = frame_of(spark, test, **layout)
     tidy, _ = tidy_frame(frame, **reading, source=source)
-    parts = min(2 * spark.sparkContext.defaultParallelism, ceil(tidy.count() / 1000))
-    parts = max(1, parts, ceil(tidy.count() / _PART))
+    size = tidy.count()
+    parts = max(1, min(2 * spark.sparkContext.defaultParallelism, ceil(size / 1000)), ceil(size / _PART))
     spark.sparkContext.setJobGroup("palate", "palate: evaluate", interruptOnCancel=True)
     with executor_errors():
         rows = tidy.repartition(parts, "user").mapInArrow(_Judge(file, liked), "result binary").toArrow()
@@ -176,18 +176,16 @@ def evaluate(
 
 
 def _pooled(parts: list[_Part], known: Ratings | None, liked: float | None, notes: list[str]) -> SparkEvaluation:
-    told = [part.evaluation for part in parts]
-    counts = {name: sum(getattr(one, name) for one in told) for name in ("ratings", "unknown", "off_scale", "seen")}
-    scores = _pool_errors([(one.scores, one.ratings) for one in told])
+    evaluations = [part.evaluation for part in parts]
+    counts = {
+        name: sum(getattr(one, name) for one in evaluations) for name in ("ratings", "unknown", "off_scale", "seen")
+    }
+    scores = _pool_errors([(one.scores, one.ratings) for one in evaluations])
     unseen: Scores = {}
     if 0 < counts["seen"] < counts["ratings"]:
-        new = [(one.unseen_scores if one.seen else one.scores, one.ratings - one.seen) for one in told]
+        new = [(one.unseen_scores if one.seen else one.scores, one.ratings - one.seen) for one in evaluations]
         unseen = _pool_errors([(errors, rows) for errors, rows in new if rows])
-        notes.insert(
-            0,
-            f"{counts['seen']:,} of the {counts['ratings']:,} test ratings are of pairs that the model was fitted on: "
-            "errors on all ratings look better than they are on new ones",
-        )
+        notes.insert(0, seen_note(counts["seen"], counts["ratings"]))
     means, errors = _pool_values(parts)
     users = sum(part.users for part in parts)
     if users and known is not None and liked is not None:

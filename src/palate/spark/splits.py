@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from palate.errors import SettingsError
 from palate.spark.reading import hold_out_rows
-from palate.splits import SplitKind
+from palate.splits import SplitKind, check_kind, check_share
 
 __all__ = ["FrameSplit", "split"]
 
-# Moments are looked for in so many bins of time at a time.
+# Moments are looked for in this number of bins of time at a time.
 _BINS = 1 << 16
 
 
@@ -62,12 +62,10 @@ def split(
     SettingsError
         If there is no such kind, the share is not between 0 and 1, or the frame has no times.
     """
-    if kind not in ("random", "time", "last", "users", "items"):
-        raise SettingsError(f"there is no split by {kind!r}: choose from random, time, last, users, items")
+    check_kind(kind)
     if n is not None and (kind != "last" or n < 1):
         raise SettingsError(f"n is how many ratings of each user are the last ones, at least 1: not {n} by {kind!r}")
-    if not 0 < share < 1:
-        raise SettingsError(f"the share to judge on must be between 0 and 1, not {share!r}")
+    check_share(share)
     if kind in ("time", "last") and "time" not in frame.columns:
         raise SettingsError(f"a split by {kind!r} needs times, and this frame has no column 'time'")
     if kind == "random":

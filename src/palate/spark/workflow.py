@@ -11,6 +11,7 @@ from typing import Any
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SettingsError
 from palate.evaluation import Evaluation, evaluate
+from palate.heads import Choices, add_choices
 from palate.lazy import pl
 from palate.model import Model
 from palate.reading import read_ratings
@@ -21,7 +22,7 @@ from palate.spark.fit import fit_tidy, solver_of
 from palate.spark.reading import frame_of, hold_out_rows, tidy_frame
 from palate.spark.session import open_spark
 from palate.storage import save
-from palate.workflow import Choices, FitResult, add_choices, check_output, checkpoint_path, split_seed
+from palate.workflow import FitResult, check_output, checkpoint_path, split_seed
 
 __all__ = ["fit_and_save"]
 

@@ -14,7 +14,7 @@ from palate.evaluation.lists.ranked import (
     ScoringRecommender,
     rank,
 )
-from palate.evaluation.lists.task import ListTask, guess_liked, require_number
+from palate.evaluation.lists.task import ListTask, guess_liked, require_liked
 
 __all__ = [
     "LIST_BASELINES",
@@ -40,5 +40,5 @@ __all__ = [
     "popularity",
     "random_scores",
     "rank",
-    "require_number",
+    "require_liked",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError, SettingsError
 from palate.ratings import Ratings, Vocabulary
 
-__all__ = ["ListTask", "aligned", "are_rated", "guess_liked", "require_number"]
+__all__ = ["ListTask", "aligned", "are_rated", "guess_liked", "require_liked"]
 
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -76,7 +76,7 @@ class ListTask:
         SettingsError
             If `liked` is not a finite number.
         """
-        threshold, notes = (require_number(liked), []) if liked is not None else _guessed(train)
+        threshold, notes = (require_liked(liked), []) if liked is not None else _guessed(train)
         user, item = aligned(train.users, test.users, test.user), aligned(train.items, test.items, test.item)
         is_known = (user >= 0) & (train.user_counts[user] > 0)
         is_seen = are_rated(train, user, item)
@@ -119,7 +119,7 @@ def _is_drawn(user: Indices, is_judged: NDArray[np.bool_], most: int, seed: int,
     return np.isin(user, np.random.default_rng(seed).choice(users, most, replace=False))
 
 
-def require_number(liked: float) -> float:
+def require_liked(liked: float) -> float:
     """Return the rating from which an item is liked.
 
     Raises

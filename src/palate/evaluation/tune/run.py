@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from palate.errors import SettingsError
 from palate.evaluation.bootstrap import paired_bootstrap
 from palate.evaluation.cross_validate import Estimator
-from palate.evaluation.lists import evaluate_lists, guess_liked, parse_metrics, require_number
+from palate.evaluation.lists import evaluate_lists, guess_liked, parse_metrics, require_liked
 from palate.evaluation.tune.search import (
     Search,
     Trial,
@@ -198,7 +198,7 @@ def tune(
     space = space_of(solver, fixed)
     started = time.monotonic()
     train, test = holdout(ratings, share, seed=seed)
-    threshold = guess_liked(train) if liked is None else require_number(liked)
+    threshold = guess_liked(train) if liked is None else require_liked(liked)
     judge = _judge_of(metric, solver, threshold)
     splits = list(k_fold(train, folds, seed=seed))
     description = {

@@ -114,10 +114,11 @@ class Search:
         proposed = {one.name: _suggest(trial, one) for one in self.space if not is_start or _is_inside(one)}
         values: list[float] = []
         for fold in range(self.folds):
-            if self._is_late() and (values or not is_start):
-                if is_start:
+            if self._is_late():
+                if not is_start:
+                    raise SettingsError("the time is over")
+                if values:
                     break  # one fold judges the settings to begin with, if there is no time for more
-                raise SettingsError("the time is over")
             started = time.monotonic()
             try:
                 judged = self.judge(self.solver if is_start else replace(self.solver, **proposed), fold)

@@ -113,11 +113,7 @@ def updated_model(model: Model, ratings: Ratings) -> Model:
     base = model.ratings()
     assert base is not None
     user, item = base.users.index(ratings.users.ids)[ratings.user], base.items.index(ratings.items.ids)[ratings.item]
-    size = len(base.items)
-    pairs, asked = base.user.astype(np.int64) * size + base.item, user.astype(np.int64) * size + item
-    order = np.argsort(pairs, kind="stable")
-    at = order[np.minimum(np.searchsorted(pairs[order], asked), len(pairs) - 1)]
-    is_kept = (user >= 0) & (item >= 0) & (pairs[at] == asked) & (base.rating[at] == ratings.rating)
+    is_kept = base.of_pairs(user, item) == ratings.rating
     plain = replace(model, choice=None, interest=None, times=None)
     return plain if is_kept.all() else plain.with_ratings(ratings.take(~is_kept))
 
