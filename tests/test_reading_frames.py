@@ -78,6 +78,12 @@ def test_what_is_no_table_in_memory(source, message):
     refused(source, message)
 
 
+@pytest.mark.parametrize("values", [[None, {"a": 1}], [[1.0], None], [b"4", None]], ids=["struct", "list", "binary"])
+def test_a_cell_of_a_wide_table_holds_one_value(values):
+    frame = pl.DataFrame({"user": [1, 2], "film A": [4.0, 2.0], "film B": values})
+    refused(frame, "column 'film B' holds .* which cannot be ratings", layout="wide")
+
+
 def test_parquet_and_arrow_files(tmp_path):
     frame = pl.DataFrame(ROWS, schema=["user", "item", "rating"], orient="row")
     frame.write_parquet(tmp_path / "x.parquet")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.objects import from_objects
+from palate.reading.objects import as_plain
 
 __all__ = ["Padded", "as_ids", "padding_note"]
 
@@ -35,13 +34,10 @@ def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.S
     ReadError
         If the column holds lists or the like.
     """
+    column = as_plain(column, source, "ids")
     kind = column.dtype
     if kind in (pl.Int64, pl.Int32):
         return column
-    if kind == pl.Object:
-        return as_ids(from_objects(column.to_list()), source)
-    if kind.is_nested() or kind == pl.Binary:
-        raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be ids")
     if kind.is_float():
         numbers = column.cast(pl.Float64).fill_nan(None)
         if ((numbers == numbers.round()) & (numbers.abs() < _LARGEST_EXACT)).all():

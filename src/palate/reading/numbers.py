@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.objects import from_objects
+from palate.reading.objects import as_plain
 
 __all__ = ["as_ratings", "is_blank", "is_number", "number_of", "to_numbers"]
 
@@ -121,11 +120,8 @@ def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
     ReadError
         If the column holds lists or the like.
     """
+    column = as_plain(column, source, "ratings")
     kind = column.dtype
-    if kind == pl.Object:
-        return as_ratings(from_objects(column.to_list()), source)
-    if kind.is_nested() or kind == pl.Binary:
-        raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be ratings")
     if kind in (pl.Float32, pl.Float64):
         return column, ""
     if kind.is_numeric() or kind in (pl.Boolean, pl.Null):

@@ -12,7 +12,7 @@ import numpy as np
 from palate.errors import ReadError
 from palate.lazy import pl
 
-__all__ = ["from_array", "from_objects"]
+__all__ = ["as_plain", "from_array", "from_objects"]
 
 
 _DAYS = np.dtype("datetime64[D]")
@@ -53,6 +53,21 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
         return pl.Series(texts, dtype=pl.String)
     except UnicodeEncodeError as error:  # half of a character, as from a file name that is not UTF-8
         raise ReadError(f"{error.object[:40]!r} is no text that can be written: mend the value") from error
+
+
+def as_plain(column: pl.Series, source: str, role: str) -> pl.Series:
+    """Bring a column of Python objects to one type; other columns stay. A cell must hold one value.
+
+    Raises
+    ------
+    ReadError
+        If the column holds lists or the like. The message says that they cannot be the `role`, such as "ratings".
+    """
+    if column.dtype == pl.Object:
+        return from_objects(column.to_list()).alias(column.name)
+    if column.dtype.is_nested() or column.dtype == pl.Binary:
+        raise ReadError(f"{source}: column {column.name!r} holds {column.dtype} values, which cannot be {role}")
+    return column
 
 
 def _is_number(kind: type, method: str) -> bool:

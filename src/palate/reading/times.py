@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.objects import from_objects
+from palate.reading.objects import as_plain
 
 __all__ = ["are_epochs", "are_times", "as_times", "readable_times", "to_seconds"]
 
@@ -62,10 +62,9 @@ def as_times(column: pl.Series, source: str) -> pl.Series:
     ReadError
         If the column holds lists or the like, or nobody can tell the day from the month.
     """
+    column = as_plain(column, source, "times")
     kind = column.dtype
-    if kind == pl.Object:
-        return as_times(from_objects(column.to_list()), source)
-    if kind.is_nested() or kind in (pl.Binary, pl.Boolean, pl.Duration, pl.Time):
+    if kind in (pl.Boolean, pl.Duration, pl.Time):
         raise ReadError(f"{source}: column {column.name!r} holds {kind} values, which cannot be times")
     if kind == pl.Date:
         return column.cast(pl.Int64) * 86_400

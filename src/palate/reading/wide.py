@@ -17,6 +17,7 @@ from palate.reading.columns import column_position
 from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name, plain_name
 from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
+from palate.reading.objects import as_plain
 from palate.reading.raw import Part, RawTable, Wanted
 from palate.reading.table import Table
 from palate.reading.totals import find_totals
@@ -167,10 +168,11 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     kind, labels = _first_column(raw, wanted)
     positions = [position for position in range(raw.width) if position != labels]
     part = raw.read([*([] if labels is None else [labels]), *positions])
-    cells = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(part.columns)])
-    label_column = None if labels is None else part.columns[0]
-    if labels is not None:
-        cells = cells.drop("0")
+    label_column = None if labels is None else as_plain(part.columns[0], raw.source, "ids")
+    columns_of_items = part.columns if labels is None else part.columns[1:]
+    cells = pl.DataFrame(
+        [as_plain(column, raw.source, "ratings").alias(str(place)) for place, column in enumerate(columns_of_items)]
+    )
     notes = list(part.notes)
     if kind == "ids" and label_column is not None and raw.names is not None:
         items = [raw.names[position] for position in positions]
@@ -260,9 +262,6 @@ def _cells(cells: pl.DataFrame, missing: float | None) -> tuple[NDArray[np.bool_
             is_text |= read.dtype == pl.String
             values = (read.str.strip_chars() if read.dtype == pl.String else read).cast(pl.Float32, strict=False)
             cells, numbers = cells.with_columns(read.alias(name)), numbers.with_columns(values.alias(name))
-    nested = next((name for name, kind in cells.schema.items() if kind.is_nested()), None)
-    if nested is not None:
-        raise ReadError(f"column {nested!r} holds {cells.schema[nested]} values, which cannot be ratings")
     matrix = numbers.to_numpy(order="c").astype(np.float32, copy=False)  # objects where there are no columns
     rated = ~np.isnan(matrix)  # as which missing values come as well
     if is_text:
