@@ -9,6 +9,7 @@ import pytest
 from palate import read_attributes
 from palate.catalogue import Catalogue, Entry
 from palate.errors import DataError, ReadError
+from reading_help import write
 
 
 def dense(attributes):
@@ -137,8 +138,110 @@ def test_repeated_rows_are_left_out_and_contradictions_refused():
         ({"id": [1, 2]}, "one column"),
         ({"id": [1, 2], "same": [3, 3]}, "no attribute that tells one item from another: same: left out"),
         ({"id": [1, None], "kind": ["a", "b"]}, "row 2: there is no item id"),
+        ({"id": [1, 2], "kind": [1]}, "columns of the dictionary have different lengths"),
+        ({"id": [1, 2], "kind": [10**400] * 2}, "2 cells are infinite or too large for float32, such as inf"),
+        ({"id": [1, 2], **{f"f{at}": [0, 1] for at in range(1001)}}, "1,001 attributes, and at most 1,000 are learnt"),
     ],
 )
 def test_tables_without_use_are_refused(columns, message):
     with pytest.raises(ReadError, match=message):
         read_attributes(columns)
+
+
+def test_a_file_of_ids_alone_is_refused_as_a_table_of_attributes(tmp_path):
+    path = write(tmp_path, "item\n1\n2\n")
+    with pytest.raises(ReadError, match=r"has no two columns \(an id and an attribute\)"):
+        read_attributes(path)
+
+
+@pytest.mark.parametrize("odd", ["inf", "-inf", "1e308", "-1e39", "Infinity"])
+@pytest.mark.parametrize("text", [True, False])
+def test_numbers_that_are_infinite_or_too_large_are_missing(tmp_path, odd, text):
+    years = [odd if at % 4 == 0 else str(2000 + at) for at in range(20)]
+    frame = {"id": list(range(20)), "year": [*map(float, years)]}
+    source = write(tmp_path, "id,year\n" + "".join(f"{at},{year}\n" for at, year in enumerate(years)))
+    table = read_attributes(source if text else frame)
+    column = table.columns[0]
+    assert column.has_missing
+    assert column.center == np.mean([2000 + at for at in range(20) if at % 4])
+    assert np.isfinite(table.values).all()
+    assert table.notes == (
+        f"year: 5 cells are infinite or too large for float32, such as {float(odd):g}: taken as missing",
+    )
+
+
+def test_words_for_nothing_are_missing_among_numbers_and_dates(tmp_path):
+    ages = ["NA" if at % 4 == 0 else f"{20 + at}" for at in range(40)]
+    days = ["n/a" if at % 4 == 0 else f"2020-01-{at % 28 + 1:02d}" for at in range(40)]
+    rows = "".join(f"{at},{age},{day}\n" for at, (age, day) in enumerate(zip(ages, days, strict=True)))
+    age, day = read_attributes(write(tmp_path, "id,age,day\n" + rows)).columns
+    assert (age.kind, day.kind) == ("number", "number")
+    assert age.has_missing
+    assert day.has_missing
+    assert age.center == np.mean([20 + at for at in range(40) if at % 4])
+
+
+def test_decimal_commas_and_truth_values_are_read_in_text(tmp_path):
+    rows = "".join(f"{at};{at % 9},5;{bool(at % 2)}\n" for at in range(18))
+    price, new = read_attributes(write(tmp_path, "id;price;new\n" + rows)).columns
+    assert (price.kind, price.center) == ("number", 4.5)
+    assert new.kind == "flag"
+
+
+def test_missing_values_of_pandas_and_arrow_are_missing():
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    ids = list(range(40))
+    numbers = [None if at % 5 == 0 else at % 7 for at in ids]
+    names = [None if at % 5 == 0 else "NA" if at % 2 else "b" for at in ids]
+    flags = [None if at % 5 == 0 else bool(at % 2) for at in ids]
+    frame = pd.DataFrame(
+        {
+            "id": ids,
+            "whole": pd.array(numbers, dtype="Int64"),
+            "part": pd.array(numbers, dtype="Float64"),
+            "kind": pd.Categorical(names),
+            "name": pd.array(names, dtype="string"),
+            "flag": pd.array(flags, dtype="boolean"),
+            "members": [["a", "b"] if at % 2 else ["b"] for at in ids],
+        }
+    )
+    kinds = ["number", "number", "category", "category", "number", "list"]
+    by_frame = {
+        "pandas": frame,
+        "pyarrow in pandas": frame.convert_dtypes(dtype_backend="pyarrow"),
+        "arrow": pa.table(
+            {name: pa.array([None if pd.isna(v) is True else v for v in frame[name]]) for name in frame.columns}
+        ),
+    }
+    for name, source in by_frame.items():
+        columns = read_attributes(source).columns
+        assert [column.kind for column in columns] == kinds, name
+        assert [column.has_missing for column in columns] == [True] * 5 + [False], name
+        assert columns[2].values == ("NA", "b")
+        assert columns[0].center == np.mean([number for number in numbers if number is not None])
+
+
+def test_names_that_come_twice_or_are_blank_have_their_position(tmp_path):
+    table = read_attributes(write(tmp_path, "id,d,d,\n1,2,3,4\n2,3,4,5\n"))
+    assert [column.name for column in table.columns] == ["d column 1", "d column 2", "column 3"]
+
+
+def test_many_attributes_are_told_in_few_lines():
+    numbers = {f"n{at}": [0.5, 1.5, 2.5] for at in range(500)}
+    flags = {f"f{at}": [0, 1, 0] for at in range(300)}
+    same = {f"s{at}": [1, 1, 1] for at in range(200)}
+    table = read_attributes({"id": [1, 2, 3], **numbers, **flags, **same})
+    lines = table.describe()
+    assert len(lines) == 20 + 1 + 1 + 20 + 1
+    assert lines[20] == "480 more attributes: 480 of the kind 'number'"
+    assert lines[21].endswith("f19 and 280 more: yes or no")
+    assert lines[-1] == "180 more notes of this kind"
+    with pytest.raises(DataError, match="and 780 more"):
+        table.encode({"x": 1.0})
+
+
+def test_durations_are_numbers_and_records_are_left_out():
+    frame = pl.DataFrame({"id": [1, 2], "span": pl.Series([1, 2], dtype=pl.Duration("ms")), "record": [{"a": 1}] * 2})
+    table = read_attributes(frame)
+    assert [(column.name, column.kind) for column in table.columns] == [("span", "number")]
+    assert table.notes == ("record: left out, as its cells hold Struct values",)

@@ -130,3 +130,11 @@ def test_files_with_and_without_ratings_are_not_mixed(tmp_path):
     files = [write(tmp_path, "user,item,rating\na,x,3\n", "a.csv"), write(tmp_path, "user,item\nb,y\n", "b.csv")]
     refused(files, "a.csv has ratings and .*b.csv has none")
     assert len(read_ratings(files, rating=False)) == 2
+
+
+@pytest.mark.parametrize("cell", [["a"], ("a", 1), {"a"}, {"a": 1}, np.array([1, 2])])
+def test_cells_that_hold_several_values_are_no_ids_in_any_container(cell):
+    pd = pytest.importorskip("pandas")
+    columns = {"user": [cell] * 2, "item": [1, 2], "rating": [1, 2]}
+    for source in (columns, pd.DataFrame(columns), list(zip(*columns.values(), strict=True))):
+        refused(source, r"column.* holds List\(String\) values, which cannot be ids")

@@ -187,7 +187,9 @@ def test_impossible_separators(tmp_path, separator):
 
 
 def test_a_separator_that_is_not_there(tmp_path):
-    refused(write(tmp_path, lines(ROWS)), "has, with the separator ';', 1 column, 3 expected", separator=";")
+    refused(
+        write(tmp_path, lines(ROWS)), "has, with the separator ';', 1 column instead of three columns", separator=";"
+    )
 
 
 def test_a_header_must_name_every_column(tmp_path):

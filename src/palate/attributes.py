@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import isfinite, log, sqrt
+from math import isfinite, log, nan, sqrt
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -27,6 +27,8 @@ Doubles = NDArray[np.float64]
 _WORD = re.compile(r"[^\W_]+")
 # A standardized number beyond this says no more than this.
 _FARTHEST = 3.0
+# How many attributes and notes are described, and how many names are listed.
+_DESCRIBED = 20
 _SEPARATOR = "|"
 
 
@@ -119,6 +121,26 @@ class AttributeColumn:
                 entries[place] = share
         return sorted(entries.items())
 
+    def encode_all(self, cells: Sequence[Cell]) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
+        """Encode a column of cells: the row, the place among `labels` and the value of each entry, (entries,)."""
+        if self.kind in ("number", "flag"):
+            return self._encode_numbers(np.array([nan if cell is None else self._number(cell) for cell in cells]))
+        entries = [(row, *entry) for row, cell in enumerate(cells) for entry in self.encode(cell)]
+        rows, places, values = zip(*entries, strict=True) if entries else ((), (), ())
+        return np.array(rows, np.int64), np.array(places, np.int64), np.array(values, np.float64)
+
+    def _encode_numbers(self, numbers: Doubles) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
+        is_present = np.isfinite(numbers)
+        present = np.flatnonzero(is_present)
+        missing = np.flatnonzero(~is_present) if self.has_missing else present[:0]
+        numbers = numbers[present]
+        in_spans = present if self.edges else present[:0]
+        spans = 1 + np.searchsorted(self.edges, numbers, side="right")[: len(in_spans)]
+        standardized = np.clip((numbers - self.center) / self.spread, -_FARTHEST, _FARTHEST)
+        places = [np.zeros(len(present), np.int64), spans, np.full(len(missing), len(self.labels) - 1)]
+        values = [standardized, np.ones(len(in_spans) + len(missing))]
+        return np.concatenate([present, in_spans, missing]), np.concatenate(places), np.concatenate(values)
+
     @staticmethod
     def split(cell: Cell) -> list[str]:
         """Return the distinct members of a list, or of a text such as ``Comedy|War``."""
@@ -206,18 +228,15 @@ class Attributes:
         notes: Sequence[str],
     ) -> Self:
         """Encode a table: `cells` holds a sequence of cells for each attribute."""
-        rows: list[list[tuple[int, float]]] = [[] for _ in ids]
-        start = 0
-        for column, values in zip(columns, cells, strict=True):
-            for row, cell in zip(rows, values, strict=True):
-                row += [(start + place, value) for place, value in column.encode(cell)]
-            start += len(column.labels)
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-        entries = [entry for row in rows for entry in row]
-        indices = np.array([place for place, _ in entries], np.int32)
-        return cls(
-            ids, tuple(columns), indptr, indices, np.array([value for _, value in entries], np.float32), tuple(notes)
-        )
+        starts = np.cumsum([0, *(len(column.labels) for column in columns)])
+        encoded = [column.encode_all(values) for column, values in zip(columns, cells, strict=True)]
+        row = np.concatenate([rows for rows, _, _ in encoded])
+        place = np.concatenate([start + places for start, (_, places, _) in zip(starts, encoded, strict=False)])
+        value = np.concatenate([values for _, _, values in encoded])
+        order = np.argsort(row, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(ids)))])
+        indices, values = place[order].astype(np.int32), value[order].astype(np.float32)
+        return cls(ids, tuple(columns), indptr, indices, values, tuple(notes))
 
     @property
     def width(self) -> int:
@@ -273,7 +292,7 @@ class Attributes:
         known = {column.name for column in self.columns}
         for name in cells:
             if name not in known:
-                raise DataError(f"there is no attribute {name!r}: there are {', '.join(map(repr, sorted(known)))}")
+                raise DataError(f"there is no attribute {name!r}: there are {_listed(list(map(repr, sorted(known))))}")
         encoded, start = np.zeros(self.width), 0
         for column in self.columns:
             stop = start + len(column.labels)
@@ -285,7 +304,19 @@ class Attributes:
         return encoded
 
     def describe(self) -> list[str]:
-        """Return what was understood, a line for each attribute, then the notes."""
+        """Return what was understood, a line for each attribute, then the notes; of many the first ones."""
         flags = [column.name for column in self.columns if column.kind == "flag"]
-        lines = [column.describe() for column in self.columns if column.kind != "flag"]
-        return [*lines, *[f"{', '.join(flags)}: yes or no"] * bool(flags), *self.notes]
+        others = [column for column in self.columns if column.kind != "flag"]
+        lines = [column.describe() for column in others[:_DESCRIBED]]
+        rest = Counter(column.kind for column in others[_DESCRIBED:])
+        if rest:
+            kinds = ", ".join(f"{count:,} of the kind {kind!r}" for kind, count in rest.items())
+            lines.append(f"{rest.total():,} more attributes: {kinds}")
+        more = len(self.notes) - _DESCRIBED
+        notes = [*self.notes[:_DESCRIBED], *[f"{more:,} more notes of this kind"] * (more > 0)]
+        return [*lines, *[f"{_listed(flags)}: yes or no"] * bool(flags), *notes]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _DESCRIBED
+    return ", ".join(names[:_DESCRIBED]) + f" and {more:,} more" * (more > 0)

@@ -20,6 +20,7 @@ from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
 from palate.reading.id_columns import as_ids
 from palate.reading.names import CATALOGUE, RATINGS
+from palate.reading.numbers import decimal_numbers, without_blanks
 from palate.reading.raw import Column, RawTable
 from palate.reading.source import open_text, source_name
 from palate.reading.text import read_text
@@ -38,8 +39,11 @@ _COMMON = 0.5
 _FEW_VALUES, _SPANS = 24, 8
 # Texts have at least this many words on average, and hardly any is the same as another.
 _TEXT_WORDS, _DISTINCT = 2.5, 0.5
+# A table of more attributes is refused: a fit draws the weights of each one by itself in every sweep.
+_MOST_ATTRIBUTES = 1_000
 # A column with this share of numbers holds numbers; with this share of different words it holds ids.
 _NUMBERS, _IDS = 0.9, 0.9
+_TRUTH = ("true", "false")
 _SHOWN = 3
 # The columns of MovieLens' files, which have no header.
 _MOVIELENS = {
@@ -66,7 +70,8 @@ def read_attributes(
     r"""Read what is known of items or of users, a row each.
 
     Kinds are recognised: numbers, yes or no, categories, lists of categories (a cell such as ``Comedy|War``, or a list)
-    and text. Blank cells are missing. `Attributes.describe` says what was understood.
+    and text. Blank cells are missing; among numbers and dates words such as ``NA`` are missing, too, and numbers that
+    are infinite or larger than float32 holds. `Attributes.describe` says what was understood.
 
     Parameters
     ----------
@@ -83,7 +88,8 @@ def read_attributes(
     Raises
     ------
     ReadError
-        If the source is no table with ids and at least one attribute that tells rows apart, or describes an id twice.
+        If the source is no table with ids and at least one attribute that tells rows apart, has more than 1,000
+        attributes, or describes an id twice.
 
     Examples
     --------
@@ -99,23 +105,32 @@ def read_attributes(
     raw = _open(source, separator, header)
     if raw.width < 2:
         raise ReadError(f"{raw.source} has one column: an id and at least one attribute are needed")
+    if raw.width - 1 > _MOST_ATTRIBUTES:
+        raise ReadError(
+            f"{raw.source} has {raw.width - 1:,} attributes, and at most {_MOST_ATTRIBUTES:,} are learnt from: keep "
+            "the columns that matter, or hand over the first principal components of the numbers"
+        )
     place = 0 if id is None else column_position(raw, id, side)
     positions = [place, *(position for position in range(raw.width) if position != place)]
     part = raw.read(positions)
     if part.bad is not None:
         where, fault = next(zip(*part.bad, strict=False))
         raise ReadError(f"{raw.source}: {where} {fault}; mend the table of attributes")
-    names = [_name(raw, position) for position in positions]
+    names = _names(raw, positions)
     ids = part.columns[0]
     ids = as_ids(ids.str.strip_chars() if ids.dtype == pl.String else ids, raw.source)
     return _encoded(ids, names[1:], part.columns[1:], raw.source, side)
 
 
-def _name(raw: RawTable, position: int) -> str:
-    if raw.names is not None:
-        return raw.names[position]
-    known = _MOVIELENS.get(os.path.basename(raw.source), ())
-    return known[position] if len(known) == raw.width else f"column {position}"
+def _names(raw: RawTable, positions: Sequence[int]) -> list[str]:
+    """Return a name for each column: that of the table, with its position where that name is blank or comes twice."""
+    known: Sequence[str] = _MOVIELENS.get(os.path.basename(raw.source), ())
+    names = raw.names if raw.names is not None else known if len(known) == raw.width else [""] * raw.width
+    counts = Counter(names)
+    return [
+        name if name.strip() and counts[name] == 1 else f"{name} column {position}".strip()
+        for position, name in ((position, names[position]) for position in positions)
+    ]
 
 
 def catalogue_attributes(catalogue: Catalogue) -> Attributes:
@@ -130,8 +145,6 @@ def catalogue_attributes(catalogue: Catalogue) -> Attributes:
 
 
 def _open(source: Any, separator: str | None, header: bool | None) -> RawTable:
-    if isinstance(source, dict):
-        return read_frame(pl.DataFrame(source, strict=False))
     if not isinstance(source, (str, os.PathLike)):
         return read_frame(source)
     reader = binary_reader(source)
@@ -141,9 +154,10 @@ def _open(source: Any, separator: str | None, header: bool | None) -> RawTable:
     special = special_reader(content, json_only=True) if separator is None else None
     if special is not None:
         return special(source_name(source))
+    name, wanted = source_name(source), "two columns (an id and an attribute)"
     if header is None:
-        header = _has_header(read_text(content, source_name(source), separator=separator, header=False))
-    return read_text(content, source_name(source), separator=separator, header=header)
+        header = _has_header(read_text(content, name, separator=separator, header=False, wanted=wanted))
+    return read_text(content, name, separator=separator, header=header, wanted=wanted)
 
 
 def _has_header(raw: RawTable) -> bool:
@@ -217,24 +231,44 @@ def _distinct(ids: pl.Series, columns: Sequence[pl.Series], source: str, side: S
 def _cells(column: pl.Series, name: str, notes: list[str]) -> list[Cell]:
     """Return the cells of a column: numbers, texts or lists."""
     kind = column.dtype
-    if kind.is_nested():
+    if isinstance(kind, pl.List | pl.Array):
         return [None if row is None else [str(value) for value in row if value is not None] for row in column.to_list()]
-    if kind.is_numeric() or kind == pl.Boolean:
-        return [None if value is None or value != value else float(value) for value in column.to_list()]
-    if kind.is_temporal():
-        column = column.cast(pl.String)
+    if kind.is_nested() or kind == pl.Binary:
+        notes.append(f"{name}: left out, as its cells hold {kind.base_type()} values")
+        return [None] * len(column)
+    if kind == pl.Duration:
+        column = column.dt.total_microseconds() / 1e6
+    if column.dtype.is_numeric() or kind == pl.Boolean:
+        return _numbers(column.cast(pl.Float64), name, notes)
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
-    numbers = text.cast(pl.Float64, strict=False).fill_nan(None)
-    present = len(text) - text.null_count()
-    numeric = len(numbers) - numbers.null_count()
-    if present and numeric >= _NUMBERS * present:
-        if numeric < present:
-            odd = text.filter(numbers.is_null() & text.is_not_null())
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() == text.null_count():
+        return _numbers(numbers, name, notes)
+    if text.str.to_lowercase().is_in(_TRUTH).all():
+        return _numbers((text.str.to_lowercase() == "true").cast(pl.Float64), name, notes)
+    numbers, present = decimal_numbers(text), without_blanks(text)
+    count, numeric = len(present) - present.null_count(), len(numbers) - numbers.null_count()
+    if count and numeric >= _NUMBERS * count:
+        if numeric < count:
+            odd = present.filter(numbers.is_null() & present.is_not_null())
             notes.append(f"{name}: a number, and {len(odd):,} cells are none, such as {odd[0]!r}: taken as missing")
-        return [None if value is None else float(value) for value in numbers.to_list()]
-    years = _years(text)
+        return _numbers(numbers, name, notes)
+    years = _years(present)
     return list(text.to_list()) if years is None else years
+
+
+def _numbers(column: pl.Series, name: str, notes: list[str]) -> list[Cell]:
+    """Return numbers as cells; those that are infinite, or that float32 does not hold, are missing."""
+    numbers = column.fill_nan(None)
+    is_odd = (numbers.abs() > np.finfo(np.float32).max).fill_null(False)
+    if is_odd.any():
+        odd = numbers.filter(is_odd)
+        notes.append(
+            f"{name}: {len(odd):,} cells are infinite or too large for float32, such as {odd[0]:g}: taken as missing"
+        )
+        numbers = numbers.set(is_odd, None)
+    return list(numbers.to_list())
 
 
 def _years(text: pl.Series) -> list[Cell] | None:
@@ -254,7 +288,8 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColum
     missing = len(cells) - len(present)
     has_missing = missing >= _LEAST_SMALL or (missing > 0 and len(cells) < _SMALL)
     if not present:
-        notes.append(f"{name}: left out, as all cells are blank")
+        if not any(note.startswith(f"{name}: left out") for note in notes):
+            notes.append(f"{name}: left out, as all cells are blank")
         return None
     numbers = [cell for cell in present if isinstance(cell, float)]
     if numbers:

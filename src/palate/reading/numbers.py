@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from palate.lazy import pl
 from palate.reading.objects import as_plain
 
-__all__ = ["as_ratings", "is_blank", "is_number", "number_of", "to_numbers"]
+__all__ = ["as_ratings", "decimal_numbers", "is_blank", "is_number", "number_of", "to_numbers", "without_blanks"]
 
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # What stands for nothing in tables of numbers.
@@ -107,6 +107,8 @@ _SPELLINGS = (
     ),
     _Spelling(r"\*+", lambda text: text.str.count_matches("*", literal=True).cast(pl.String), "so many stars"),
 )
+# Points and commas alone.
+_DECIMALS = _SPELLINGS[:4]
 _FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
 
 
@@ -152,10 +154,31 @@ def to_numbers(text: pl.Series) -> tuple[pl.Series, str]:
     return (numbers if (fits | blank).all() else numbers.cast(pl.String).zip_with(fits | blank, bare)), note
 
 
-def _find_way(present: pl.Series) -> _Spelling | None:
+def without_blanks(text: pl.Series) -> pl.Series:
+    """Return a column of text in which blanks and words for nothing, such as NA, are null."""
+    return text.set(text.str.strip_chars().str.to_lowercase().is_in(list(_BLANKS)).fill_null(False), None)
+
+
+def decimal_numbers(text: pl.Series) -> pl.Series:
+    """Read a column of text as numbers with a decimal point or a decimal comma; what is none becomes null.
+
+    Examples
+    --------
+    >>> decimal_numbers(pl.Series(["1,5", "NA", "-2"])).to_list()
+    [1.5, None, -2.0]
+    """
+    bare = without_blanks(text).str.strip_chars().str.replace("−", "-", literal=True)
+    numbers = bare.cast(pl.Float64, strict=False)
+    if len(numbers) - numbers.null_count() >= _REGULAR * (len(bare) - bare.null_count()):
+        return numbers
+    way = _find_way(bare.drop_nulls(), _DECIMALS)
+    return numbers if way is None else way.number(bare).cast(pl.Float64, strict=False)
+
+
+def _find_way(present: pl.Series, spellings: Sequence[_Spelling] = _SPELLINGS) -> _Spelling | None:
     """Find the way in which all values are spelt, or nearly all; None also if nearly all are plain numbers."""
     for share in (1.0, _REGULAR):
-        for spelling in _SPELLINGS:
+        for spelling in spellings:
             pattern = f"^(?:{spelling.pattern})$"
             if not _match(present, pattern, share):
                 continue
@@ -163,7 +186,11 @@ def _find_way(present: pl.Series) -> _Spelling | None:
                 return None
             if not _may_be_thousands(present.filter(present.str.contains(pattern))):
                 return spelling._replace(pattern=pattern)
-        if _match(present, _FRACTION, share) and present.str.extract(_FRACTION, 2).drop_nulls().n_unique() == 1:
+        if (
+            spellings is _SPELLINGS
+            and _match(present, _FRACTION, share)
+            and present.str.extract(_FRACTION, 2).drop_nulls().n_unique() == 1
+        ):
             return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1), "")
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +29,9 @@ def from_array(array: Any) -> pl.Series:
 
 
 def from_objects(values: Sequence[Any]) -> pl.Series:
-    """Make a column of Python objects: all integers, all numbers, or else all text.
+    """Make a column of Python objects: all integers, all numbers, all truth values, or else all text.
+
+    Where a cell holds several values, every cell is a list of text.
 
     Examples
     --------
@@ -48,6 +50,10 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
             return pl.Series(integers, dtype=pl.Int64) if kinds or not any(map(_is_nan, objects)) else _floats(objects)
     elif all(_is_number(kind, "__float__") for kind in kinds) and all(map(_is_exact, present)):
         return _floats(objects)
+    elif kinds == {bool}:
+        return pl.Series(present, dtype=pl.Boolean)
+    elif any(_holds_several(kind) for kind in kinds):
+        return pl.Series([None if value is None else _members(value) for value in present], dtype=pl.List(pl.String))
     texts = [None if value is None else str(value) for value in present]
     try:
         return pl.Series(texts, dtype=pl.String)
@@ -66,8 +72,21 @@ def as_plain(column: pl.Series, source: str, role: str) -> pl.Series:
     if column.dtype == pl.Object:
         return from_objects(column.to_list()).alias(column.name)
     if column.dtype.is_nested() or column.dtype == pl.Binary:
-        raise ReadError(f"{source}: column {column.name!r} holds {column.dtype} values, which cannot be {role}")
+        name = f"column {column.name!r}" if column.name else "a column"
+        raise ReadError(f"{source}: {name} holds {column.dtype} values, which cannot be {role}")
     return column
+
+
+def _holds_several(kind: type) -> bool:
+    return issubclass(kind, (list, tuple, Set, Mapping, np.ndarray))
+
+
+def _members(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{key}: {part}" for key, part in value.items()]
+    if isinstance(value, Set):
+        return sorted(map(str, value))
+    return [str(part) for part in value] if _holds_several(type(value)) else [str(value)]
 
 
 def _is_number(kind: type, method: str) -> bool:

@@ -172,7 +172,7 @@ def from_columns(
 
 
 def _as_text(head: pl.Series) -> list[str]:
-    if head.dtype == pl.Object or head.dtype.is_nested() or head.dtype == pl.Binary:
+    if head.dtype.is_nested() or head.dtype in (pl.Object, pl.Binary, pl.Duration):
         return ["" if value is None else str(value) for value in head.to_list()]
     if head.dtype.is_float():
         return ["" if value is None or value != value else repr(value).removesuffix(".0") for value in head.to_list()]

@@ -16,8 +16,10 @@ from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
 from palate.reading.source import Bytes, decode
 from palate.reading.table import shortened
 
-__all__ = ["BLANKS", "Dialect", "normalise", "restore", "sniff", "take_sample"]
+__all__ = ["BLANKS", "RATINGS_WANTED", "Dialect", "normalise", "restore", "sniff", "take_sample"]
 
+# The columns of a table of ratings, for messages.
+RATINGS_WANTED = "three columns (user, item, rating)"
 # Any run of blanks and tabs.
 BLANKS = " "
 _SEPARATORS = {"\t\t": "two tabs", "::": "'::'", "\t": "tabs", ";": "';'", "|": "'|'", ",": "commas", BLANKS: "blanks"}
@@ -119,6 +121,7 @@ def sniff(
     header: bool | None,
     source: str,
     known: Mapping[str, Sequence[str]] = RATINGS,
+    wanted: str = RATINGS_WANTED,
 ) -> Sniffed:
     """Judge the layout by the first lines.
 
@@ -132,6 +135,8 @@ def sniff(
         For messages.
     known
         Names that columns have, by role: two of them make a header.
+    wanted
+        The columns that are looked for, for messages.
 
     Raises
     ------
@@ -146,7 +151,7 @@ def sniff(
     separator = separator or excel
     best = _best([separator] if separator else list(_SEPARATORS), lines)
     if best is None:
-        raise ReadError(_no_columns(lines, separator, source))
+        raise ReadError(_no_columns(lines, separator, source, wanted))
     dialect, rows = best.dialect, best.rows
     said = _commented_header(comments, dialect, known) if header is None else None
     while comments and said is None and _is_row(comments[-1], best):
@@ -241,16 +246,17 @@ def _rows(lines: list[str], dialect: Dialect) -> list[list[str]]:
     return [fields for fields in records if any(field.strip() for field in fields)] or [[""]]
 
 
-def _no_columns(lines: list[str], separator: str | None, source: str) -> str:
+def _no_columns(lines: list[str], separator: str | None, source: str, wanted: str) -> str:
     line = next((line for line in lines if line.strip()), "")
     shown = repr(shortened(line))
     if separator:
         count = len(_rows(lines, Dialect(separator, 0))[0])
-        columns = f"{count} column{'s' * (count > 1)}, 3 expected"
+        columns = f"{count} column{'s' * (count > 1)} instead of {wanted}"
         return f"{source} has, with the separator {separator!r}, {columns}: {shown}"
+    way_out = "name another separator with separator= (--separator)" if wanted == RATINGS_WANTED else "add what lacks"
     return (
-        f"{source} has no three columns (user, item, rating) separated by tabs, commas, ';', '|', '::' or blanks: its "
-        f"first line is {shown}; name another separator with separator= (--separator)"
+        f"{source} has no {wanted} separated by tabs, commas, ';', '|', '::' or blanks: its first line is {shown}; "
+        f"{way_out}"
     )
 
 

@@ -6,22 +6,24 @@ from palate.lazy import pl
 from palate.reading.lines import Body, read_strings
 from palate.reading.plain import PLAIN_FROM, Columns, read_plain
 from palate.reading.raw import Chosen, RawTable
-from palate.reading.sniff import BLANKS, sniff, take_sample
+from palate.reading.sniff import BLANKS, RATINGS_WANTED, sniff, take_sample
 from palate.reading.source import Bytes
 from palate.reading.times import as_times, to_seconds
 
 __all__ = ["read_text"]
 
 
-def read_text(content: Bytes, source: str, *, separator: str | None, header: bool | None) -> RawTable:
-    """Recognise the columns of a text: see `palate.reading.read_table`.
+def read_text(
+    content: Bytes, source: str, *, separator: str | None, header: bool | None, wanted: str = RATINGS_WANTED
+) -> RawTable:
+    """Recognise the columns of a text: see `palate.reading.read_table`. `wanted` names the columns for messages.
 
     Raises
     ------
     ReadError
         If it is no table.
     """
-    dialect, rows, _ = sniff(take_sample(content), separator, header, source)
+    dialect, rows, _ = sniff(take_sample(content), separator, header, source, wanted=wanted)
     body = Body(content, dialect)
 
     def quick(chosen: Chosen) -> Columns | None:

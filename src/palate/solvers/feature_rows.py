@@ -121,7 +121,8 @@ class FeatureRows:
         weight = counts.astype(np.float64) if by_count else self.is_rated.astype(np.float64)
         self.weight = weight * (self.is_rated.sum() / weight.sum())
         whole = csr_matrix(whole.multiply(self.there[:, None]))
-        self.groups = [self._group(whole.tocsc()[:, columns].tocsr(), columns) for columns in attributes.groups]
+        by_column = whole.tocsc()
+        self.groups = [self._group(by_column[:, columns].tocsr(), columns) for columns in attributes.groups]
 
     def _group(self, matrix: Any, columns: slice) -> FeatureGroup:
         present, center = self.there * self.weight, self.attributes.center[columns]
