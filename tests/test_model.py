@@ -14,7 +14,7 @@ from palate.errors import DataError, SettingsError, UnknownIdError
 from palate.model import Model, RidgePenalty
 from palate.model.lists import ListModel
 from palate.model.row_solve import design_matrix, solve_row
-from palate.solvers import SGD, Means
+from palate.solvers import ALS, SGD, Means
 from tables import random_table
 
 CATALOGUE = Catalogue({**{i: Entry(f"title {i}", f"text {i}") for i in range(100, 140)}, 999: Entry("unrated", "")})
@@ -257,3 +257,23 @@ def test_nonnegative_rows_are_the_minimum_over_all_sets_of_zeros(bias):
         assert (result[1] >= 0).all()
         zeros += int((result[1] == 0).sum())
     assert 40 < zeros < 160
+
+
+@pytest.mark.parametrize("truth", [True, np.True_])
+def test_truth_values_are_no_ids(truth):
+    model = ALS(factors=2, seed=0, sweeps=2, regularization=1.0).fit([(1, 1, 5), (1, 2, 4), (2, 1, 3), (3, 2, 1)])
+    questions = (
+        lambda: model.recommend(truth),
+        lambda: model.predict(truth, 2),
+        lambda: model.predict(2, truth),
+        lambda: model.predict([truth, 2], [1, 1]),
+        lambda: model.similar_items(truth),
+        lambda: model.explain(2, truth),
+        lambda: model.fold_in({truth: 5}),
+        lambda: model.recommend(2, exclude=[truth]),
+        lambda: model.recommend(2, only=[truth, 2]),
+        lambda: model.recommend_batch([truth]),
+    )
+    for question in questions:
+        with pytest.raises(UnknownIdError, match=r"True.* is unknown"):
+            question()

@@ -157,3 +157,9 @@ def test_names_in_more_languages_and_in_another_order(tmp_path, names):
 def test_three_unknown_names_whose_last_column_holds_words(tmp_path):
     path = write(tmp_path, "q1,q2,q3\n" + "".join(f"{n % 3 + 1},i{n % 4},u{n}\n" for n in range(9)))
     refused(path, "say so, for example --columns q2,q3,q1")
+
+
+def test_a_name_that_comes_twice_is_not_taken_for_two_roles(tmp_path):
+    path = write(tmp_path, "user,rating,rating\n1,1,4\n2,2,5\n3,3,1\n")
+    refused(path, "several columns called 'rating': rename all but one")
+    assert triples(read_ratings(path, user=0, item=1, rating=2)) == [(1, 1, 4.0), (2, 2, 5.0), (3, 3, 1.0)]

@@ -203,3 +203,12 @@ def test_the_command_writes_a_new_file(models, tmp_path, capsys, monkeypatch):
     }  # fmt: skip
     assert load(tmp_path / "m2.palate").users.find(500) >= 0
     assert (tmp_path / "m.palate").read_bytes() == before
+
+
+@pytest.mark.parametrize("row", [("x", 1, 3), (1, "x", 3)])
+def test_a_text_id_does_not_turn_integer_ids_into_text(row):
+    model = palate.ALS(factors=2, seed=0, sweeps=2, regularization=1.0).fit(
+        [(1, 1, 5), (1, 2, 4), (2, 1, 3), (3, 2, 1)]
+    )
+    with pytest.raises(DataError, match=r"id 'x' is text, and the . (user|item) ids are integers"):
+        model.with_ratings([row, (2, 2, 4)])

@@ -61,7 +61,9 @@ class Vocabulary:
 
     def index(self, ids: ArrayLike) -> NDArray[np.int32]:
         """Return the int32 index of each id, -1 where it is unknown."""
-        values = np.asarray(ids, dtype=None if not self.is_text else object).ravel()
+        # NumPy would make 1 of a truth value among integers.
+        has_truth = isinstance(ids, (list, tuple)) and any(isinstance(id, (bool, np.bool_)) for id in ids)
+        values = np.asarray(ids, dtype=object if self.is_text or has_truth else None).ravel()
         if self.is_text:
             lookup = self._positions
             known = [lookup.get(str(value), -1) if _is_id(value) else -1 for value in values]
@@ -115,7 +117,7 @@ class Vocabulary:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, (str, int, float, np.integer, np.floating))
+    return isinstance(value, (str, int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def _as_integer(value: object) -> int | None:

@@ -74,6 +74,13 @@ def evaluate(
         name = str(fitted.solver.get("name", "model"))
     if evaluation.seen:
         paragraph(f"warning: {evaluation.notes[0]}", "", err=True)
+    if evaluation.off_scale and engine == "local":
+        paragraph(
+            f"warning: {evaluation.off_scale:,} of {evaluation.ratings:,} test ratings are off the model's scale, "
+            f"{fitted.scale}: they count as they are, so errors say little; bring TEST to that scale",
+            "",
+            err=True,
+        )
     if as_json:
         json_text(evaluation.as_dict())
         return

@@ -43,7 +43,7 @@ def find_ids(
 ) -> NDArray[np.int32]:
     """Return the indices of an id or of an array of ids, in its shape; -1 for an unknown id unless that is an error."""
     if isinstance(ids, (str, int, np.integer)):
-        id = ids if isinstance(ids, str) else int(ids)
+        id = ids if isinstance(ids, (str, bool)) else int(ids)
         return np.array(require_id(model, vocabulary, id) if unknown == "error" else vocabulary.find(id), np.int32)
     shape = np.shape(ids)
     index = vocabulary.index(ids if shape else [ids]).reshape(shape)

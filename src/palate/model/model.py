@@ -180,8 +180,8 @@ class Model(ListModel):
         SettingsError
             If `at` is no moment, or names one for a profile.
         """
-        if isinstance(item, (str, int, np.integer)):
-            return explain(self, user, item if isinstance(item, str) else int(item), at)
+        if isinstance(item, (str, int, np.integer, np.bool_)):
+            return explain(self, user, int(item) if isinstance(item, np.integer) else item, at)  # type: ignore[arg-type]
         return explain_items(self, user, item, at)
 
     def reasons(self, user: Id | Profile, items: Iterable[Id], n: int = 3) -> list[list[Contribution]]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import DataError
+from palate.ids import integer_of
 from palate.model.arrays import Floats, ModelArrays
 from palate.model.attribute_weights import AttributeWeights
 from palate.model.choice import ChoiceHead, FactorsHead, PopularityHead, WeightsHead
@@ -110,9 +111,17 @@ def check_ratings(model: ModelArrays, new: Ratings) -> None:
     Raises
     ------
     DataError
-        If a rating is off the model's scale, or is not above zero where it is a confidence, or if there are choices
-        alone and the model knows ratings.
+        If an id is text where those of the model are integers, if a rating is off the model's scale, or is not above
+        zero where it is a confidence, or if there are choices alone and the model knows ratings.
     """
+    for known, fresh in ((model.users, new.users), (model.items, new.items)):
+        if len(known) and not known.is_text and fresh.is_text:
+            odd = [id for id in fresh.ids if integer_of(id) is None]
+            if odd:
+                raise DataError(
+                    f"{known.kind} id {odd[0]!r} is text, and {known.describe()} (text ids: {len(odd):,} of "
+                    f"{len(fresh):,} new ones): mend them or leave them out, or fit on all ratings to make all ids text"
+                )
     if new.is_choices and model.predicts == "rating" and model.scale.low < model.scale.high:
         raise DataError(
             "the new table has choices and no ratings, and this model predicts ratings: name the column of ratings "

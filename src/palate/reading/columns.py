@@ -62,6 +62,12 @@ def choose_columns(raw: RawTable, wanted: Wanted) -> Chosen:
     if len(missing) == len(free) + 1 and missing[-1:] == ["rating"]:
         chosen["rating"] = None
         missing.pop()
+    again = [raw.name(position) for position in free if missing and raw.names and _repeats(raw, position, chosen)]
+    if again:
+        raise ReadError(
+            f"{raw.source} has several columns called {again[0]!r}: rename all but one, or name the columns by their "
+            "positions from 0 with user=, item=, rating= (--columns)"
+        )
     if len(free) < len(missing):
         columns = f"{raw.width} column{'s' * (raw.width != 1)}"
         raise ReadError(f"{raw.source} has {columns}: at least a user and an item are needed")
@@ -123,6 +129,11 @@ def _find_time(raw: RawTable, chosen: dict[str, int | None]) -> int | None:
     if unnamed and len(columns) in (3, 4) and last not in taken and are_epochs(raw.values(last)):
         return last
     return None
+
+
+def _repeats(raw: RawTable, position: int, chosen: dict[str, int | None]) -> bool:
+    """Whether a column has the name of one that was chosen."""
+    return any(place is not None and raw.name(place) == raw.name(position) for place in chosen.values())
 
 
 def _is_words(raw: RawTable, columns: Sequence[int]) -> bool:

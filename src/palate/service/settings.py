@@ -123,6 +123,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "missing":
+                raise SettingsError(
+                    f"no {name} is named: give it as an argument, as PALATE_{name.upper()}, or in the file of settings"
+                ) from error
             raise SettingsError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from error
         except (OSError, ValueError) as error:
             raise SettingsError(f"settings from {config} cannot be read: {error}") from error
