@@ -212,3 +212,25 @@ def test_a_text_id_does_not_turn_integer_ids_into_text(row):
     )
     with pytest.raises(DataError, match=r"id 'x' is text, and the . (user|item) ids are integers"):
         model.with_ratings([row, (2, 2, 4)])
+
+
+def test_evaluate_warns_of_ratings_that_are_off_the_scale(models, tmp_path, capsys, monkeypatch):
+    from palate.cli.app import main
+
+    save(models["als"], tmp_path / "m.palate")
+    (tmp_path / "test.csv").write_text("user,item,rating\n500,7,80\n500,777,15\n501,7,3\n")
+    monkeypatch.setattr("sys.argv", ["palate", "evaluate", f"{tmp_path}/m.palate", f"{tmp_path}/test.csv", "--json"])
+    main()
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["off_scale"] == 2
+    assert "2 of 3 test ratings are off the model's scale" in " ".join(printed.err.split())
+
+
+def test_retrain_without_a_model_says_what_to_name(capsys, monkeypatch):
+    from palate.cli.app import main
+
+    monkeypatch.delenv("PALATE_MODEL", raising=False)
+    monkeypatch.setattr("sys.argv", ["palate", "retrain"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "no model is named: give it as an argument, as PALATE_MODEL" in " ".join(capsys.readouterr().err.split())
