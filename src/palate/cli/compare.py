@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.headings import command, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import splits
@@ -40,21 +41,21 @@ _LISTS = ("ndcg@10", "recall@20")
 _SIGNIFICANT = 0.05
 
 
-@click.command()
+@command()
 @click.argument("source", metavar="[RATINGS]", required=False, shell_complete=complete_source)
 @split_options
 @fold_option
-@click.option(
+@option(
     "--solvers",
     metavar="NAME,...",
     help="Which solvers, such as sgd,bayes. [all, without variants such as article]",
 )
-@click.option(
+@option(
     "--reference", metavar="NAME", help="Take differences from this one. [the lowest RMSE, and the highest NDCG@10]"
 )
 @choices_option
 @liked_option
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits and the solvers.")
+@option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits and the solvers.")
 @threads_option
 @quiet_option
 @json_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import command, option
 from palate.cli.info import storage_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, percent, size
@@ -24,8 +25,8 @@ __all__ = ["demo"]
 _LEVEL = 0.9
 
 
-@click.command()
-@click.option(
+@command()
+@option(
     "--dataset",
     "source",
     shell_complete=complete_source,
@@ -34,10 +35,10 @@ _LEVEL = 0.9
     metavar="RATINGS",
     help="A data set's name, a file, or a database URL with --query.",
 )
-@click.option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
-@click.option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
-@click.option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
-@click.option(
+@option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
+@option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
+@option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),

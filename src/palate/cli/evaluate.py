@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.headings import command, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph
 from palate.cli.reading_options import (
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["cross_validate", "evaluate"]
 
 
-@click.command()
+@command()
 @click.argument("model", metavar="MODEL")
 @click.argument("test", metavar="TEST")
-@click.option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
+@option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
 @liked_option
 @threads_option
 @engine_options("for a large TEST; without baselines")

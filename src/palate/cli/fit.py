@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.headings import RUN, SPARK, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
@@ -29,9 +30,9 @@ _INTERRUPTED = 130
 
 @click.command(cls=SolverCommand)
 @click.argument("sources", metavar="RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
-@click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
-@click.option(
+@option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
+@option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
+@option(
     "--holdout",
     type=share,
     metavar="SHARE",
@@ -39,10 +40,22 @@ _INTERRUPTED = 130
 )
 @choices_option
 @liked_option
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
+@option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the checkpoint that an interrupted fit left beside the model.",
+    heading=RUN,
+)
 @engine_options("als, implicit, bayes")
-@click.option("--work-folder", metavar="FOLDER", help="spark: a folder for the fit; best one that all machines see.")
-@click.option("--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.")
+@option(
+    "--work-folder",
+    metavar="FOLDER",
+    help="spark: a folder for the fit; best one that all machines see.",
+    heading=SPARK,
+)
+@option(
+    "--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.", heading=SPARK
+)
 @threads_option
 @quiet_option
 @json_option

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from palate.cli.headings import command
 from palate.cli.model_options import load_model, model_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size, table
@@ -21,7 +20,7 @@ __all__ = ["info", "storage_argument"]
 _SETTLED = 1.1
 
 
-@click.command()
+@command()
 @model_argument
 @json_option
 def info(model: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from palate.cli.headings import PAGE, RUN, SAFETY, Group, command, option
 from palate.cli.options import json_option, quiet_option, threads_option
 from palate.cli.output import json_text, table
 from palate.cli.progress import epochs
@@ -23,10 +24,10 @@ __all__ = ["keys", "retrain", "serve"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-config_option = click.option(
+config_option = option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file with settings, named as the flags."
 )
-store_option = click.option("--store", metavar="URL", help="Where ratings are kept. [SQLite beside the model]")
+store_option = option("--store", metavar="URL", help="Where ratings are kept. [SQLite beside the model]")
 
 
 def _settings(config: Path | None, model: str | None, **flags: Any) -> Settings:
@@ -60,27 +61,42 @@ def _key_store(settings: Settings, *, make: bool = False) -> Store:
     return store
 
 
-@click.command()
+@command()
 @click.argument("model", metavar="[MODEL]", required=False)
 @config_option
-@click.option("--host", metavar="ADDRESS", help="Listen on this address. [127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port. [8000]")
-@click.option("--workers", type=click.IntRange(min=1), help="How many processes answer. [1]")
+@option("--host", metavar="ADDRESS", help="Listen on this address. [127.0.0.1]")
+@option("--port", type=click.IntRange(0, 65535), help="Listen on this port. [8000]")
+@option("--workers", type=click.IntRange(min=1), help="How many processes answer. [1]")
 @store_option
-@click.option("--retrain-every", metavar="WHEN", help="Fit anew after this many ratings (500) or this time (30m, 6h).")
-@click.option(
+@option("--retrain-every", metavar="WHEN", help="Fit anew after this many ratings (500) or this time (30m, 6h).")
+@option(
     "--protect",
     type=click.Choice(["auto", "always", "never"]),
     help="Whether named users need an API key; auto: beyond loopback, or once there are keys. [auto]",
+    heading=SAFETY,
 )
-@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Be addressed by this name; repeat it.")
-@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Let pages of this origin call the API.")
-@click.option("--proxies", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed.")
-@click.option("--rate", type=click.FloatRange(min=0), help="Requests a second of one address. [20; any on loopback]")
-@click.option("--title", metavar="TEXT", help="The name of the page. [palate]")
-@click.option("--noun", metavar="ONE/MANY", help="What the items are: joke/jokes. [item/items]")
-@click.option("--intro", metavar="TEXT", help="What the page says first.")
-@click.option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged. [info]")
+@option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="Be addressed by this name; repeat it.", heading=SAFETY
+)
+@option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Let pages of this origin call the API.",
+    heading=SAFETY,
+)
+@option("--proxies", metavar="ADDRESSES", help="Proxies whose X-Forwarded-For is believed.", heading=SAFETY)
+@option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    help="Requests a second of one address. [20; any on loopback]",
+    heading=SAFETY,
+)
+@option("--title", metavar="TEXT", help="The name of the page. [palate]", heading=PAGE)
+@option("--noun", metavar="ONE/MANY", help="What the items are: joke/jokes. [item/items]", heading=PAGE)
+@option("--intro", metavar="TEXT", help="What the page says first.", heading=PAGE)
+@option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged. [info]")
 def serve(
     model: str | None, config: Path | None, hosts: tuple[str, ...], origins: tuple[str, ...], **flags: Any
 ) -> None:
@@ -95,13 +111,15 @@ def serve(
     run(settings, lambda address: click.echo(f"palate serves {settings.model} on {address}", err=True))
 
 
-@click.command()
+@command()
 @click.argument("model", metavar="[MODEL]", required=False)
 @click.argument("source", metavar="[NEW_RATINGS]", required=False, shell_complete=complete_source)
 @config_option
 @store_option
-@click.option("--fresh", is_flag=True, help="Fit from the start instead of going on from MODEL.")
-@click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds, instead of the model's own.")
+@option("--fresh", is_flag=True, help="Fit from the start instead of going on from MODEL.")
+@option(
+    "--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds, instead of the model's own.", heading=RUN
+)
 @threads_option
 @quiet_option
 @json_option
@@ -182,23 +200,23 @@ def _describe_start(model: Model) -> None:
             click.echo(f"Note: {note}.")
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Make, list and revoke API keys of a service."""
 
 
-_KEYS = [click.option("--model", metavar="MODEL", help="The model that is served."), config_option, store_option]
+_KEYS = [option("--model", metavar="MODEL", help="The model that is served."), config_option, store_option]
 
 
 def _with_store(function: Function) -> Function:
-    for option in reversed(_KEYS):
-        function = option(function)
+    for add_option in reversed(_KEYS):
+        function = add_option(function)
     return function
 
 
 @keys.command("add")
 @click.argument("name")
-@click.option(
+@option(
     "--scope", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True, help="What it may do."
 )
 @_with_store

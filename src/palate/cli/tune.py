@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import SPLIT, option
 from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
@@ -38,36 +39,34 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
 
 @click.command(cls=SolverCommand)
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
-@click.option(
-    "--metric", default="rmse", show_default=True, help="What to improve: rmse, or ndcg@10, recall@20 and so on."
-)
-@click.option(
-    "--budget", callback=_seconds, default="5m", show_default=True, help="How long to search, such as 90s or 1h."
-)
-@click.option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
-@click.option(
+@option("--metric", default="rmse", show_default=True, help="What to improve: rmse, or ndcg@10, recall@20 and so on.")
+@option("--budget", callback=_seconds, default="5m", show_default=True, help="How long to search, such as 90s or 1h.")
+@option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
+@option(
     "--folds",
     type=click.IntRange(min=2),
     default=5,
     show_default=True,
     help="The number of folds that settings are judged on.",
+    heading=SPLIT,
 )
-@click.option(
+@option(
     "--holdout",
     type=share,
     default=0.1,
     show_default=True,
     metavar="SHARE",
     help="Keep this share of the ratings for the one figure at the end.",
+    heading=SPLIT,
 )
 @liked_option
-@click.option(
+@option(
     "--study",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Keep all trials in this SQLite file; the same command goes on from it.",
 )
-@click.option(
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from palate.cli.headings import command, option
 from palate.cli.model_options import load_model, model_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size
@@ -15,10 +16,10 @@ from palate.cli.reading_options import ReadingOptions, complete_source, reading_
 __all__ = ["update"]
 
 
-@click.command()
+@command()
 @model_argument
 @click.argument("sources", metavar="NEW_RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
-@click.option(
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
