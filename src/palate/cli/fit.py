@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.fit_report import fit_warnings, outcome, print_chosen, print_warnings
 from palate.cli.headings import RUN, SPARK, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import describe_lists, outcome, print_evaluation
+from palate.cli.scores import print_evaluation
 from palate.cli.solver_options import SolverCommand, make_solver
 from palate.cli.spark_options import engine_options
 
@@ -138,7 +139,7 @@ def fit(
         click.echo(f"interrupted too early: {output} is left as it was; --resume goes on", err=True)
         sys.exit(_INTERRUPTED)
     if as_json:
-        json_text({**result.as_dict(), "notes": notes})
+        json_text({**result.as_dict(), "notes": notes, "warnings": fit_warnings(result.model.training)})
     else:
         _print(result, solver, holdout)
     if result.interrupted:
@@ -152,10 +153,8 @@ def _print(result: FitResult, solver: str, holdout: float | None) -> None:
     factors = model.solver.get("factors", model.factors)
     what = f" {factors} factors" if factors else ""
     paragraph(f"Fitted{what} in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
-    for line in [*training.get("choices", []), *training.get("warnings", [])]:
-        paragraph(line, "")
-    if "lists" in training:
-        paragraph(describe_lists(training["lists"]), "")
+    print_chosen(training)
+    print_warnings(training)
     click.echo(f"Saved {result.output} ({size(result.output.stat().st_size)}).")
     if result.evaluation:
         print_evaluation(solver, result.evaluation, "held-out")

@@ -26,7 +26,7 @@ from palate.cli.model_options import (
     user_option,
 )
 from palate.cli.options import device_option, json_option, quiet_option, threads_option
-from palate.cli.output import json_text, percent
+from palate.cli.output import json_text, paragraph, percent
 from palate.cli.recommend_all import check_all_options, check_one_user, recommend_all, recommend_all_on_spark
 from palate.cli.spark_options import engine_options, runs_on_spark
 
@@ -194,6 +194,8 @@ def recommend(
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
     heading = "choice score" if ranking == "choice" else score
     print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
+    if ranking == "interest" and not texts:
+        paragraph("Interest: the chance that the user chooses an item, times that of liking it.", "")
     if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
         click.echo("Where an interval has one rating only, the model expects more than the scale has.")
     print_timeless(any_moment, at)

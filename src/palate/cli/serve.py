@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from palate.cli.fit_report import fit_warnings, print_warnings
 from palate.cli.headings import PAGE, RUN, SAFETY, Group, command, option
 from palate.cli.options import json_option, quiet_option, threads_option
-from palate.cli.output import json_text, table
+from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
 from palate.errors import MissingExtraError, StorageError, StoreError
@@ -156,14 +157,13 @@ def retrain(
     with epochs(quiet or as_json) as progress:
         result = fit(settings.model, events, fresh=fresh, threads=threads, time_budget=time_budget, progress=progress)
     if as_json:
-        users, items = len(result.model.users), len(result.model.items)
         counts = {"ratings": result.ratings, "stored": result.stored, "visitors": result.visitors}
-        json_text({**counts, "users": users, "items": items, "start": result.model.training["start"]})
+        json_text({**counts, **_about(result.model)})
     elif not quiet:
         click.echo(
             f"Fitted {settings.model} anew on {result.ratings:,} ratings; {result.stored:,} came from the store."
         )
-        _describe_start(result.model)
+        _print_fit(result.model)
         if result.visitors:
             click.echo("Anonymous visitors taught it about items; by design they have no rows of their own in it.")
 
@@ -177,27 +177,35 @@ def _add_ratings(
     with epochs(quiet or as_json) as progress:
         result = refit(model, new, fresh=fresh, progress=progress, **options)
     if as_json:
-        users, items = len(result.model.users), len(result.model.items)
-        start = result.model.training["start"]
-        json_text({"ratings": result.ratings, "new": result.new, "users": users, "items": items, "start": start})
+        json_text({"ratings": result.ratings, "new": result.new, **_about(result.model)})
     elif not quiet:
         click.echo(f"Fitted {model} anew on {result.ratings:,} ratings; {result.new:,} came from {source}.")
-        _describe_start(result.model)
+        _print_fit(result.model)
 
 
-def _describe_start(model: Model) -> None:
-    """Say whether a fit went on from the old model, and whether a fit from the start is advised."""
-    start = model.training["start"]
-    if not start["warm_fits"]:
+def _about(model: Model) -> dict[str, Any]:
+    """Return what JSON says of a model that was fitted anew."""
+    training = model.training
+    sizes = {"users": len(model.users), "items": len(model.items)}
+    return {**sizes, "start": training["start"], "warnings": fit_warnings(training)}
+
+
+def _print_fit(model: Model) -> None:
+    """Say whether a fit went on from the old model, whether a fit from the start is advised, and what to beware of."""
+    training, start = model.training, model.training["start"]
+    if start["warm_fits"]:
+        times = "once" if start["warm_fits"] == 1 else f"{start['warm_fits']:,} times"
+        paragraph(
+            f"The fit went on from the old model, {times} since the last fit from the start, which had "
+            f"{start['ratings']:,} ratings (--fresh fits from the start).",
+            "",
+        )
+    else:
         click.echo("The fit began from the start.")
-        return
-    click.echo(
-        f"The fit went on from the old model, number {start['warm_fits']:,} to do so since the fit from the start on "
-        f"{start['ratings']:,} ratings (--fresh fits from the start)."
-    )
-    for note in model.training["notes"]:
-        if "--fresh" in note:
-            click.echo(f"Note: {note}.")
+    for note in training["notes"]:
+        if start["warm_fits"] and "--fresh" in note:
+            paragraph(f"Note: {note}.", "")
+    print_warnings(training)
 
 
 @click.group(cls=Group)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.fit_report import fit_warnings, print_chosen, print_warnings
 from palate.cli.headings import SPLIT, option
 from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
@@ -126,14 +127,18 @@ def tune(
         threads=threads,
         done=None if quiet or as_json else lambda trial: _tell(trial, metric),
     )
+    model = None
     if output is not None:
         model = fit(ratings, result.solver, liked=liked, threads=threads)
         save(dataclasses.replace(model, catalogue=catalogue or model.catalogue), output)
     if as_json:
-        json_text({**result.as_dict(), "model": str(output) if output else None})
+        fitted = {"model": str(output), "warnings": fit_warnings(model.training)} if model else {"model": None}
+        json_text({**result.as_dict(), **fitted})
         return
     paragraph(f"{result}.", "")
-    if output is not None:
+    if model is not None and output is not None:
+        print_chosen(model.training)
+        print_warnings(model.training)
         click.echo(f"Saved {output}, fitted on all ratings ({size(output.stat().st_size)}).")
 
 
