@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -31,11 +32,27 @@ config_option = option(
 store_option = option("--store", metavar="URL", help="Where ratings are kept. [SQLite beside the model]")
 
 
+def _needs_extra(what: str) -> Callable[[Function], Function]:
+    """Say which extra is missing where a command cannot import a package; `what` says what needs it."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def command(*arguments: Any, **options: Any) -> Any:
+            try:
+                return function(*arguments, **options)
+            except ModuleNotFoundError as error:
+                if (error.name or "palate").partition(".")[0] == "palate":
+                    raise
+                raise MissingExtraError(what, "serve") from error
+
+        return cast(Function, command)
+
+    return decorate
+
+
 def _settings(config: Path | None, model: str | None, **flags: Any) -> Settings:
-    try:
-        from palate.service.settings import Settings
-    except ImportError as error:
-        raise MissingExtraError("a service", "serve") from error
+    from palate.service.settings import Settings
+
     return Settings.resolve(config, model=Path(model) if model else None, **flags)
 
 
@@ -98,6 +115,7 @@ def _key_store(settings: Settings, *, make: bool = False) -> Store:
 @option("--noun", metavar="ONE/MANY", help="What the items are: joke/jokes. [item/items]", heading=PAGE)
 @option("--intro", metavar="TEXT", help="What the page says first.", heading=PAGE)
 @option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged. [info]")
+@_needs_extra("a service")
 def serve(
     model: str | None, config: Path | None, hosts: tuple[str, ...], origins: tuple[str, ...], **flags: Any
 ) -> None:
@@ -125,6 +143,7 @@ def serve(
 @quiet_option
 @json_option
 @reading_options
+@_needs_extra("a fit on the ratings of a service (one on NEW_RATINGS needs none)")
 def retrain(
     model: str | None,
     source: str | None,
@@ -228,6 +247,7 @@ def _with_store(function: Function) -> Function:
     "--scope", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True, help="What it may do."
 )
 @_with_store
+@_needs_extra("a key of a service")
 def add(name: str, scope: str, model: str | None, config: Path | None, store: str | None) -> None:
     """Make a key and print it: only its hash is kept, it cannot be shown again."""
     from palate.service.auth import add_key
@@ -238,6 +258,7 @@ def add(name: str, scope: str, model: str | None, config: Path | None, store: st
 @keys.command("list")
 @_with_store
 @json_option
+@_needs_extra("a key of a service")
 def listed(model: str | None, config: Path | None, store: str | None, as_json: bool) -> None:
     """List keys, without their secrets."""
     import time
@@ -255,6 +276,7 @@ def listed(model: str | None, config: Path | None, store: str | None, as_json: b
 @keys.command("revoke")
 @click.argument("id")
 @_with_store
+@_needs_extra("a key of a service")
 def revoke(id: str, model: str | None, config: Path | None, store: str | None) -> None:
     """Delete a key; running services notice within a second."""
     from palate.service.auth import revoke_key
