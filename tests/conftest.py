@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from file_server import Server
@@ -48,6 +50,21 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.close()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, which no other test uses."""
+    address = os.environ.get("PALATE_TEST_POSTGRES")
+    if address is None:
+        pytest.skip("PALATE_TEST_POSTGRES names no PostgreSQL URL")
+    server = sa.make_url(address).set(drivername="postgresql+psycopg")
+    engine, name = sa.create_engine(server, isolation_level="AUTOCOMMIT"), f"palate_{uuid4().hex}"
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+        yield sa.make_url(address).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sa.text(f"drop database {name} with (force)"))
+    engine.dispose()
 
 
 # Tests run each stage of Spark a few times, so that compiling it to fast code costs more than it saves.
