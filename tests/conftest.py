@@ -46,9 +46,8 @@ def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pilot_chains", "_BLOCKS", 2),
         ("part_selection", "_SETTLE", 4),
         ("part_selection", "_ADAPT", 2),
-        ("part_selection", "_FOLDS", 2),
+        ("stacked_selection", "_SMALL", 1),  # one fold
         ("time_selection", "_ADAPT", 4),
-        ("time_selection", "_FOLDS", 2),
     ):
         monkeypatch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
 
