@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from file_server import Server
@@ -15,6 +17,14 @@ from file_server import Server
 # How many random inputs a test leaves out is chance, and how fast they are made says nothing on a busy machine.
 settings.register_profile("palate", suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 settings.load_profile("palate")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let one process run all tests of a group: what they share, such as a Java process, is started once."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+
 
 DATA = Path(os.environ.get("PALATE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -30,8 +40,16 @@ def data() -> Path:
 @pytest.fixture
 def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
-    for name, value in (("_SETTLE_SWEEPS", 4), ("_BLOCK_SWEEPS", 2), ("_BLOCKS", 2)):
-        monkeypatch.setattr(f"palate.solvers.bayes.pilot_chains.{name}", value)
+    for module, name, value in (
+        ("pilot_chains", "_SETTLE_SWEEPS", 4),
+        ("pilot_chains", "_BLOCK_SWEEPS", 2),
+        ("pilot_chains", "_BLOCKS", 2),
+        ("part_selection", "_SETTLE", 4),
+        ("part_selection", "_ADAPT", 2),
+        ("stacked_selection", "_SMALL", 1),  # one fold
+        ("time_selection", "_ADAPT", 4),
+    ):
+        monkeypatch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
 
 
 @pytest.fixture
@@ -48,6 +66,21 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.close()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, which no other test uses."""
+    address = os.environ.get("PALATE_TEST_POSTGRES")
+    if address is None:
+        pytest.skip("PALATE_TEST_POSTGRES names no PostgreSQL URL")
+    server = sa.make_url(address).set(drivername="postgresql+psycopg")
+    engine, name = sa.create_engine(server, isolation_level="AUTOCOMMIT"), f"palate_{uuid4().hex}"
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+        yield sa.make_url(address).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sa.text(f"drop database {name} with (force)"))
+    engine.dispose()
 
 
 # Tests run each stage of Spark a few times, so that compiling it to fast code costs more than it saves.

@@ -1,6 +1,5 @@
 """Reading from databases."""
 
-import os
 import sqlite3
 
 import pytest
@@ -80,15 +79,13 @@ def test_sqlalchemy_is_optional(monkeypatch):
     refused("sqlite:///x.db", r"pip install '\.\[sql\]'", MissingExtraError, query="select 1")
 
 
-@pytest.mark.skipif("PALATE_TEST_POSTGRES" not in os.environ, reason="PALATE_TEST_POSTGRES names no PostgreSQL URL")
-def test_a_query_on_postgresql():
-    url = os.environ["PALATE_TEST_POSTGRES"]
+def test_a_query_on_postgresql(postgresql):
     query = "select 'u:' || (n % 3)::text as user_id, n as item, (n::numeric / 2) as stars from generate_series(1, 9) n"
-    ratings = read_ratings(url, query=query)
+    ratings = read_ratings(postgresql, query=query)
     assert triples(ratings)[:2] == [("u:1", 1, 0.5), ("u:2", 2, 1.0)]
     assert len(ratings) == 9
-    assert triples(read_ratings(url, query="select 1, 2, 3 where 'a%b' like '%b'")) == [(1, 2, 3.0)]
-    assert refused(url, 'relation "nothing" does not exist$', query="select * from nothing")
+    assert triples(read_ratings(postgresql, query="select 1, 2, 3 where 'a%b' like '%b'")) == [(1, 2, 3.0)]
+    assert refused(postgresql, 'relation "nothing" does not exist$', query="select * from nothing")
 
 
 def test_secrets_in_urls_are_not_shown():

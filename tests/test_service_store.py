@@ -1,7 +1,6 @@
 """The event store: durable, honest about its troubles, well again without a restart."""
 
 import itertools
-import os
 import sqlite3
 import sys
 import threading
@@ -14,26 +13,12 @@ from palate.service import tables
 from palate.service.store import Store
 from serving import CSRF, PATIENCE, Served, client, is_problem, until
 
-POSTGRES = pytest.param(
-    "postgresql",
-    marks=pytest.mark.skipif(
-        "PALATE_TEST_POSTGRES" not in os.environ, reason="PALATE_TEST_POSTGRES names no PostgreSQL URL"
-    ),
-)
 
-
-@pytest.fixture(params=["sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'events.sqlite'}"
-        return
-    address = os.environ["PALATE_TEST_POSTGRES"]
-    yield address
-    engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        for table in ("events", "keys", "facts", "counters", "retrains", "version"):
-            connection.execute(sa.text(f"drop table if exists {table}"))
-    engine.dispose()
+        return f"sqlite:///{tmp_path / 'events.sqlite'}"
+    return request.getfixturevalue("postgresql")
 
 
 @pytest.fixture
@@ -265,16 +250,17 @@ def test_something_that_is_no_database(tmp_path):
         pass
 
 
-@pytest.mark.skipif("PALATE_TEST_POSTGRES" not in os.environ, reason="PALATE_TEST_POSTGRES names no PostgreSQL URL")
-def test_the_service_on_postgresql(tmp_path):
-    address = os.environ["PALATE_TEST_POSTGRES"]
-    with client(tmp_path, store=address) as served:
+def test_the_service_on_postgresql(tmp_path, postgresql):
+    with client(tmp_path, store=postgresql) as served:
         works(served)
         served.put("/v1/me/ratings/3", json={"rating": 5}, headers=CSRF)
         assert len(served.get("/v1/me/recommendations").json()["recommendations"]) == 10
         store = served.app.state.palate.store
-        others = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = current_user"
-        engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
+        others = (
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where pid <> pg_backend_pid() and datname = current_database()"
+        )
+        engine = sa.create_engine(sa.make_url(postgresql).set(drivername="postgresql+psycopg"))
         with engine.begin() as connection:
             connection.execute(sa.text(others))
         works(served, 3.0)  # connections that were cut are made anew

@@ -79,7 +79,8 @@ def test_the_draw_of_an_effect_has_the_mean_and_the_variance_of_its_equation():
     order, starts = np.arange(n, dtype=np.int32), np.arange(0, n + 1, 3)
     coefficient, shift = np.full(groups, 0.7), np.zeros(n, np.float32)
     before = residual.copy()
-    arguments = order, starts, regressor, weight, 2.0, 5
+    normals = np.random.default_rng(5).standard_normal(groups, dtype=np.float32)
+    arguments = order, starts, regressor, weight, 2.0, normals
     for bounds in ((groups // 2, groups), (0, groups // 2)):  # the order of ranges does not matter
         draw_effect(*arguments, *bounds, coefficient, residual, shift)
     x, w, r = (np.array(part) for part in (x, w, r))

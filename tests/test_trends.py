@@ -51,6 +51,24 @@ def test_the_latest_part_is_held_out_of_users_who_were_there_before():
     assert (lists.train.user_counts[lists.held_out.user] > 0).all()
 
 
+def test_trends_are_judged_on_two_tenths_one_before_the_other():
+    ratings = fashionable()
+    last, before = trend_search._latest_cuts(ratings, HeldOutLists.of(ratings, 4.0))
+    assert before.held_out.time.max() < last.held_out.time.min()
+    assert before.train.time.max() < before.held_out.time.min()
+    for table, cut in ((ratings, last), (last.train, before)):
+        assert len(table) - len(cut.train) == pytest.approx(0.1 * len(ratings), rel=0.02)
+        assert (cut.train.user_counts[cut.held_out.user] > 0).all()
+    assert trend_search._latest_cuts(replace(ratings, time=np.zeros(len(ratings), np.int64)), last) == []
+
+
+def test_what_may_be_chance_is_no_loss():
+    without = np.full(400, 0.3)
+    surely, perhaps = without - 0.03, without - np.resize([0.3, -0.24], 400)  # both lose a tenth on average
+    lost = trend_search._surely_lost(np.stack([without, surely, perhaps]))
+    np.testing.assert_allclose(lost, [0, 0.1, 0.1 - 0.27 / np.sqrt(400) / 0.3], atol=1e-12)
+
+
 @pytest.fixture(scope="module")
 def latest_alone():
     """Whatever random held-out lists lose by trends, the latest ones decide."""

@@ -241,6 +241,7 @@ def _same(found: Any, field: str) -> bool:
     try:
         value, spelled = Decimal(field), Decimal(found)
     except InvalidOperation:
-        return not isinstance(found, str)  # a spelling of palate's own, such as 79%
+        # A spelling of palate's own, such as 79%; beside ratings that are no numbers a decimal comma is text with a point.
+        return not isinstance(found, str) or found == field.replace(",", ".")
     number, found = float(value), float(spelled)
     return found == number or math.isclose(found, number, rel_tol=1e-6) or (found != found and number != number)

@@ -29,18 +29,8 @@ def row_residuals(
 
 
 @jit
-def _uniform(key, number):
-    """Return splitmix64(key, number) as a float64 strictly between 0 and 1."""
-    bits = key + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return (np.float64(bits >> np.uint64(11)) + 0.5) * 2.0**-53
-
-
-@jit
 def draw_effect(
-    order, starts, regressor, weight, precision, key, start, stop, coefficient, residual, shift
+    order, starts, regressor, weight, precision, normals, start, stop, coefficient, residual, shift
 ):  # fmt: skip
     """Draw the coefficients of the groups start..stop from their conditional normal distributions (a Gibbs step).
 
@@ -49,7 +39,7 @@ def draw_effect(
 
         c ~ N(sum w x r / q, 1 / q)
 
-    The residuals lose the new part, `shift` gains it. The draw of a group depends on key and group alone.
+    by a standard normal number of each group. The residuals lose the new part, `shift` gains it.
     """
     for group in range(start, stop):
         before, q, moment = coefficient[group], precision, 0.0
@@ -59,10 +49,7 @@ def draw_effect(
             weighted = weight[rating] * x
             q += weighted * x
             moment += weighted * (residual[rating] + before * x)
-        mixed = np.uint64(key) ^ (np.uint64(group) * np.uint64(0xD1342543DE82EF95))
-        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xBF58476D1CE4E5B9)
-        radius, angle = np.sqrt(-2.0 * np.log(_uniform(mixed, 1))), 2.0 * np.pi * _uniform(mixed, 2)
-        after = moment / q + radius * np.cos(angle) / np.sqrt(q)
+        after = moment / q + normals[group] / np.sqrt(q)
         coefficient[group] = after
         for place in range(starts[group], starts[group + 1]):
             rating = order[place]

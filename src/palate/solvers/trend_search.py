@@ -28,7 +28,10 @@ Indices = NDArray[np.int32]
 TREND_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 # The half-life is the time in which the last choices were made, this share of all.
 _LATEST_SHARE = 0.03
-# Lists of random held-out ratings, most of them of users who are gone, may lose this share of their NDCG.
+# Few users come back within a tenth of the ratings: two tenths, one before the other, have twice the users to judge.
+_CUTS, _CUT_SHARE = 2, 0.1
+# Lists of random held-out ratings, most of them of users who are gone, may lose this share of their NDCG, and beyond it
+# what may be chance: a standard error of the difference.
 _LOSS = 0.015
 # Fewer users say nothing.
 _FEWEST = 20
@@ -88,9 +91,10 @@ class TrendRule(NamedTuple):
 def choose_trend(
     ratings: Ratings, random: Combined, fit_before: Callable[[HeldOutLists], Combined], run: Run
 ) -> TrendRule:
-    """Choose the power of the trends by NDCG@10 on the latest tenth of the ratings.
+    """Choose the power of the trends by NDCG@10 on the latest tenth of the ratings and the tenth before.
 
-    The users judged there are those who came back. Lists of random held-out ratings may lose 1.5% of their NDCG by it.
+    The lists of each tenth are made from the ratings before it; the users judged are those who came back. A power is
+    not taken by which lists of random held-out ratings surely lose more than 1.5% of their NDCG.
 
     Parameters
     ----------
@@ -107,15 +111,33 @@ def choose_trend(
     if ratings.time is None:
         return without
     half_life = float(ratings.time.max() - np.quantile(ratings.time, 1 - _LATEST_SHARE))
-    try:
-        latest = HeldOutLists.latest(ratings, random.lists.liked, seed=random.lists.seed)
-    except SettingsError:  # all at one time
+    cuts = _latest_cuts(ratings, random.lists)
+    if sum(len(cut.users) for cut in cuts) < _FEWEST or half_life <= 0:
         return without
-    if len(latest.users) < _FEWEST or half_life <= 0:
-        return without
-    later, others = (each.ndcg(half_life, run).mean(axis=1) for each in (fit_before(latest), random))
-    later[others < (1 - _LOSS) * others[0]] = -1
+    later = np.concatenate([fit_before(cut).ndcg(half_life, run) for cut in cuts], axis=1).mean(axis=1)
+    later[_surely_lost(random.ndcg(half_life, run)) > _LOSS] = -1
     power = TREND_POWERS[int(later.argmax())]
     if not power:
         return without
     return TrendRule(power, half_life, calibrate(random.head, random.lists, random.trends(half_life), power))
+
+
+def _latest_cuts(ratings: Ratings, random: HeldOutLists) -> list[HeldOutLists]:
+    """Cut the latest tenth off, and the tenth before that off the rest; a cut without users is left out."""
+    cuts, rest = [], ratings
+    for _ in range(_CUTS):
+        try:
+            cut = HeldOutLists.latest(rest, random.liked, _CUT_SHARE * len(ratings) / len(rest), random.seed)
+        except SettingsError:  # all at one time
+            break
+        rest = cut.train
+        if len(cut.users):
+            cuts.append(cut)
+    return cuts
+
+
+def _surely_lost(ndcg: Doubles) -> Doubles:
+    """Return the share of NDCG that each power loses against the first one, less a standard error: (powers,)."""
+    losses = ndcg[0] - ndcg
+    surely = losses.mean(axis=1) - losses.std(axis=1) / np.sqrt(losses.shape[1])
+    return np.asarray(surely / max(float(ndcg[0].mean()), 1e-12))

@@ -169,9 +169,10 @@ class TimeDraws:
         self._subtract()
 
     def _draw_effect(self, number: int, rng: np.random.Generator) -> None:
-        one, part, key = self.groups[number], self.part(number), int(rng.integers(2**62))
+        one, part = self.groups[number], self.part(number)
         coefficients, precision = self._coefficients[part], float(self.precisions[number])
-        arguments = one.order, one.starts, one.regressor, self.weight, precision, key
+        normals = rng.standard_normal(len(coefficients), dtype=np.float32)
+        arguments = one.order, one.starts, one.regressor, self.weight, precision, normals
         drawn = coefficients, self.residual, self.shift
         self.run(lambda groups: draw_effect(*arguments, *groups, *drawn), one.ranges)
         rate = _RATE + np.square(coefficients).sum() / 2
