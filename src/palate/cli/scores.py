@@ -98,7 +98,7 @@ def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None 
     from palate.evaluation.lists import LIST_BASELINES
 
     metrics = metrics_in(named.values())
-    _print_table(title, named, metrics, spread)
+    _print_table(title, named, metrics, spread, about_baselines(name for name in named if name not in LIST_BASELINES))
     for name, scores in named.items():
         if metrics and name not in LIST_BASELINES and not any(metric.name in scores for metric in metrics):
             paragraph(f"{name} predicts choices and no ratings, so it has no errors: see its lists.", "")
@@ -106,11 +106,16 @@ def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None 
 
 def print_lists(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:
     """Print a table of how good lists are, the highest NDCG first; `spread` belongs to the first of `named`."""
-    _print_table(title, named, list_metrics_in(named.values(), _LISTS), spread)
+    from palate.evaluation.lists import LIST_BASELINES
+
+    metrics = list_metrics_in(named.values(), _LISTS)
+    _print_table(title, named, metrics, spread, about_baselines(name for name in named if name in LIST_BASELINES))
 
 
-def _print_table(title: str, named: Mapping[str, Scores], metrics: Sequence[Column], spread: Scores | None) -> None:
-    """Print the rows that have one of the scores, the best first column first."""
+def _print_table(
+    title: str, named: Mapping[str, Scores], metrics: Sequence[Column], spread: Scores | None, about: str
+) -> None:
+    """Print the rows that have one of the scores, the best first column first, and what the words mean."""
     if not metrics:
         return
     names = [metric.name for metric in metrics]
@@ -130,7 +135,7 @@ def _print_table(title: str, named: Mapping[str, Scores], metrics: Sequence[Colu
         rows.append([name, *cells.values()])
     table(title, ["", *(metric.title for metric in metrics)], rows)
     paragraph(legend(metrics), "")
-    paragraph(about_baselines(row[0] for row in rows), "")
+    paragraph(about, "")
 
 
 def metrics_in(scores: Iterable[Scores], leave_out: Collection[str] = ()) -> list[Metric]:

@@ -36,6 +36,7 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
     Where a pair is rated again, the new rating counts. `palate retrain` goes on with the fit instead: it takes longer,
     and also learns what all users and items share.
     """
+    from palate.check.findings import many
     from palate.storage import save
     from palate.workflow import check_output
 
@@ -51,10 +52,10 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
         json_text({"model": str(output), **sizes, "update": counts, "warnings": fit_warnings(updated.training)})
         return
     paragraph(
-        f"Added {counts['ratings']:,} ratings in {time.perf_counter() - started:.1f} s "
-        f"({counts['replaced']:,} of them replace older ones): {counts['new_users']:,} new users, "
-        f"{counts['new_items']:,} new items; the factors of {counts['users']:,} users and "
-        f"{counts['items']:,} items were computed anew, all others stay.",
+        f"Added {many(counts['ratings'], 'rating')} in {time.perf_counter() - started:.1f} s "
+        f"({counts['replaced']:,} of them replace older ones): {many(counts['new_users'], 'new user')}, "
+        f"{many(counts['new_items'], 'new item')}; the factors of {many(counts['users'], 'user')} and "
+        f"{many(counts['items'], 'item')} were computed anew, all others stay.",
         "",
     )
     print_warnings(updated.training)

@@ -96,4 +96,5 @@ class AttributeWeights:
         listed = [AttributeContribution(of, self.attributes.labels[at], float(parts[at])) for at in there]
         listed.sort(key=lambda one: -abs(one.contribution))
         absent = float(parts.sum()) - sum(one.contribution for one in listed)
-        return [*listed, AttributeContribution(of, "what it is not", absent)] if parts.size > len(there) else listed
+        rest = AttributeContribution(of, "attributes that it does not have", absent)
+        return [*listed, rest] if parts.size > len(there) else listed
