@@ -39,7 +39,7 @@ def test_data_sets_are_listed_and_named(answer, palate, tmp_path):
     assert "ml-100k" in out
 
 
-def test_the_demo_tells_the_whole_story(palate, answer, tmp_path, monkeypatch):
+def test_the_demo_tells_the_whole_story(short_pilots, palate, answer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _err = palate("demo")
     assert code == 0
