@@ -37,9 +37,8 @@ def data() -> Path:
     return DATA
 
 
-@pytest.fixture
-def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
+def shorten_pilots(patch: pytest.MonkeyPatch) -> None:
+    """Let the pilots of `BayesianMF` choose badly and soon."""
     for module, name, value in (
         ("pilot_chains", "_SETTLE_SWEEPS", 4),
         ("pilot_chains", "_BLOCK_SWEEPS", 2),
@@ -49,7 +48,21 @@ def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
         ("stacked_selection", "_SMALL", 1),  # one fold
         ("time_selection", "_ADAPT", 4),
     ):
-        monkeypatch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
+        patch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
+
+
+@pytest.fixture
+def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
+    shorten_pilots(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def short_pilots_of_module() -> Iterator[None]:
+    """Do what `short_pilots` does, also for what tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_pilots(patch)
+        yield
 
 
 @pytest.fixture
