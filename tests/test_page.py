@@ -15,10 +15,7 @@ from palate.catalogue import Entry
 from serving import PLAIN, Served, environment
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium, or PALATE_CHROMIUM"),
-    pytest.mark.xdist_group("page"),  # one browser, and one service of each model
-]
+pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium, or PALATE_CHROMIUM")
 
 HOSTILE = [
     "<script>window.pwned = 1</script>",

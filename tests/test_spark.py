@@ -27,7 +27,6 @@ pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')"
 if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
     pytest.skip("Spark needs Java, which is not installed", allow_module_level=True)
 
-pytestmark = [pytest.mark.xdist_group("spark")]
 RATINGS = make_ratings(users=120, items=60, ratings=3000, seed=1)
 SOLVERS = {
     "als": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2),
