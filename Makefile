@@ -55,9 +55,8 @@ java:
 screenshots: $(VENV)/.test chromium
 	$(BIN)/python tests/browser/screens.py screenshots
 
-# One process runs all tests of Spark (--dist loadgroup), so that Java starts once.
 test: $(VENV)/.test chromium java
-	$(BIN)/python -m pytest -n auto --dist loadgroup -rs
+	$(BIN)/python -m pytest -n auto -rs
 
 FUZZ_SECONDS ?= 3600
 fuzz: $(VENV)/.test

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 Graph = dict[str, set[str]]
+
+
+@cache
+def syntax_tree(text: str) -> ast.Module:
+    """Return the syntax tree of a text; that of a text that was seen before is the same object."""
+    return ast.parse(text)
 
 
 class Source:
@@ -35,13 +41,13 @@ class Source:
     @cached_property
     def trees(self) -> dict[str, ast.Module]:
         """The syntax tree of each module."""
-        return {name: ast.parse(path.read_text("utf-8")) for name, path in self.paths.items()}
+        return {name: syntax_tree(path.read_text("utf-8")) for name, path in self.paths.items()}
 
     @cached_property
     def lazy_names(self) -> dict[str, str]:
         """The module behind each name that the root offers, as its stub says."""
         stub = self.root / "__init__.pyi"
-        nodes = ast.walk(ast.parse(stub.read_text("utf-8"))) if stub.exists() else []
+        nodes = ast.walk(syntax_tree(stub.read_text("utf-8"))) if stub.exists() else []
         homes = {}
         for node in nodes:
             if isinstance(node, ast.ImportFrom):
@@ -175,7 +181,7 @@ def shared_class_names(source: Source) -> list[str]:
 def _code_lines(text: str) -> int:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     length = len(text.splitlines())
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(syntax_tree(text)):
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
             length -= (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
     return length

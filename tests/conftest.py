@@ -19,11 +19,20 @@ settings.register_profile("palate", suppress_health_check=[HealthCheck.filter_to
 settings.load_profile("palate")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Let one process run all tests of a group: what they share, such as a Java process, is started once."""
-    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
-        config.option.dist = "loadgroup"
+# One process runs all tests of a group, which share what takes long to start: Java, or a browser and services.
+GROUPS = {"test_spark.py": "spark", "test_spark_answers.py": "spark", "test_page.py": "page"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep groups together, the largest first. pytest-xdist 3.8 itself does not see them with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return GROUPS.get(Path(nodeid.partition("::")[0]).name, nodeid)
+
+    return ByGroup(config, log) if config.getoption("dist") in ("load", "loadgroup") else None
 
 
 DATA = Path(os.environ.get("PALATE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -37,9 +46,8 @@ def data() -> Path:
     return DATA
 
 
-@pytest.fixture
-def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
+def shorten_pilots(patch: pytest.MonkeyPatch) -> None:
+    """Let the pilots of `BayesianMF` choose badly and soon."""
     for module, name, value in (
         ("pilot_chains", "_SETTLE_SWEEPS", 4),
         ("pilot_chains", "_BLOCK_SWEEPS", 2),
@@ -49,7 +57,21 @@ def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
         ("stacked_selection", "_SMALL", 1),  # one fold
         ("time_selection", "_ADAPT", 4),
     ):
-        monkeypatch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
+        patch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
+
+
+@pytest.fixture
+def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
+    shorten_pilots(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def short_pilots_of_module() -> Iterator[None]:
+    """Do what `short_pilots` does, also for what tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_pilots(patch)
+        yield
 
 
 @pytest.fixture

@@ -114,11 +114,14 @@ class Served:
         if not (self.folder / "model.palate").exists():
             model_file(folder)
 
+    def command(self):
+        line = [sys.executable, "-m", "palate", "serve", str(self.folder / "model.palate"), "--port", str(self.port)]
+        return [*line, *self.flags]
+
     def start(self):
         self.log = (self.folder / "log").open("ab")
-        command = [sys.executable, "-m", "palate", "serve", str(self.folder / "model.palate"), "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [*command, *self.flags],
+            self.command(),
             env=environment(**self.more),
             stdout=self.log,
             stderr=self.log,
@@ -133,11 +136,12 @@ class Served:
         def is_ready():
             assert self.process.poll() is None, self.logged()
             try:
-                return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+                return web.get("/readyz").status_code == 200
             except httpx.TransportError:
                 return False
 
-        until(is_ready)
+        with httpx.Client(base_url=self.url, timeout=PATIENCE) as web:  # to make a client takes longer than to ask
+            until(is_ready)
 
     @property
     def url(self):

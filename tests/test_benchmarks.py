@@ -23,7 +23,8 @@ def benchmarks(monkeypatch):
 
 def run(*arguments):
     command = [sys.executable, FOLDER / "run.py", *arguments]
-    environment = os.environ | {"PALATE_BENCH": str(arguments[-1])}
+    # Java need not compile to fast code what runs once.
+    environment = os.environ | {"PALATE_BENCH": str(arguments[-1]), "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
 
 

@@ -1,6 +1,7 @@
 """A damaged, full or forbidden folder of compiled kernels costs time, and nothing else."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -24,12 +25,22 @@ def call(folder, *, before=""):
     return run.stdout.strip(), run.stderr
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder with the kernel, and a copy of its machine code."""
+    folder = tmp_path_factory.mktemp("kernel")
+    (folder / "kernel.py").write_text(KERNEL)
+    assert call(folder) == ("42", "")
+    assert call(folder) == ("42", "")  # from the disk
+    shutil.copytree(folder / "cache", folder / "whole")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "kernel.py").write_text(KERNEL)
-    assert call(tmp_path) == ("42", "")
-    assert call(tmp_path) == ("42", "")  # from the disk
-    return tmp_path
+def folder(compiled):
+    shutil.rmtree(compiled / "cache")
+    shutil.copytree(compiled / "whole", compiled / "cache")
+    return compiled
 
 
 def damage(path, how):

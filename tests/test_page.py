@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 import palate
 from browser.web import SCREENS, browser, chromium, go, opened, picks, rate, rest, sample_model
 from palate.catalogue import Entry
-from serving import Served, environment
+from serving import PLAIN, Served, environment
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium, or PALATE_CHROMIUM")
@@ -35,10 +36,15 @@ def chrome():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    sample_model(folder / "model.palate")
-    with Served(folder) as served:
+def sample(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "model.palate"
+    sample_model(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(sample):
+    with Served(sample.parent) as served:
         yield served
 
 
@@ -201,7 +207,7 @@ def test_texts_of_strangers_are_shown_and_run_nothing(chrome, tmp_path):
     ratings = palate.read_ratings(
         [(user, item, 1 + (user * item) % 5) for user in range(30) for item in range(len(HOSTILE))], scale=(1, 5)
     )
-    model = palate.BayesianMF(factors=2, sweeps=20, seed=1).fit(ratings)
+    model = palate.BayesianMF(factors=2, sweeps=20, seed=1, **PLAIN).fit(ratings)
     entries = {item: Entry(text, f"{text}\n{text}") for item, text in enumerate(HOSTILE)}
     palate.save(dataclasses.replace(model, catalogue=palate.Catalogue(entries)), tmp_path / "model.palate")
     with Served(tmp_path) as served, opened(chrome, served.url, viewport={"width": 360, "height": 740}) as page:
@@ -221,8 +227,8 @@ def test_texts_of_strangers_are_shown_and_run_nothing(chrome, tmp_path):
         assert page.errors == []
 
 
-def test_a_server_that_goes_away_is_said_and_waited_for(chrome, tmp_path):
-    sample_model(tmp_path / "model.palate")
+def test_a_server_that_goes_away_is_said_and_waited_for(chrome, sample, tmp_path):
+    shutil.copy(sample, tmp_path / "model.palate")
     with Served(tmp_path) as served, opened(chrome, served.url) as page:
         page.locator(".question").wait_for()
         rate(page, 6)
@@ -296,7 +302,7 @@ def test_the_menu_marks_where_one_is_and_no_address_shows_another_page(page):
 def test_the_model_is_shown_beside_baselines_and_the_api_is_named(chrome, tmp_path):
     ratings, _ = palate.datasets.load("sample")
     train, test = palate.holdout(ratings, 0.1)
-    model = palate.BayesianMF(factors=2, sweeps=10, seed=1).fit(train)
+    model = palate.BayesianMF(factors=2, sweeps=10, seed=1, **PLAIN).fit(train)
     errors = palate.evaluate(model, test).as_dict()
     path = tmp_path / "model.palate"
     palate.save(dataclasses.replace(model, training={**model.training, "holdout": errors}), path)
@@ -358,6 +364,7 @@ def films(tmp_path_factory):
     (folder / "titles.csv").write_text("item,title\n" + "".join(f"{item},Film of {item}\n" for item in range(40)))
     command = [sys.executable, "-m", "palate", "fit", path, "-o", folder / "model.palate", "--choices", "ease"]
     command += ["--items", folder / "titles.csv", "--sweeps", "40", "--scale", "1", "5", "-q"]
+    command += ["--no-user-noise", "--no-item-noise", "--no-user-sets", "--no-item-sets"]
     subprocess.run(command, check=True, capture_output=True, env=environment())
     with Served(folder, "--title", "Film night", "--noun", "film/films", "--intro", "Tell us what you saw.") as served:
         yield served

@@ -4,6 +4,7 @@ import gzip
 import shutil
 import socket
 import sqlite3
+import sys
 import time
 
 import httpx
@@ -204,8 +205,16 @@ def test_two_hosts_are_no_host(tmp_path):
         assert one.recv(1000).split()[1] == b"400"
 
 
+class Impatient(Served):
+    """A service that waits a shorter time for headers."""
+
+    def command(self):
+        code = "from palate.service import connections; connections.HEADER_SECONDS = 3.0; from palate.cli import run; run()"
+        return [sys.executable, "-c", code, *super().command()[3:]]
+
+
 def test_silent_connections_keep_nobody_out(tmp_path):
-    with Served(tmp_path) as served:
+    with Impatient(tmp_path) as served:
         silent = []
         for _ in range(connections.SILENT_CONNECTIONS + 50):
             one = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE)

@@ -1,7 +1,6 @@
 """Requests that ask for too much: their work is bounded, ends with its time, and leaves the service alive."""
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -13,7 +12,7 @@ import pytest
 
 import palate
 from palate.model.explain import Reasons
-from serving import PATIENCE, PLAIN, Served, client, environment, fitted, is_problem, until
+from serving import PATIENCE, PLAIN, Served, client, fitted, is_problem, until
 
 RATINGS = {str(item): 3.0 for item in range(1, 11)}
 
@@ -107,14 +106,8 @@ run(Settings(model=Path(sys.argv[1]), port=int(sys.argv[2]), timeout=3600))
 
 def test_a_service_ends_though_its_threads_have_work_for_an_hour(tmp_path):
     class Slow(Served):
-        def start(self):
-            self.log = (self.folder / "log").open("ab")
-            command = [sys.executable, "-c", SLOW, str(self.folder / "model.palate"), str(self.port)]
-            self.process = subprocess.Popen(
-                command, env=environment(), stdout=self.log, stderr=self.log, start_new_session=True
-            )
-            self.wait()
-            return self
+        def command(self):
+            return [sys.executable, "-c", SLOW, str(self.folder / "model.palate"), str(self.port)]
 
     def ask(url):
         try:

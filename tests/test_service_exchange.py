@@ -134,12 +134,13 @@ def test_two_workers_that_write_at_once_lose_nothing(tmp_path):
 
         def write(name):
             # A connection for each request, so that both workers get some.
-            for turn in range(30):
-                url, rating = f"{served.url}/v1/users/{name}/ratings/{1 + turn % 14}", 1 + turn % 5
-                written = httpx.put(url, json={"rating": rating}, timeout=PATIENCE)
-                read = httpx.get(url, timeout=PATIENCE)
-                if written.status_code != 204 or read.json().get("rating") != rating:
-                    failed.append((written.text, read.text))
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with httpx.Client(base_url=served.url, limits=limits, timeout=PATIENCE) as web:
+                for turn in range(30):
+                    url, rating = f"/v1/users/{name}/ratings/{1 + turn % 14}", 1 + turn % 5
+                    written, read = web.put(url, json={"rating": rating}), web.get(url)
+                    if written.status_code != 204 or read.json().get("rating") != rating:
+                        failed.append((written.text, read.text))
 
         threads = [threading.Thread(target=write, args=(f"{900 + at}",)) for at in range(4)]
         for thread in threads:

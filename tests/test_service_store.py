@@ -351,7 +351,7 @@ def test_every_acknowledged_rating_outlives_a_kill(tmp_path):
                 acknowledged[f"u:{user}", str(item)] = float(rating)
                 writes.append(count)
 
-    turns = 10
+    turns = 5
     for turn in range(turns):
         writes = []
         with served:

@@ -27,7 +27,6 @@ pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')"
 if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
     pytest.skip("Spark needs Java, which is not installed", allow_module_level=True)
 
-pytestmark = [pytest.mark.xdist_group("spark")]
 RATINGS = make_ratings(users=120, items=60, ratings=3000, seed=1)
 SOLVERS = {
     "als": palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=2),
@@ -57,7 +56,7 @@ def agree(model: Model, other: Model) -> None:
     assert model.scale == other.scale
 
 
-def test_bayes_on_spark_equals_the_local_fit(spark: Any) -> None:
+def test_bayes_on_spark_equals_the_local_fit(short_pilots: None, spark: Any) -> None:
     from palate.spark import fit
 
     ratings = make_ratings(users=20, items=15, ratings=200, seed=1)  # so few that no pilots take the factors away
@@ -196,7 +195,7 @@ _CLUSTER = """if True:
 
     from pyspark import SparkContext
     JVM = int(SparkContext._gateway.jvm.ProcessHandle.current().pid())
-    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=5)
+    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=3)
     model = fit(table, solver, progress=kill_one)
     print("RESULT", json.dumps({"killed": len(killed), "sweeps": model.training["sweeps"]}))
     palate.save(model, mark)
@@ -220,8 +219,8 @@ def test_a_killed_executor_does_not_change_the_result(table: Path, tmp_path: Pat
             os.killpg(process.pid, signal.SIGKILL)
     lines = [line for line in output.splitlines() if line.startswith("RESULT")]
     assert lines, errors[-2000:]
-    assert json.loads(lines[0][6:]) == {"killed": 1, "sweeps": 5}
-    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=5)
+    assert json.loads(lines[0][6:]) == {"killed": 1, "sweeps": 3}
+    solver = palate.ALS(factors=4, regularization=0.05, validation=0.0, sweeps=3)
     agree(palate.load(saved), solver.fit(RATINGS))
 
 

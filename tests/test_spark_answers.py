@@ -26,7 +26,6 @@ pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')"
 if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
     pytest.skip("Spark needs Java, which is not installed", allow_module_level=True)
 
-pytestmark = [pytest.mark.xdist_group("spark")]
 TABLE = make_ratings(users=60, items=30, ratings=900, seed=1)
 TIMED = replace(TABLE, time=np.random.default_rng(2).permutation(900).astype(np.int64) * 1000)
 SORTED = {"lists": ["user", "rank"], "similar": ["item", "rank"], "pairs": ["user", "item"]}

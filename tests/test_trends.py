@@ -16,6 +16,8 @@ from palate.solvers.held_out_lists import HeldOutLists
 from palate.splits import split_by_time
 from tables import vocabulary
 
+pytestmark = pytest.mark.usefixtures("short_pilots_of_module")
+
 DAY = 86400
 
 
@@ -70,7 +72,7 @@ def test_what_may_be_chance_is_no_loss():
 
 
 @pytest.fixture(scope="module")
-def latest_alone():
+def latest_alone(short_pilots_of_module):
     """Whatever random held-out lists lose by trends, the latest ones decide."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trend_search, "_LOSS", 1.0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +40,7 @@ def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any])
     """Write the part that the rows of a partition make up; yield its number and a pair that is rated twice."""
     import pyarrow as pa
 
+    _spare_modules()
     columns: dict[str, list[Any]] = {}
     for batch in batches:
         for name in batch.schema.names:
@@ -54,9 +57,16 @@ def run_parts(files: SideFiles, work: Work, batches: Iterable[Any]) -> Iterator[
     """Do some work on the parts that are named; yield what it returns, None for a part that is not on this machine."""
     import pyarrow as pa
 
+    _spare_modules()
     for batch in batches:
         for part in batch.column("part").to_pylist():
             yield _row(pa, part, work(files.read(part)) if files.has(part) else None)
+
+
+@cache
+def _spare_modules() -> None:
+    """Hide all that is imported from the garbage collector, which Spark runs in full after each task."""
+    gc.freeze()
 
 
 def _row(pa: Any, part: int, result: Any) -> Any:
