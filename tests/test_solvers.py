@@ -238,6 +238,7 @@ def test_the_article_is_reproduced():
     assert dataclasses.asdict(article) == {
         "factors": 16, "biases": False, "epochs": 10, "learning_rate": 0.05, "decay": False, "regularization": 0.0,
         "batch_size": 64, "initialization": "xavier", "scaling": "unit", "validation": 0.0, "patience": 10, "seed": 0,
+        "device": "auto",
     }  # fmt: skip
     ratings = random_table(users=300, items=100)
     model = article.fit(ratings)
