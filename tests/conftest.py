@@ -32,7 +32,7 @@ def data() -> Path:
 @pytest.fixture
 def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
-    for name, value in (("_SETTLE_SWEEPS", 4), ("_BLOCK_SWEEPS", 2), ("_BLOCKS", 2)):
+    for name, value in (("_SETTLE_SWEEPS", 4), ("_BLOCK_SWEEPS", 2), ("_BLOCKS", 2), ("_OWN_BLOCKS", 2)):
         monkeypatch.setattr(f"palate.solvers.bayes.pilot_chains.{name}", value)
 
 
