@@ -18,6 +18,14 @@ from file_server import Server
 settings.register_profile("palate", suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 settings.load_profile("palate")
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let one process run all tests of a group: what they share, such as a Java process, is started once."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+
+
 DATA = Path(os.environ.get("PALATE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -32,8 +40,19 @@ def data() -> Path:
 @pytest.fixture
 def short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pilots of `BayesianMF` choose badly and soon, for tests of something else."""
-    for name, value in (("_SETTLE_SWEEPS", 4), ("_BLOCK_SWEEPS", 2), ("_BLOCKS", 2), ("_OWN_BLOCKS", 2)):
-        monkeypatch.setattr(f"palate.solvers.bayes.pilot_chains.{name}", value)
+    for module, name, value in (
+        ("pilot_chains", "_SETTLE_SWEEPS", 4),
+        ("pilot_chains", "_BLOCK_SWEEPS", 2),
+        ("pilot_chains", "_BLOCKS", 2),
+        ("pilot_chains", "_OWN_BLOCKS", 2),
+        ("part_selection", "_SETTLE", 4),
+        ("part_selection", "_SETTLE_SPARSE", 4),
+        ("part_selection", "_ADAPT", 2),
+        ("stacked_selection", "_ENOUGH_TO_COMPARE", 1),  # one fold
+        ("stacked_selection", "_ENOUGH_TO_CALIBRATE", 1),
+        ("time_selection", "_ADAPT", 4),
+    ):
+        monkeypatch.setattr(f"palate.solvers.bayes.{module}.{name}", value)
 
 
 @pytest.fixture

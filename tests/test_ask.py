@@ -40,7 +40,7 @@ def test_the_choice_head_knows_what_people_like_this_user_choose(model):
 
 
 def test_nobody_is_asked_what_hardly_anybody_knows(data):
-    model = BayesianMF(factors=16, sweeps=60).fit(read_ratings(data / "ml-100k" / "u1.base"))
+    model = BayesianMF(factors=8, sweeps=30).fit(read_ratings(data / "ml-100k" / "u1.base"))
     asked = model.ask(n=10)
     counts = [int(model.item_counts[model.items.require(one.id)]) for one in asked]
     assert min(counts) >= len(model.users) / 10

@@ -60,6 +60,24 @@ def test_text_is_weighted_by_the_inverse_share_of_texts():
     assert not row[[0, 3, 4]].any()
 
 
+def test_the_year_in_a_title_is_a_number():
+    titles = ["Toy Story (1995)", "2001: A Space Odyssey (1968)", "Blade Runner 2049 (2017)", "Toy Story 2 (1999)"]
+    films = read_attributes({"id": [1, 2, 3, 4], "title": titles})
+    assert films.labels[:2] == ("year of title", "year of title: below 1995")
+    years = np.array([1995, 1968, 2017, 1999])
+    assert dense(films)[:, 0] == pytest.approx((years - years.mean()) / years.std())
+    assert films.columns[1].values == ("story", "toy")  # and no years
+    assert films.describe()[0].startswith("year of title: a number, the year in the text, 1995 ± ")
+    new = films.encode({"title": "Toys (1995)"}) + films.center
+    assert new[0] == pytest.approx((1995 - years.mean()) / years.std())
+    assert not new[-2:].any()
+    undated = read_attributes({"id": range(10), "title": ["no year here", *titles * 2, "The End (1990)"]})
+    assert undated.labels[:7][-1] == "year of title: missing"
+    assert dense(undated)[0, :7].tolist() == [0, 0, 0, 0, 0, 0, 1]
+    few = read_attributes({"id": range(8), "title": [*titles, *["nothing of the kind"] * 4]})
+    assert [column.kind for column in few.columns] == ["text"]
+
+
 def test_a_new_row_is_encoded_as_one_of_the_table():
     films = read_attributes({"id": [1, 2, 3], "genres": ["Comedy|War", "War", "Comedy"], "year": [1990, 1995, 2000]})
     assert films.encode({"genres": "War", "year": 1995}) == pytest.approx(dense(films)[1] - dense(films).mean(axis=0))
@@ -92,7 +110,8 @@ def test_movielens_files_need_no_header(tmp_path):
     path.write_text("".join(f"{at}::Film {at} of many ({1990 + at % 5})::{'War' if at % 2 else 'Comedy|War'}\n"
                             for at in range(1, 31)), "latin-1")  # fmt: skip
     films = read_attributes(path)
-    assert [(column.name, column.kind) for column in films.columns] == [("title", "text"), ("genres", "list")]
+    assert [(column.name, column.kind) for column in films.columns] == [("title", "year"), ("genres", "list")]
+    assert films.notes == ("title: left out, as its texts share no words",)
     assert len(films) == 30
 
 

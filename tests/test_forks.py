@@ -149,13 +149,15 @@ def test_forks_while_another_thread_fits(tmp_path):
     code = """
     from palate.datasets import make_ratings
     ratings = make_ratings(100, 80, 3000, seed=1)
+    parts = dict.fromkeys(("user_noise", "item_noise", "user_sets", "item_sets"), True)
+    solver = palate.BayesianMF(factors=2, sweeps=3, **parts)
     stop = threading.Event()
     def fit():
         while not stop.is_set():
-            palate.BayesianMF(factors=2, sweeps=3).fit(ratings)
+            solver.fit(ratings)
     fitting = threading.Thread(target=fit)
     fitting.start()
-    codes = [fork(lambda: palate.BayesianMF(factors=2, sweeps=3).fit(ratings)) for _ in range(3)]
+    codes = [fork(lambda: solver.fit(ratings)) for _ in range(3)]
     stop.set()
     fitting.join()
     print(codes)

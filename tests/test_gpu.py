@@ -11,7 +11,7 @@ from palate.errors import MissingExtraError, SettingsError
 from palate.gpu import device as devices
 from palate.kernels import rows as kernels
 from palate.ranking import BatchRanker, SeenRanges
-from palate.solvers import ALS, BayesianMF, ImplicitALS
+from palate.solvers import ALS, SGD, BayesianMF, ImplicitALS
 from palate.solvers.half_step import balanced_ranges, padded_width, solve_confident_side, solve_side, sum_errors
 from palate.splits import holdout
 
@@ -293,6 +293,7 @@ FITS = {
     "implicit": ImplicitALS(factors=8, sweeps=5),
     "confidence": ImplicitALS(factors=8, sweeps=5, confidence=True),
     "bayes": BayesianMF(factors=6, sweeps=12, **ALL_PARTS),
+    "sgd": replace(SGD.article(), factors=8, epochs=2, batch_size=50),
     "plain bayes": BayesianMF(factors=6, sweeps=12, **dict.fromkeys(ALL_PARTS, False)),
 }
 
@@ -392,6 +393,14 @@ def test_non_negative_factors_stay_on_the_cpu(ratings, monkeypatch):
     monkeypatch.setattr(devices, "_WORTH_IT", 0)
     automatic, on_cpu = (replace(solver, device=device).fit(ratings) for device in ("auto", "cpu"))
     assert (automatic.user_factors == on_cpu.user_factors).all()
+
+
+def test_single_steps_stay_on_the_cpu(ratings, monkeypatch):
+    with pytest.raises(SettingsError, match="with batch_size=1 each step waits for the one before"):
+        SGD(device="cuda").fit(ratings)
+    monkeypatch.setattr(devices, "_WORTH_IT", 1)
+    assert "device" not in SGD(epochs=1).fit(ratings).training
+    assert SGD(epochs=1, batch_size=64, regularization=0.0).fit(ratings).training["device"] == "torch on cpu"
 
 
 def test_products_on_a_card_have_full_precision_and_leave_pytorch_as_it_was():

@@ -13,7 +13,7 @@ import pytest
 
 import palate
 from palate.model.explain import Reasons
-from serving import PATIENCE, Served, client, environment, fitted, is_problem, until
+from serving import PATIENCE, PLAIN, Served, client, environment, fitted, is_problem, until
 
 RATINGS = {str(item): 3.0 for item in range(1, 11)}
 
@@ -139,7 +139,7 @@ def threads_of(process):
 def test_reasons_for_everything_at_once_do_not_stop_a_service(tmp_path):
     rng = np.random.default_rng(1)
     rows = [(user, item, float(rng.integers(1, 6))) for user in range(60) for item in rng.choice(1300, 100, False)]
-    model = palate.BayesianMF(factors=10, sweeps=10, seed=1).fit(palate.read_ratings(rows, scale=(1, 5)))
+    model = palate.BayesianMF(factors=10, sweeps=10, seed=1, **PLAIN).fit(palate.read_ratings(rows, scale=(1, 5)))
     palate.save(model, tmp_path / "model.palate")
     ratings = {str(item): 4.0 for item in model.items.ids[:199].tolist()}
     body = {"ratings": ratings, "n": 1000, "reasons": 20}

@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,21 +48,27 @@ def same(a, b):
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in PARAMETERS)
 
 
-def large(seed=0):
+@cache
+def large():
     # Large enough to be cut into several blocks.
-    return random_table(users=900, items=300, density=0.5, seed=seed)
+    return random_table(users=900, items=300, density=0.5)
+
+
+@cache
+def fitted_on_one_thread(solver):
+    return solver.fit(large(), threads=1)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_any_number_of_threads_gives_the_same_bits(solver, threads):
-    ratings = large()
-    assert same(solver.fit(ratings, threads=1), solver.fit(ratings, threads=threads))
+    assert same(fitted_on_one_thread(solver), solver.fit(large(), threads=threads))
 
 
 def test_the_seed_decides(iterative):
     ratings = random_table()
-    assert same(iterative.fit(ratings), iterative.fit(ratings))
-    assert not same(iterative.fit(ratings), dataclasses.replace(iterative, seed=1).fit(ratings))
+    model = iterative.fit(ratings)
+    assert same(model, iterative.fit(ratings))
+    assert not same(model, dataclasses.replace(iterative, seed=1).fit(ratings))
 
 
 def test_ten_threads_may_fit_at_once(solver):
@@ -126,7 +133,7 @@ def checkpoint_after_each_epoch(monkeypatch):
 
 @pytest.mark.usefixtures("checkpoint_after_each_epoch")
 def test_resuming_equals_a_straight_run(iterative, tmp_path):
-    ratings, straight = large(), []
+    ratings, straight = random_table(users=300, items=100), []
     model = iterative.fit(ratings, progress=straight.append)
     for cut in range(1, len(straight), 4):
         path, seen = tmp_path / f"{cut}.checkpoint", []

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.errors import DataError
 
-__all__ = ["AttributeColumn", "Attributes", "Cell", "words"]
+__all__ = ["AttributeColumn", "Attributes", "Cell", "words", "year_of"]
 
 #: What a table says of one row: a number, a text, a list of categories, or nothing.
 Cell = float | str | Sequence[str] | None
-Kind = Literal["number", "flag", "category", "list", "text"]
+Kind = Literal["number", "flag", "category", "list", "text", "year"]
 Doubles = NDArray[np.float64]
 
 _WORD = re.compile(r"[^\W_]+")
+_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 # A standardized number beyond this says no more than this.
 _FARTHEST = 3.0
 _SEPARATOR = "|"
@@ -41,6 +42,18 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def year_of(text: str) -> float | None:
+    """Return the last year from 1800 to 2099 that stands in a text, or None.
+
+    Examples
+    --------
+    >>> year_of("2001: A Space Odyssey (1968)")
+    1968.0
+    """
+    years = _YEAR.findall(text)
+    return float(years[-1]) if years else None
+
+
 @dataclass(frozen=True)
 class AttributeColumn:
     r"""One attribute, and the columns of the matrix that it becomes.
@@ -52,7 +65,7 @@ class AttributeColumn:
     kind
         "number": its standardized value, and a column for each span of values. "flag": 1 for yes. "category": a column
         for each common value. "list": the same; a row with n values has :math:`1/\sqrt n` in each. "text": a column
-        for each common word, weighted by tf-idf, of unit length.
+        for each common word, weighted by tf-idf, of unit length. "year": as a number, the year that stands in a text.
     values
         The categories or words that have a column.
     weights
@@ -80,9 +93,10 @@ class AttributeColumn:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """What each column of the matrix says, for people."""
-        base = {"number": [self.name], "flag": [self.name]}.get(self.kind, [])
+        stem = f"year of {self.name}" if self.kind == "year" else self.name
+        base = [stem] if self.kind in ("number", "flag", "year") else []
         parts = [*self._spans(), *self.values, *["other"] * self.has_rest, *["missing"] * self.has_missing]
-        return (*base, *(f"{self.name}: {part}" for part in parts))
+        return (*base, *(f"{stem}: {part}" for part in parts))
 
     def _spans(self) -> list[str]:
         if not self.edges:
@@ -103,9 +117,11 @@ class AttributeColumn:
         DataError
             If a number is wanted and the cell holds a text that is none.
         """
+        if self.kind == "year" and cell is not None:
+            cell = year_of(str(cell))
         if cell is None or (isinstance(cell, float) and not isfinite(cell)):
             return [(len(self.labels) - 1, 1.0)] if self.has_missing else []
-        if self.kind in ("number", "flag"):
+        if self.kind in ("number", "flag", "year"):
             return self._encode_number(self._number(cell))
         if self.kind == "text":
             return self._encode_text(str(cell))
@@ -149,9 +165,10 @@ class AttributeColumn:
         missing = "; some are missing" if self.has_missing else ""
         if self.kind == "flag":
             return f"{self.name}: yes or no"
-        if self.kind == "number":
+        if self.kind in ("number", "year"):
             spans = f", in {len(self.edges) + 1} spans" if self.edges else ""
-            return f"{self.name}: a number, {self.center:.4g} ± {self.spread:.2g}{spans}{missing}"
+            what = "a number" if self.kind == "number" else "a number, the year in the text"
+            return f"{self.labels[0]}: {what}, {self.center:.4g} ± {self.spread:.2g}{spans}{missing}"
         what = {"category": "a category", "list": "a list of categories", "text": "text"}[self.kind]
         unit = "words" if self.kind == "text" else "values"
         rest = ", rare ones pooled" if self.has_rest else ""

@@ -15,7 +15,7 @@ from palate.model import AttributeWeights
 __all__ = ["attribute_arrays", "attribute_header", "restored_attributes"]
 
 _NAMES = ("indptr", "indices", "values")
-_KINDS = ("number", "flag", "category", "list", "text")
+_KINDS = ("number", "flag", "category", "list", "text", "year")
 
 
 def attribute_arrays(known: AttributeWeights) -> dict[str, NDArray[Any]]:

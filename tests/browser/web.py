@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager
 
 import palate
-from serving import PATIENCE
+from serving import PATIENCE, PLAIN
 
 BAND = 0.5  # seconds until a list that moves has come to rest
 # The address of each screen, and what it contains when it is drawn.
@@ -32,7 +32,7 @@ def sample_model(path, **more):
     ratings, catalogue = palate.datasets.load("sample")
     import dataclasses
 
-    model = palate.BayesianMF(factors=6, sweeps=40, seed=1, **more).fit(ratings)
+    model = palate.BayesianMF(**{"factors": 6, "sweeps": 40, "seed": 1, **PLAIN, **more}).fit(ratings)
     palate.save(dataclasses.replace(model, catalogue=catalogue), path)
 
 

@@ -38,7 +38,7 @@ def test_evaluate_tells_whether_chances_were_right(palate, answer, folder, tmp_p
     assert 0.5 * len(test) < told < 1.5 * len(test)
     code, out, err = palate("evaluate", model, tmp_path / "test.csv")
     assert code == 0, err
-    assert "Chances that the model told" in out
+    assert "Chances that the model gave" in out
     assert palate("recommend", model, "--user", train.users[0], "--by", "choice")[1].split("\n")[1].split()[1:3] == [
         "choice",
         "score",

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from itertools import chain
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from palate.cli.encoding import write_what_the_terminal_can_show
 from palate.cli.evaluate import cross_validate, evaluate
 from palate.cli.explain import explain
 from palate.cli.fit import fit
+from palate.cli.headings import Group, command
 from palate.cli.info import info
 from palate.cli.interruption import is_interruption
 from palate.cli.predict import predict
@@ -36,12 +38,21 @@ __all__ = ["app", "main", "run"]
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
-class _Ordered(click.Group):
+class _App(Group):
+    """The group of all commands, under headings."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings."""
+        room = formatter.width - 6 - max(map(len, self.commands))
+        for heading, members in _COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(str(one.name), one.get_short_help_str(room)) for one in members])
 
-@click.group(cls=_Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(palate.__version__, prog_name="palate")
 def app() -> None:
     """Recommend from ratings: fit a model, ask it, judge it.
@@ -51,7 +62,7 @@ def app() -> None:
     """
 
 
-@app.command()
+@command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script that completes palate's commands in a shell.
@@ -66,27 +77,15 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "palate", "_PALATE_COMPLETE").source())
 
 
-for _command in (
-    demo,
-    check,
-    fit,
-    evaluate,
-    cross_validate,
-    compare,
-    tune,
-    predict,
-    recommend,
-    similar,
-    explain,
-    ask,
-    info,
-    update,
-    serve,
-    retrain,
-    keys,
-    datasets,
-    fetch,
-):
+_COMMANDS: dict[str, tuple[click.Command, ...]] = {
+    "Start": (demo, check, fit),
+    "Ask a model": (recommend, predict, similar, explain, ask, info),
+    "Judge and improve": (evaluate, cross_validate, compare, tune),
+    "Add ratings": (update, retrain),
+    "Serve": (serve, keys),
+    "Data sets, and the shell": (datasets, fetch, completion),
+}
+for _command in chain.from_iterable(_COMMANDS.values()):
     app.add_command(_command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from palate.cli.headings import command, option
 from palate.cli.model_options import (
     count_option,
     find_user,
@@ -22,13 +23,13 @@ from palate.cli.output import json_text
 __all__ = ["ask"]
 
 
-@click.command()
+@command()
 @model_argument
 @user_option
 @rated_option
 @count_option("How many items.")
-@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
-@click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.")
+@option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
+@option("--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.")
 @texts_option
 @json_option
 def ask(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.headings import command, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import splits
@@ -19,7 +20,7 @@ from palate.cli.reading_options import (
     reading_options,
     require_one_source,
 )
-from palate.cli.scores import legend, list_metrics_in, metrics_in, plus_minus, score
+from palate.cli.scores import about_baselines, legend, list_metrics_in, metrics_in, plus_minus, score
 from palate.cli.solver_options import with_liked
 from palate.cli.split_options import SplitOptions, split_options
 
@@ -40,21 +41,21 @@ _LISTS = ("ndcg@10", "recall@20")
 _SIGNIFICANT = 0.05
 
 
-@click.command()
+@command()
 @click.argument("source", metavar="[RATINGS]", required=False, shell_complete=complete_source)
 @split_options
 @fold_option
-@click.option(
+@option(
     "--solvers",
     metavar="NAME,...",
     help="Which solvers, such as sgd,bayes. [all, without variants such as article]",
 )
-@click.option(
+@option(
     "--reference", metavar="NAME", help="Take differences from this one. [the lowest RMSE, and the highest NDCG@10]"
 )
 @choices_option
 @liked_option
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits and the solvers.")
+@option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits and the solvers.")
 @threads_option
 @quiet_option
 @json_option
@@ -124,11 +125,20 @@ def _print(result: Comparison, planned: int, protocol: str) -> None:
         _print_table(result, ranked, metrics)
         click.echo()
         paragraph(f"{_protocol(ranked[0].splits, planned, protocol)} {legend(metrics)}", "")
+        paragraph(_about_columns(result, ranked), "")
         if result.list_reference:
             paragraph(_lists_compared(result), "")
     for solver in result.solvers:
         if solver.failure:
             paragraph(f"{solver.name} has no result: {solver.failure}", "")
+
+
+def _about_columns(result: Comparison, ranked: list[SolverResult]) -> str:
+    """Return what the columns without a measure are, and the rows that are no solvers."""
+    references = " and ".join(dict.fromkeys(filter(None, (result.reference, result.list_reference))))
+    differences = f"to {references}: the difference from it; " if references else ""
+    columns = f"{differences}s: seconds that a fit takes; MB: the memory that it needs beside the ratings."
+    return f"{columns[0].upper()}{columns[1:]} {about_baselines(one.name for one in ranked)}".rstrip()
 
 
 def _lists_compared(result: Comparison) -> str:

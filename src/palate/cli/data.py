@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.headings import command, option
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, table
 from palate.cli.progress import transfer
@@ -25,9 +26,9 @@ _REFUSED = 1
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
-@click.command()
+@command()
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
-@click.option("--items", metavar="ITEMS", help="The catalogue of --features catalogue.")
+@option("--items", metavar="ITEMS", help="The catalogue of --features catalogue.")
 @engine_options("for a large table")
 @json_option
 @feature_options
@@ -134,7 +135,7 @@ def _print_histogram(result: Check) -> None:
         click.echo(f"  {name:>{width}} {'▆' * round(30 * bar.count / most)} {bar.count:,}")
 
 
-@click.command()
+@command()
 @json_option
 def datasets(as_json: bool) -> None:
     """List the data sets that RATINGS can name."""
@@ -168,7 +169,7 @@ def _description(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-@click.command()
+@command()
 @click.argument("name")
 @json_option
 def fetch(name: str, as_json: bool) -> None:

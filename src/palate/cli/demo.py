@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.fit_report import outcome, print_chosen, print_warnings
+from palate.cli.headings import command, option
 from palate.cli.info import storage_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, percent, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import describe_lists, outcome, print_evaluation
+from palate.cli.scores import print_evaluation
 from palate.cli.solver_options import DEFAULT_SOLVER
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ __all__ = ["demo"]
 _LEVEL = 0.9
 
 
-@click.command()
-@click.option(
+@command()
+@option(
     "--dataset",
     "source",
     shell_complete=complete_source,
@@ -34,10 +36,10 @@ _LEVEL = 0.9
     metavar="RATINGS",
     help="A data set's name, a file, or a database URL with --query.",
 )
-@click.option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
-@click.option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
-@click.option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
-@click.option(
+@option("--items", metavar="ITEMS", help="Titles and texts, where RATINGS is a file.")
+@option("--item", metavar="ID", help="Whose similar items to show. [default: the most rated]")
+@option("--user", metavar="ID", help="Whom to recommend to. [default: one with a middling number of ratings]")
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -140,10 +142,8 @@ class _Story:
     def print(self) -> None:
         training = self.model.training
         paragraph(f"Fitted: {outcome(training)}.", "")
-        for line in training["choices"]:
-            paragraph(line, "")
-        if "lists" in training:
-            paragraph(describe_lists(training["lists"]), "")
+        print_chosen(training)
+        print_warnings(training)
         print_evaluation(DEFAULT_SOLVER, self.result, "held-out")
         _heading(f"3. People who liked item {self.item} also liked")
         click.echo(f"\nitem {self.item}:")
@@ -161,7 +161,7 @@ class _Story:
         click.echo(f"with {_LEVEL:.0%} between {low:.2f} and {high:.2f}.")
         _heading("6. What to ask somebody new: the rating that removes most uncertainty")
         self._print_texts(self.questions, "removes")
-        _heading("7. The storage argument")
+        _heading("7. The storage argument: factors take less room than the full matrix")
         paragraph(storage_argument(self.model), "")
 
     def _print_texts(self, ranked: list[Scored], score: str) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.fit_report import fit_warnings, outcome
+from palate.cli.headings import command, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, threads_option
 from palate.cli.output import json_text, paragraph
 from palate.cli.reading_options import (
@@ -16,7 +18,7 @@ from palate.cli.reading_options import (
     reading_options,
     require_one_source,
 )
-from palate.cli.scores import counted_rows, outcome, print_evaluation, print_lists, print_scores
+from palate.cli.scores import counted_rows, print_evaluation, print_lists, print_scores
 from palate.cli.solver_options import SolverCommand, make_solver
 from palate.cli.spark_options import engine_options, runs_on_spark
 from palate.cli.split_options import SplitOptions, split_options
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["cross_validate", "evaluate"]
 
 
-@click.command()
+@command()
 @click.argument("model", metavar="MODEL")
 @click.argument("test", metavar="TEST")
-@click.option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
+@option("--given", metavar="FILE", help="Ratings of users whom MODEL does not know: they are folded in first.")
 @liked_option
 @threads_option
 @engine_options("for a large TEST; without baselines")
@@ -149,6 +151,8 @@ def _fold_printer(count: int) -> Callable[[Evaluation, Model], None]:
         figures = [f"{title} {fold.scores[name]:.4f}" for name, title in _SHOWN.items() if name in fold.scores]
         about = f"{', '.join(figures)} on {counted_rows(fold)}"
         paragraph(f"fold {done} of {count}: {about} ({outcome(model.training)})", "", err=True)
+        for warning in fit_warnings(model.training):
+            paragraph(f"warning: {warning}", "", err=True)
 
     return print_fold
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from palate.cli.headings import command, option
 from palate.cli.model_options import (
     at_option,
     count_option,
@@ -31,11 +32,11 @@ __all__ = ["explain"]
 _VISIBLE = 0.005
 
 
-@click.command()
+@command()
 @model_argument
 @user_option
 @rated_option
-@click.option("--item", required=True, metavar="ID", help="The item whose prediction is to be explained.")
+@option("--item", required=True, metavar="ID", help="The item whose prediction is to be explained.")
 @count_option("How many rated items to show.")
 @at_option
 @json_option

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import ATTRIBUTES, option
 from palate.errors import ReadError
 
 if TYPE_CHECKING:
@@ -131,5 +132,5 @@ def feature_options(function: Callable[..., Any]) -> Callable[..., Any]:
         if one.name == "features":
             kind = {"type": click.Choice(["catalogue"])}
         flag = f"--{one.name.replace('_', '-')}"
-        command = click.option(flag, one.name, default=None, help=_HELP[one.name], **kind)(command)
+        command = option(flag, one.name, default=None, help=_HELP[one.name], heading=ATTRIBUTES, **kind)(command)
     return command

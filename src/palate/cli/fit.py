@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palate.cli.feature_options import FeatureOptions, feature_options
+from palate.cli.fit_report import fit_warnings, outcome, print_chosen, print_warnings
+from palate.cli.headings import RUN, SPARK, option
 from palate.cli.options import choices_option, json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.progress import epochs
 from palate.cli.reading_options import ReadingOptions, complete_source, load_catalogue, reading_options
-from palate.cli.scores import describe_lists, outcome, print_evaluation
+from palate.cli.scores import print_evaluation
 from palate.cli.solver_options import SolverCommand, make_solver
 from palate.cli.spark_options import engine_options
 
@@ -29,9 +31,9 @@ _INTERRUPTED = 130
 
 @click.command(cls=SolverCommand)
 @click.argument("sources", metavar="RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
-@click.option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
-@click.option(
+@option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
+@option("--items", metavar="ITEMS", help="Titles and texts: a CSV, u.item, or numbered HTML blocks.")
+@option(
     "--holdout",
     type=share,
     metavar="SHARE",
@@ -39,10 +41,22 @@ _INTERRUPTED = 130
 )
 @choices_option
 @liked_option
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted fit left beside the model.")
+@option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the checkpoint that an interrupted fit left beside the model.",
+    heading=RUN,
+)
 @engine_options("als, implicit, bayes")
-@click.option("--work-folder", metavar="FOLDER", help="spark: a folder for the fit; best one that all machines see.")
-@click.option("--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.")
+@option(
+    "--work-folder",
+    metavar="FOLDER",
+    help="spark: a folder for the fit; best one that all machines see.",
+    heading=SPARK,
+)
+@option(
+    "--checkpoint", metavar="URI", help="spark: the checkpoint, on any file system that Spark knows.", heading=SPARK
+)
 @threads_option
 @quiet_option
 @json_option
@@ -125,7 +139,7 @@ def fit(
         click.echo(f"interrupted too early: {output} is left as it was; --resume goes on", err=True)
         sys.exit(_INTERRUPTED)
     if as_json:
-        json_text({**result.as_dict(), "notes": notes})
+        json_text({**result.as_dict(), "notes": notes, "warnings": fit_warnings(result.model.training)})
     else:
         _print(result, solver, holdout)
     if result.interrupted:
@@ -139,10 +153,8 @@ def _print(result: FitResult, solver: str, holdout: float | None) -> None:
     factors = model.solver.get("factors", model.factors)
     what = f" {factors} factors" if factors else ""
     paragraph(f"Fitted{what} in {result.seconds:.1f} s{part}: {outcome(training)}.", "")
-    for line in [*training.get("choices", []), *training.get("warnings", [])]:
-        paragraph(line, "")
-    if "lists" in training:
-        paragraph(describe_lists(training["lists"]), "")
+    print_chosen(training)
+    print_warnings(training)
     click.echo(f"Saved {result.output} ({size(result.output.stat().st_size)}).")
     if result.evaluation:
         print_evaluation(solver, result.evaluation, "held-out")

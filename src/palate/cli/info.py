@@ -5,23 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from palate.cli.fit_report import explain_parts, fit_warnings, outcome, print_warnings
+from palate.cli.headings import command
 from palate.cli.model_options import load_model, model_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size, table
-from palate.cli.scores import outcome
 
 if TYPE_CHECKING:
     from palate.model import Model
 
 __all__ = ["info", "storage_argument"]
 
-# Chains whose halves differ by more than this have not settled (Gelman, Rubin 1992).
-_SETTLED = 1.1
 
-
-@click.command()
+@command()
 @model_argument
 @json_option
 def info(model: str, as_json: bool) -> None:
@@ -32,8 +28,9 @@ def info(model: str, as_json: bool) -> None:
         json_text({**facts, "history": fitted.training.get("history", [])})
         return
     table("", ["", ""], _rows(facts, fitted), left=2)
-    for line in _about_draws(fitted.training.get("traces", [])):
+    for line in [*explain_parts(fitted.training.get("choices", [])), *_about_draws(fitted)]:
         paragraph(line, "")
+    print_warnings(fitted.training)
     paragraph(storage_argument(fitted), "")
 
 
@@ -56,6 +53,7 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
         "mean": model.mean,
         "solver": dict(model.solver),
         "training": {name: value for name, value in model.training.items() if name != "history"},
+        "warnings": fit_warnings(model.training),
         "training_rmse": history[-1]["training_rmse"] if history else None,
         "numbers": {**sizes, "kept": stored, "share": stored / max(1, sizes["matrix"])},
     }
@@ -86,17 +84,13 @@ def _rows(facts: dict[str, Any], model: Model) -> list[list[str]]:
     return rows
 
 
-def _about_draws(traces: list[dict[str, Any]]) -> list[str]:
-    """Say what the diagnostics are of, and whether predictions suffer where they are bad."""
-    moving = [trace["name"] for trace in traces if trace["split_rhat"] > _SETTLED]
-    if not moving:
+def _about_draws(model: Model) -> list[str]:
+    """Say what the rows of the draws are."""
+    if not model.training.get("traces"):
         return []
-    text = (
-        f"Still moving when the fit ended: {', '.join(moving)}. Such a number is shared by all users and items and is "
-        "no prediction: predictions are means over many draws of the factors, and can have settled long before. "
-        "Whether they still change is seen by fitting with more --sweeps and the same --holdout."
-    )
-    return [text]
+    draws = "Draws of: numbers that each sweep draws anew"
+    worth = "effective sample size: how many independent draws they are worth"
+    return [f"{draws}; {worth}; split-R̂: about 1 where they have settled."]
 
 
 def _is_shown(name: str, value: Any) -> bool:

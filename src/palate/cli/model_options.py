@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from palate.cli.headings import option
 from palate.cli.options import share
 from palate.cli.output import paragraph, table
 
@@ -40,25 +41,23 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _USUAL_LEVEL = 0.9
 
 model_argument = click.argument("model", metavar="MODEL")
-user_option = click.option("--user", metavar="ID", help="A user of the model.")
-level_option = click.option(
-    "--level", type=share, help="How probable it is that the rating lies in the interval. [0.9]"
-)
-rated_option = click.option(
+user_option = option("--user", metavar="ID", help="A user of the model.")
+level_option = option("--level", type=share, help="How probable it is that the rating lies in the interval. [0.9]")
+rated_option = option(
     "--rated", multiple=True, metavar="ITEM=RATING", help="Instead of --user: a new user who rated this; repeat it."
 )
-at_option = click.option(
+at_option = option(
     "--at",
     metavar="MOMENT",
     help="When: a date or time such as 1998-01-31 or 1998-01-31T20:00 (UTC without a zone), or seconds since 1970. It "
     "matters to models with effects of time. [no particular moment]",
 )
-texts_option = click.option("--texts", is_flag=True, help="Show whole texts instead of titles.")
+texts_option = option("--texts", is_flag=True, help="Show whole texts instead of titles.")
 
 
 def count_option(help: str) -> Callable[[Function], Function]:
     """Return the option ``-n``."""
-    return click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help=help)
+    return option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help=help)
 
 
 def load_model(path: str) -> Model:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import SPARK, command, option
 from palate.cli.model_options import (
     at_option,
     find_user,
@@ -32,20 +33,21 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
-@click.command()
+@command()
 @model_argument
 @user_option
 @rated_option
-@click.option("--item", metavar="ID", help="An item of the model.")
-@click.option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
+@option("--item", metavar="ID", help="An item of the model.")
+@option("--unknown", type=click.Choice(["error", "mean"]), default="error", help="What to do about unknown ids.")
 @at_option
 @level_option
-@click.option(
+@option(
     "--pairs",
     metavar="TABLE",
     help="With --engine spark: predict each row of a table of users and items, and of times.",
+    heading=SPARK,
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --pairs.")
+@option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --pairs.", heading=SPARK)
 @engine_options("with --pairs")
 @json_option
 def predict(

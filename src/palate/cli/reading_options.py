@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import READING, SPLIT, option
 from palate.errors import ReadError
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ class ReadingOptions:
         from palate.datasets import DATASETS
 
         dataset = DATASETS[name]
-        for option, value in vars(self).items():
-            if value is not None and option != "folder":
-                raise click.UsageError(f"--{option.replace('_', '-')} does not go with the data set {name!r}")
+        for field_name, value in vars(self).items():
+            if value is not None and field_name != "folder":
+                raise click.UsageError(f"--{field_name.replace('_', '-')} does not go with the data set {name!r}")
         folder = None if self.folder is None else Path(self.folder)
         if folder is None and not dataset.is_cached():
             click.echo(f"fetching {name} ({dataset.title}). Terms: {dataset.terms}", err=True)
@@ -129,9 +130,9 @@ class ReadingOptions:
         UsageError
             If an option was given that it does not.
         """
-        for option in ("layout", "missing", "query", "folder"):
-            if getattr(self, option) is not None:
-                raise click.UsageError(f"--{option} does not go with --engine spark: write the table as Parquet first")
+        for one in ("layout", "missing", "query", "folder"):
+            if getattr(self, one) is not None:
+                raise click.UsageError(f"--{one} does not go with --engine spark: write the table as Parquet first")
         from palate.reading import read_ratings
 
         return self._arguments(read_ratings)
@@ -170,12 +171,18 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for one in reversed(fields(ReadingOptions)):
         attributes = dict(one.metadata)
         flag = attributes.pop("flag") or f"--{one.name.replace('_', '-')}"
-        command = click.option(flag, one.name, default=None, **attributes)(command)
+        command = option(flag, one.name, default=None, heading=READING, **attributes)(command)
     return command
 
 
-fold_option = click.option(
-    "--fold", "files", nargs=2, multiple=True, metavar="TRAIN TEST", help="A split given as two files; repeat it."
+fold_option = option(
+    "--fold",
+    "files",
+    nargs=2,
+    multiple=True,
+    metavar="TRAIN TEST",
+    help="A split given as two files; repeat it.",
+    heading=SPLIT,
 )
 
 

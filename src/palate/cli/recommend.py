@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import EVERYONE, ITEMS, command, option
 from palate.cli.model_options import (
     at_option,
     count_option,
@@ -25,7 +26,7 @@ from palate.cli.model_options import (
     user_option,
 )
 from palate.cli.options import device_option, json_option, quiet_option, threads_option
-from palate.cli.output import json_text, percent
+from palate.cli.output import json_text, paragraph, percent
 from palate.cli.recommend_all import check_all_options, check_one_user, recommend_all, recommend_all_on_spark
 from palate.cli.spark_options import engine_options, runs_on_spark
 
@@ -37,53 +38,66 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 
-@click.command()
+@command()
 @model_argument
 @user_option
 @rated_option
 @count_option("How many items.")
-@click.option("--lowest", is_flag=True, help="The lowest items instead, by default those of the prediction.")
-@click.option("--seen", is_flag=True, help="Include items that the user has rated.")
-@click.option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.")
-@click.option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.")
-@click.option("--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.")
-@click.option(
+@option("--lowest", is_flag=True, help="The lowest items instead, by default those of the prediction.", heading=ITEMS)
+@option("--seen", is_flag=True, help="Include items that the user has rated.", heading=ITEMS)
+@option("--only", multiple=True, metavar="ID", help="Choose from these items; repeat it.", heading=ITEMS)
+@option("--exclude", multiple=True, metavar="ID", help="Leave this item out; repeat it.", heading=ITEMS)
+@option(
+    "--least", type=click.IntRange(min=0), default=0, help="Only items with at least this many ratings.", heading=ITEMS
+)
+@option(
     "--by",
     type=click.Choice(["interest", "choice", "prediction", "lower-bound", "chance"]),
     help="Rank by interest (how likely the user chooses the item and likes it), by the chance of a choice alone, by "
     "the predicted rating, by the low end of its interval, or by a draw from its distribution. "
     "[interest; prediction if the model knows no choices]",
+    heading=ITEMS,
 )
 @at_option
 @level_option
-@click.option(
+@option(
     "--explore",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
     default=0.0,
     help="Give this share of the places to items with fewer than five ratings, chosen by chance. [none]",
+    heading=ITEMS,
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), help="Of the draws of --by chance and --explore. [new draws each time]"
+@option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Of the draws of --by chance and --explore. [new draws each time]",
+    heading=ITEMS,
 )
 @texts_option
-@click.option(
+@option(
     "--all",
     "everyone",
     is_flag=True,
     help="For all users, written to -o FILE: user, rank, item, score; with --level also the interval.",
+    heading=EVERYONE,
 )
-@click.option(
-    "--users", type=click.Path(path_type=Path), metavar="FILE", help="As --all, for the ids in FILE, a line each."
+@option(
+    "--users",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="As --all, for the ids in FILE, a line each.",
+    heading=EVERYONE,
 )
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Of --all: .parquet or .csv; with --engine spark a folder.",
+    heading=EVERYONE,
 )
-@click.option("--titles", is_flag=True, help="With --all: write titles too.")
+@option("--titles", is_flag=True, help="With --all: write titles too.", heading=EVERYONE)
 @threads_option
 @device_option
 @engine_options("with --all or --users")
@@ -180,6 +194,8 @@ def recommend(
     more = _interval_columns(intervals, level, with_prediction=ranking != "prediction")
     heading = "choice score" if ranking == "choice" else score
     print_scored(title, heading, ranked, fitted, texts=texts, more=more, form=_form(fitted, ranking))
+    if ranking == "interest" and not texts:
+        paragraph("Interest: the chance that the user chooses an item, times that of liking it.", "")
     if any(f"{row['low']:.2f}" == f"{row['high']:.2f}" for row in intervals if "low" in row):
         click.echo("Where an interval has one rating only, the model expects more than the scale has.")
     print_timeless(any_moment, at)

@@ -1,10 +1,10 @@
-"""How scores and the course of a fit are shown."""
+"""How scores are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from palate.cli.output import paragraph, table
 
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     Column = Metric | CutMetric
 
 __all__ = [
+    "about_baselines",
     "counted_rows",
-    "describe_lists",
     "legend",
     "list_metrics_in",
     "lists_title",
     "metrics_in",
-    "outcome",
     "plus_minus",
     "print_evaluation",
     "print_lists",
@@ -31,6 +30,16 @@ __all__ = [
     "score",
 ]
 
+# What is told of the rows that are no solvers.
+_BASELINES = {
+    "bias only": "the mean of all, and how far the user and the item lie above or below it",
+    "user mean": "",
+    "item mean": "",
+    "global mean": "",
+    "item-kNN": "items that the same people liked",
+    "popularity (rated)": "what most people rated",
+    "popularity (liked)": "what most people liked",
+}
 # The measures of lists that people see: all of them fit on a line. JSON has every measure.
 _LISTS = ("ndcg@10", "recall@20", "map@10", "hit_rate@10", "rated_ndcg@10", "coverage@10")
 
@@ -62,7 +71,7 @@ def print_evaluation(name: str, evaluation: Evaluation, what: str = "") -> None:
 
 def _print_chances(chances: Mapping[str, Reliability]) -> None:
     """Print what was said of chances beside what happened, group by group."""
-    title = "Chances that the model told, and what came true, in groups of similar chances"
+    title = "Chances that the model gave, and how often they came true, in groups of similar chances"
     headings = {"choice": ("chance of choice", "chosen", "pairs"), "liking": ("chance of liking", "liked", "ratings")}
     columns = [heading for name in chances for heading in headings[name]]
     rows: list[list[str]] = [[] for _ in range(max(len(one.rows) for one in chances.values()))]
@@ -121,6 +130,7 @@ def _print_table(title: str, named: Mapping[str, Scores], metrics: Sequence[Colu
         rows.append([name, *cells.values()])
     table(title, ["", *(metric.title for metric in metrics)], rows)
     paragraph(legend(metrics), "")
+    paragraph(about_baselines(row[0] for row in rows), "")
 
 
 def metrics_in(scores: Iterable[Scores], leave_out: Collection[str] = ()) -> list[Metric]:
@@ -164,11 +174,21 @@ def score(scores: Scores, metric: Column) -> str:
 def legend(metrics: Iterable[Column]) -> str:
     """Return what the headings of columns mean.
 
-    >>> legend(metrics_in([{"rmse": 0.9, "nmae": 0.2}]))
+    >>> legend(metrics_in([{"nmae": 0.2}]))
     'NMAE: the MAE divided by the width of the rating scale.'
     """
     text = "; ".join(f"{metric.title}: {metric.meaning}" for metric in metrics if metric.meaning)
     return f"{text}." if text else ""
+
+
+def about_baselines(names: Iterable[str]) -> str:
+    """Return what the baselines among the rows of a table are.
+
+    >>> about_baselines(["sgd", "user mean", "item-kNN"])
+    'Baselines, to compare with: user mean; item-kNN: items that the same people liked.'
+    """
+    shown = [name + (f": {_BASELINES[name]}" if _BASELINES[name] else "") for name in names if name in _BASELINES]
+    return f"Baselines, to compare with: {'; '.join(shown)}." if shown else ""
 
 
 def plus_minus(value: float, error: float | None, form: str = ".4f") -> str:
@@ -190,59 +210,3 @@ def counted_rows(evaluation: Evaluation) -> str:
     if evaluation.off_scale:
         parts.append(f"{evaluation.off_scale:,} off the model's scale: is it the same kind of rating?")
     return ", ".join(parts)
-
-
-def outcome(training: Mapping[str, Any]) -> str:
-    """Return in a line how a fit went.
-
-    Parameters
-    ----------
-    training
-        Of a model.
-
-    Examples
-    --------
-    >>> outcome({"regularization": 0.055, "epochs": 37, "interrupted": False, "notes": []})
-    'regularization 0.055, epochs 37'
-    """
-    if "pilot_sweeps" in training:
-        sweeps, pilots, rank = (training[name] for name in ("sweeps", "pilot_sweeps", "rank"))
-        before = f" after {pilots:,} in pilots (trial fits)" if pilots else ""
-        gain = training["error_left_percent"]
-        more = "" if gain is None else f"; more sweeps would lower the error by about {gain:.2g}%"
-        parts = [f"{sweeps:,} sweeps{before}, averaged into factors of rank {rank}{more}"]
-    else:
-        parts = [f"{name} {value:g}" for name, value in training.items() if type(value) in (int, float)]
-    if training.get("stage") == "pilot":
-        parts.append("cut short in a pilot (a trial fit), which leaves the validation part of the ratings out")
-    return ", ".join(parts)
-
-
-def describe_lists(record: Mapping[str, Any]) -> str:
-    """Return a sentence on how lists are ranked, and why.
-
-    >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.1}})
-    'Lists are ranked by predicted ratings: NDCG@10 on held-out lists was prediction .2000, popularity .1000.'
-    >>> describe_lists({"head": None, "ndcg@10": {"prediction": 0.2, "popularity": 0.201}}).partition(". ")[2]
-    'That is the simplest way: no other is better by a standard error of the difference.'
-    >>> text = describe_lists({"head": "ease", "power": 0, "ndcg@10": {"ease": 0.3, "implicit": 0.302}})
-    >>> text.partition(". ")[2]
-    'That is the simplest way: no other is better by a standard error of the difference.'
-    >>> describe_lists({"head": "ease", "power": 0, "trend": 1.0}).partition(". ")[2]
-    'What was chosen lately counts more for users who are still active.'
-    """
-    if record["head"] is None:
-        way = "predicted ratings"
-    elif record["power"]:
-        way = f"interest: the chance of being chosen ({record['head']}), times the chance of being liked"
-        way += "" if record["power"] == 1 else f" to the power of {record['power']:g}"
-    else:
-        way = f"the chance of being chosen ({record['head']})"
-    tried = sorted(record.get("ndcg@10", {}).items(), key=lambda entry: -entry[1])
-    figures = ", ".join(f"{name} {value:.4f}".replace(" 0.", " .") for name, value in tried)
-    text = f"Lists are ranked by {way}" + (f": NDCG@10 on held-out lists was {figures}." if figures else ".")
-    if tried and tried[0][0] != (record["head"] or "prediction"):
-        text += " That is the simplest way: no other is better by a standard error of the difference."
-    if record.get("trend"):
-        text += " What was chosen lately counts more for users who are still active."
-    return text

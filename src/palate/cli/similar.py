@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from palate.cli.headings import SPARK, command, option
 from palate.cli.model_options import (
     count_option,
     item_texts,
@@ -25,15 +26,17 @@ from palate.cli.spark_options import engine_options, print_written, runs_on_spar
 __all__ = ["similar"]
 
 
-@click.command()
+@command()
 @model_argument
-@click.option("--item", metavar="ID", help="Find items that the same people like.")
-@click.option("--user", metavar="ID", help="Find users with the same taste.")
+@option("--item", metavar="ID", help="Find items that the same people like.")
+@option("--user", metavar="ID", help="Find users with the same taste.")
 @count_option("How many.")
-@click.option("--by", type=click.Choice(["cosine", "dot"]), default="cosine", show_default=True, help="Of the factors.")
+@option("--by", type=click.Choice(["cosine", "dot"]), default="cosine", show_default=True, help="Of the factors.")
 @texts_option
-@click.option("--all", "everything", is_flag=True, help="With --engine spark: for all items, written to -o FOLDER.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --all.")
+@option(
+    "--all", "everything", is_flag=True, help="With --engine spark: for all items, written to -o FOLDER.", heading=SPARK
+)
+@option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Of --all.", heading=SPARK)
 @engine_options("with --all")
 @json_option
 def similar(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import MODEL, RUN, Command, Option
+
 if TYPE_CHECKING:
     from palate.solvers import Setting, Solver
 
@@ -16,9 +18,11 @@ __all__ = ["DEFAULT_SOLVER", "SolverCommand", "make_solver", "with_liked"]
 DEFAULT_SOLVER = "bayes"
 # On the command line these are the names of tables: where a table is given, pilots decide.
 _NO_OPTIONS = ("user_features", "item_features")
+# These settings say how long a fit takes, and where it runs.
+_RUN = ("sweeps", "epochs", "patience", "time_budget", "device")
 
 
-class SolverCommand(click.Command):
+class SolverCommand(Command):
     """A command that fits: it gets `solver`, and the settings of all solvers, None where they were not given."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -26,7 +30,7 @@ class SolverCommand(click.Command):
         *parameters, help_option = super().get_params(ctx)
         own = {parameter.name for parameter in parameters}
         settings = [_setting_option(by_solver) for name, by_solver in _settings_by_name().items() if name not in own]
-        return [*parameters, _solver_option(), *settings, help_option]
+        return [_solver_option(), *parameters, *settings, help_option]
 
 
 def with_liked(solver: Solver, liked: float | None) -> Solver:
@@ -57,8 +61,13 @@ def _solver_option() -> click.Option:
     from palate.solvers import SOLVERS
 
     summaries = "How to fit. " + "; ".join(f"{name}: {SOLVERS.summary(name)}" for name in SOLVERS)
-    return click.Option(
-        ["--solver"], type=click.Choice(list(SOLVERS)), default=DEFAULT_SOLVER, show_default=True, help=summaries
+    return Option(
+        ["--solver"],
+        type=click.Choice(list(SOLVERS)),
+        default=DEFAULT_SOLVER,
+        show_default=True,
+        help=summaries,
+        heading=MODEL,
     )
 
 
@@ -92,7 +101,16 @@ def _setting_option(by_solver: dict[str, Setting]) -> click.Option:
     kind = _click_type(next(iter(by_solver.values()))) if len(kinds) == 1 else str
     flags = f"{_flag(name)}/{_flag('no_' + name)}" if is_switch else _flag(name)
     # The default stays None, so that a named solver keeps its own settings where none is given.
-    return click.Option([flags, name], type=kind, default=None, help=_help(by_solver))
+    return Option(
+        [flags, name], type=kind, default=None, help=_help(by_solver), heading=_heading(name, list(by_solver))
+    )
+
+
+def _heading(setting: str, solvers: list[str]) -> str:
+    """Return the heading that the option of a setting stands under."""
+    if setting in _RUN:
+        return RUN
+    return MODEL if len(solvers) > 1 else f"Settings of --solver {solvers[0]}"
 
 
 def _flag(name: str) -> str:
@@ -106,10 +124,9 @@ def _click_type(setting: Setting) -> Any:
 def _help(by_solver: dict[str, Setting]) -> str:
     """Return what a setting means and what its default is, for each solver where they differ."""
     meanings = _grouped((name, setting.help) for name, setting in by_solver.items())
-    everywhere = len(by_solver) == len(_classes())
-    parts = [
-        text if everywhere and len(meanings) == 1 else f"{', '.join(names)}: {text}" for text, names in meanings.items()
-    ]
+    is_told_above = _heading(next(iter(by_solver.values())).name, list(by_solver)) not in (MODEL, RUN)
+    is_plain = len(meanings) == 1 and (is_told_above or len(by_solver) == len(_classes()))
+    parts = [text if is_plain else f"{', '.join(names)}: {text}" for text, names in meanings.items()]
     defaults = _grouped(
         (name, setting.none if setting.default is None else f"{setting.default}") for name, setting in by_solver.items()
     )

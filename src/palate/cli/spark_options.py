@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from palate.cli.headings import SPARK, option
 from palate.cli.output import json_text
 
 __all__ = ["engine_options", "print_written", "runs_on_spark", "written_folder"]
@@ -17,15 +18,16 @@ def engine_options(where: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """Add ``--engine`` and ``--master``; `where` says what Spark is needed for, and what it can do."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option(
-            "--master", metavar="URL", help="spark: the master, such as local[2] or spark://host:7077."
+        command = option(
+            "--master", metavar="URL", help="spark: the master, such as local[2] or spark://host:7077.", heading=SPARK
         )(command)
-        return click.option(
+        return option(
             "--engine",
             type=click.Choice(["local", "spark"]),
             default="local",
             show_default=True,
             help=f"Where it runs: on this machine, or on Apache Spark ({where}; needs the extra 'spark').",
+            heading=SPARK,
         )(command)
 
     return decorate

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.headings import SPLIT, option
 from palate.cli.options import share
 
 if TYPE_CHECKING:
@@ -105,23 +106,45 @@ class SplitOptions:
 
 
 _OPTIONS = (
-    click.option(
+    option(
         "--split",
         type=click.Choice(list(_DETAILS)),
         help="Judge on random ratings, on the latest ones (time), on the last ones of each user, or on all ratings of "
         "new users or new items. [random]",
+        heading=SPLIT,
     ),
-    click.option("--folds", type=int, help="Cut RATINGS into this many random folds."),
-    click.option("--repeats", type=click.IntRange(min=1), help="How many random splits, each with the next seed. [1]"),
-    click.option(
-        "--share", "--holdout", type=share, metavar="SHARE", help="Judge on this share of the ratings, users or items."
+    option("--folds", type=int, help="Cut RATINGS into this many random folds.", heading=SPLIT),
+    option(
+        "--repeats",
+        type=click.IntRange(min=1),
+        help="How many random splits, each with the next seed. [1]",
+        heading=SPLIT,
     ),
-    click.option("--date", metavar="DATE", help="With --split time: judge on ratings since then, such as 2001-03-31."),
-    click.option("--last", type=click.FloatRange(0, min_open=True), help="With --split last: how many of each user."),
-    click.option(
+    option(
+        "--share",
+        "--holdout",
+        type=share,
+        metavar="SHARE",
+        help="Judge on this share of the ratings, users or items.",
+        heading=SPLIT,
+    ),
+    option(
+        "--date",
+        metavar="DATE",
+        help="With --split time: judge on ratings since then, such as 2001-03-31.",
+        heading=SPLIT,
+    ),
+    option(
+        "--last",
+        type=click.FloatRange(0, min_open=True),
+        help="With --split last: how many of each user.",
+        heading=SPLIT,
+    ),
+    option(
         "--given",
         type=click.FloatRange(0, min_open=True),
         help="With --split users: how many ratings of each new user are known, or the share of them. [0.5]",
+        heading=SPLIT,
     ),
 )
 
@@ -134,6 +157,6 @@ def split_options(function: Callable[..., Any]) -> Callable[..., Any]:
         splitting = {one.name: options.pop(one.name) for one in fields(SplitOptions)}
         return function(splitting=SplitOptions(**splitting), **options)
 
-    for option in reversed(_OPTIONS):
-        command = option(command)
+    for add_option in reversed(_OPTIONS):
+        command = add_option(command)
     return command

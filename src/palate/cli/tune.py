@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.fit_report import fit_warnings, print_chosen, print_warnings
+from palate.cli.headings import SPLIT, option
 from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
@@ -38,36 +40,34 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
 
 @click.command(cls=SolverCommand)
 @click.argument("source", metavar="RATINGS", shell_complete=complete_source)
-@click.option(
-    "--metric", default="rmse", show_default=True, help="What to improve: rmse, or ndcg@10, recall@20 and so on."
-)
-@click.option(
-    "--budget", callback=_seconds, default="5m", show_default=True, help="How long to search, such as 90s or 1h."
-)
-@click.option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
-@click.option(
+@option("--metric", default="rmse", show_default=True, help="What to improve: rmse, or ndcg@10, recall@20 and so on.")
+@option("--budget", callback=_seconds, default="5m", show_default=True, help="How long to search, such as 90s or 1h.")
+@option("--trials", type=click.IntRange(min=1), help="How many settings to try at most.")
+@option(
     "--folds",
     type=click.IntRange(min=2),
     default=5,
     show_default=True,
     help="The number of folds that settings are judged on.",
+    heading=SPLIT,
 )
-@click.option(
+@option(
     "--holdout",
     type=share,
     default=0.1,
     show_default=True,
     metavar="SHARE",
     help="Keep this share of the ratings for the one figure at the end.",
+    heading=SPLIT,
 )
 @liked_option
-@click.option(
+@option(
     "--study",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Keep all trials in this SQLite file; the same command goes on from it.",
 )
-@click.option(
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -127,14 +127,18 @@ def tune(
         threads=threads,
         done=None if quiet or as_json else lambda trial: _tell(trial, metric),
     )
+    model = None
     if output is not None:
         model = fit(ratings, result.solver, liked=liked, threads=threads)
         save(dataclasses.replace(model, catalogue=catalogue or model.catalogue), output)
     if as_json:
-        json_text({**result.as_dict(), "model": str(output) if output else None})
+        fitted = {"model": str(output), "warnings": fit_warnings(model.training)} if model else {"model": None}
+        json_text({**result.as_dict(), **fitted})
         return
     paragraph(f"{result}.", "")
-    if output is not None:
+    if model is not None and output is not None:
+        print_chosen(model.training)
+        print_warnings(model.training)
         click.echo(f"Saved {output}, fitted on all ratings ({size(output.stat().st_size)}).")
 
 

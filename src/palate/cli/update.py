@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from palate.cli.fit_report import fit_warnings, print_warnings
+from palate.cli.headings import command, option
 from palate.cli.model_options import load_model, model_argument
 from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size
@@ -15,10 +17,10 @@ from palate.cli.reading_options import ReadingOptions, complete_source, reading_
 __all__ = ["update"]
 
 
-@click.command()
+@command()
 @model_argument
 @click.argument("sources", metavar="NEW_RATINGS...", nargs=-1, required=True, shell_complete=complete_source)
-@click.option(
+@option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -30,7 +32,7 @@ __all__ = ["update"]
 def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, reading: ReadingOptions) -> None:
     """Add NEW_RATINGS to MODEL without fitting again.
 
-    Users and items with new ratings are solved for anew, and new ones are added; everything else stays as it is.
+    The factors of users and items with new ratings are computed anew, and new ones are added; all else stays as it is.
     Where a pair is rated again, the new rating counts. `palate retrain` goes on with the fit instead: it takes longer,
     and also learns what all users and items share.
     """
@@ -45,13 +47,15 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
     save(updated, output)
     counts = updated.training["updates"][-1]
     if as_json:
-        json_text({"model": str(output), "users": len(updated.users), "items": len(updated.items), "update": counts})
+        sizes = {"users": len(updated.users), "items": len(updated.items)}
+        json_text({"model": str(output), **sizes, "update": counts, "warnings": fit_warnings(updated.training)})
         return
     paragraph(
         f"Added {counts['ratings']:,} ratings in {time.perf_counter() - started:.1f} s "
         f"({counts['replaced']:,} of them replace older ones): {counts['new_users']:,} new users, "
-        f"{counts['new_items']:,} new items; {counts['users']:,} users and {counts['items']:,} "
-        "items were solved for anew.",
+        f"{counts['new_items']:,} new items; the factors of {counts['users']:,} users and "
+        f"{counts['items']:,} items were computed anew, all others stay.",
         "",
     )
+    print_warnings(updated.training)
     click.echo(f"Saved {output} ({size(output.stat().st_size)}).")

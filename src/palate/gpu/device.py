@@ -14,7 +14,7 @@ from palate.errors import MissingExtraError, SettingsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEVICE_HELP", "DeviceName", "device_label", "exact_products", "find_device", "with_room"]
+__all__ = ["DEVICE_HELP", "DeviceName", "device_label", "exact_products", "find_device", "repeatable_sums", "with_room"]
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 DEVICE_HELP = "where to compute: cpu, cuda (a graphics card), or auto, a card if there is one and the table is large"
@@ -97,6 +97,19 @@ def exact_products() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def repeatable_sums() -> Iterator[None]:
+    """Let sums over rows that occur more than once have the same bits each time within the context."""
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def with_room(work: Callable[[], Result], make_room: Callable[[], bool]) -> Result:

@@ -41,7 +41,7 @@ class DevicePool:
         return device_label(self.rows.device)
 
 
-def with_device(run: Run, choice: DeviceName, ratings: int, factors: int) -> Run:
+def with_device(run: Run, choice: DeviceName, products: float) -> Run:
     """Return the pool, with a card where a fit should use one: see `palate.gpu.device.find_device`.
 
     Parameters
@@ -50,8 +50,8 @@ def with_device(run: Run, choice: DeviceName, ratings: int, factors: int) -> Run
         The pool of threads.
     choice
         What the setting `device` says.
-    ratings, factors
-        The size of the fit.
+    products
+        About how many products of two numbers one step of the fit takes.
     """
-    device = find_device(choice, ratings * (factors + 1.0) ** 2)
+    device = find_device(choice, products)
     return run if device is None else DevicePool(run, DeviceRows(device))

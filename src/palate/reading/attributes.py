@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import log
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.attributes import AttributeColumn, Attributes, Cell, words
+from palate.attributes import AttributeColumn, Attributes, Cell, words, year_of
 from palate.catalogue import Catalogue
 from palate.errors import ReadError
 from palate.lazy import pl
@@ -181,10 +182,11 @@ def _encoded(ids: pl.Series, names: Sequence[str], columns: Sequence[pl.Series],
     cells: list[list[Cell]] = []
     for name, column in zip(names, columns, strict=True):
         values = _cells(column.gather(kept).gather(order), name, notes)
-        one = _learn(name, values, notes)
-        if one is not None:
-            learned.append(one)
-            cells.append(values)
+        year = _learn_year(name, values)
+        for one in (year, _learn(name, values, notes, year is not None)):
+            if one is not None:
+                learned.append(one)
+                cells.append(values)
     if not learned:
         reasons = "; ".join(notes[:_SHOWN]) or "it has only ids"
         raise ReadError(f"{source} has no attribute that tells one {side} from another: {reasons}")
@@ -248,11 +250,13 @@ def _years(text: pl.Series) -> list[Cell] | None:
     return [None if value is None else 1970 + value / _SECONDS_A_YEAR for value in seconds.to_list()]
 
 
-def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColumn | None:
-    """Recognise the kind of an attribute and what its columns are; None if it tells nothing, which is noted."""
+def _learn(name: str, cells: Sequence[Cell], notes: list[str], has_year: bool) -> AttributeColumn | None:
+    """Recognise the kind of an attribute and what its columns are; None if it tells nothing, which is noted.
+
+    Years are no words where they are an attribute of their own.
+    """
     present = [cell for cell in cells if cell is not None]
-    missing = len(cells) - len(present)
-    has_missing = missing >= _LEAST_SMALL or (missing > 0 and len(cells) < _SMALL)
+    has_missing = _counts(len(cells) - len(present), len(cells))
     if not present:
         notes.append(f"{name}: left out, as all cells are blank")
         return None
@@ -265,7 +269,7 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColum
     counts = Counter(texts)
     mean_words = sum(len(text.split()) for text in texts) / len(texts)
     if mean_words >= _TEXT_WORDS and len(counts) > _DISTINCT * len(texts):
-        return _learn_text(name, texts, has_missing, notes)
+        return _learn_text(name, texts, has_missing, notes, has_year)
     if len(counts) > _IDS * len(texts) and len(texts) >= _FEW_VALUES:
         notes.append(
             f"{name}: left out, as it has {len(counts):,} different values in {len(texts):,} rows, like an id: what "
@@ -273,6 +277,21 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str]) -> AttributeColum
         )
         return None
     return _learn_values(name, "category", ([text] for text in texts), len(texts), has_missing, notes)
+
+
+def _counts(missing: int, rows: int) -> bool:
+    """Whether missing values are frequent enough to have a column."""
+    return missing >= _LEAST_SMALL or (missing > 0 and rows < _SMALL)
+
+
+def _learn_year(name: str, cells: Sequence[Cell]) -> AttributeColumn | None:
+    """Return the year that nearly all texts hold, as titles such as "Toy Story (1995)" do; None if there is none."""
+    texts = [cell for cell in cells if isinstance(cell, str) and len(cell.split()) > 1]
+    years = [year for year in map(year_of, texts) if year is not None]
+    if len(texts) < _NUMBERS * len(cells) or len(years) < _NUMBERS * len(cells):
+        return None
+    column = _learn_number(name, np.array(years), _counts(len(cells) - len(years), len(cells)), [])
+    return None if column is None else replace(column, kind="year")
 
 
 def _learn_number(
@@ -323,9 +342,13 @@ def _learn_values(
     return AttributeColumn(name, kind, tuple(sorted(common)), has_rest=rare > 0, has_missing=has_missing)
 
 
-def _learn_text(name: str, texts: Sequence[str], has_missing: bool, notes: list[str]) -> AttributeColumn | None:
+def _learn_text(
+    name: str, texts: Sequence[str], has_missing: bool, notes: list[str], has_year: bool
+) -> AttributeColumn | None:
     rows = len(texts)
     documents = Counter(word for text in texts for word in set(words(text)) if len(word) > 1)
+    if has_year:
+        documents = Counter({word: count for word, count in documents.items() if year_of(word) is None})
     least = max(_LEAST_SMALL, _least(rows))
     usable = [(word, count) for word, count in documents.items() if least <= count <= max(least, _COMMON * rows)]
     usable = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[:_MOST_WORDS]

@@ -139,7 +139,7 @@ def open_session(
         raise SettingsError(f"threads must be an integer and at least 1, not {threads!r}")
     ratings = _checked(ratings)
     with pool(threads) as threads_run, interruptible() as interrupted:
-        run = with_device(threads_run, getattr(solver, "device", "cpu"), len(ratings), getattr(solver, "factors", 0))
+        run = with_device(threads_run, getattr(solver, "device", "cpu"), solver.products(len(ratings)))
         saved = Checkpoint(checkpoint, solver, ratings, start)
         yield Session(ratings, run, progress, saved, interrupted, start=start)
 

@@ -174,6 +174,10 @@ class Solver:
             )
         return model
 
+    def products(self, ratings: int) -> float:
+        """Return about how many products of two numbers one step takes: where there are many, "auto" takes a card."""
+        return float(ratings * (getattr(self, "factors", 0) + 1) ** 2)
+
     def _with_features(self, ratings: Ratings, item_features: Any, user_features: Any) -> Ratings:
         """Return the ratings with the attributes from which the solver learns.
 

@@ -163,7 +163,7 @@ def evaluate(
     if known is not None and liked is None:
         plain = known if fitted.predicts == "rating" else replace(known, declared_scale=None)
         liked = guess_liked(plain)
-        notes.append(f"relevant is a test rating of {liked:g} or more: guessed (`liked`)")
+        notes.append(f"relevant, that is liked, is a test rating of {liked:g} or more: guessed (`liked` sets it)")
     layout = {name: reading.pop(name) for name in ("separator", "header") if name in reading}
     frame, source = frame_of(spark, test, **layout)
     tidy, _ = tidy_frame(frame, **reading, source=source)

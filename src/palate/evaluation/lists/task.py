@@ -163,9 +163,8 @@ def guess_liked(ratings: Ratings) -> float:
 def _guessed(train: Ratings) -> tuple[float, list[str]]:
     liked = guess_liked(train)
     share = float((train.rating >= np.float32(liked)).mean())
-    return liked, [
-        f"relevant is a test rating of {liked:g} or more: guessed, as {share:.0%} of the training ratings are (`liked`)"
-    ]
+    guess = f"guessed, as {share:.0%} of the training ratings are (`liked` sets it)"
+    return liked, [f"relevant, that is liked, is a test rating of {liked:g} or more: {guess}"]
 
 
 def _left_out(
@@ -178,7 +177,9 @@ def _left_out(
     if is_seen.any():
         notes.append(f"left out: {_count(int(is_seen.sum()), 'test rating')} of pairs in the training part")
     if indifferent:
-        notes.append(f"no NDCG, recall and the like: {_count(indifferent, 'user')} who liked nothing in the test part")
+        notes.append(
+            f"left out of NDCG, recall and the like: {_count(indifferent, 'user')} who liked nothing in the test part"
+        )
     return notes
 
 

@@ -45,8 +45,21 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 ERRORS = (
-    Metric("rmse", "RMSE", lambda judged: rmse(judged.rating, judged.prediction), higher_is_better=False, power=2),
-    Metric("mae", "MAE", lambda judged: mae(judged.rating, judged.prediction), higher_is_better=False),
+    Metric(
+        "rmse",
+        "RMSE",
+        lambda judged: rmse(judged.rating, judged.prediction),
+        higher_is_better=False,
+        meaning="the root of the mean squared error, lower is better",
+        power=2,
+    ),
+    Metric(
+        "mae",
+        "MAE",
+        lambda judged: mae(judged.rating, judged.prediction),
+        higher_is_better=False,
+        meaning="the mean absolute error",
+    ),
     Metric(
         "nmae",
         "NMAE",

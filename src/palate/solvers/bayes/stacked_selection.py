@@ -141,11 +141,11 @@ class _Search:
             shares = np.array([member.share for member in members])
             products = pilots.products([member.combination for member in members])
             rmse = self.folds[0].spread * float(np.sqrt(max(0.0, shares @ products @ shares)))
-            average = "average of " if len(members) > 1 else ""
+            average = "the model is an average: " if len(members) > 1 else ""
             yield f"{average}{describe_members(members)}: RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
             best, worst = (pick(self.judged, key=pilots.rmse) for pick in (min, max))
             yield (
-                f"one alone, of {len(self.judged)} tried: from {pilots.rmse(best):.4f} ({best.describe()}) "
+                f"each of the {len(self.judged)} tried alone: RMSE from {pilots.rmse(best):.4f} ({best.describe()}) "
                 f"to {pilots.rmse(worst):.4f} ({worst.describe()})"
             )
         if self.is_cut_short:

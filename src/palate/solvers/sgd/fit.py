@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.errors import SettingsError
+from palate.gpu.descent import descend_in_batches as descend_on_card
+from palate.gpu.pool import DevicePool
 from palate.kernels.sgd import descend, descend_in_batches, squared_error
 from palate.model import Model
 from palate.model.row_solve import RidgePenalty
@@ -114,8 +116,10 @@ class SGDProblem(TrainingProblem):
         arguments = *_in_order(parameters), np.float32(rate), np.float32(decay), self.solver.biases
         if self.blocks is None:
             order = rng.permutation(len(self.columns[0]))
-            squares = descend_in_batches(*self.columns, order, min(self.solver.batch_size, len(order)), *arguments)
-            return squares, len(np.unique(order))
+            batches = *self.columns, order, min(self.solver.batch_size, len(order)), *arguments
+            if isinstance(self.run, DevicePool):
+                return descend_on_card(self.run.rows.device, *batches), len(np.unique(order))
+            return descend_in_batches(*batches), len(np.unique(order))
         width = (0,) * parameters["user_factors"].shape[1]
         squares, rows = 0.0, 0
         table = self.blocks
@@ -158,6 +162,11 @@ class SGDFit(RegularizedFit):
     solver: SGD
 
     def __init__(self, solver: SGD, session: Session) -> None:
+        if solver.device == "cuda" and solver.batch_size == 1:
+            raise SettingsError(
+                "with batch_size=1 each step waits for the one before, and a graphics card gains nothing: choose "
+                "device='cpu', or a batch_size of thousands"
+            )
         super().__init__(solver, session, solver.epochs, _DEFAULT_REGULARIZATION, _CANDIDATES)
         self.stripes = Stripes.of(session.ratings, padded_width(solver.factors))
 

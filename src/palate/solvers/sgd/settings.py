@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from palate.gpu.device import DEVICE_HELP
 from palate.solvers.settings import setting
 from palate.solvers.solver import Solver
 
@@ -68,7 +69,12 @@ class SGD(Solver):
         below=1,
     )
     patience: int = setting(10, "end a pilot after this many epochs without a better validation RMSE", least=1)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)
     seed: int = setting(0, "of the validation part, the first factors and the order of the steps", least=0, below=2**63)
+
+    def products(self, ratings: int) -> float:
+        """Return about how many products of two numbers a step takes: those of a batch."""
+        return float(min(ratings, self.batch_size) * (self.factors + 1)) if self.batch_size > 1 else 0.0
 
     @classmethod
     def article(cls) -> Self:
