@@ -52,9 +52,12 @@ def shorten_pilots(patch: pytest.MonkeyPatch) -> None:
         ("pilot_chains", "_SETTLE_SWEEPS", 4),
         ("pilot_chains", "_BLOCK_SWEEPS", 2),
         ("pilot_chains", "_BLOCKS", 2),
+        ("pilot_chains", "_OWN_BLOCKS", 2),
         ("part_selection", "_SETTLE", 4),
+        ("part_selection", "_SETTLE_SPARSE", 4),
         ("part_selection", "_ADAPT", 2),
-        ("stacked_selection", "_SMALL", 1),  # one fold
+        ("stacked_selection", "_ENOUGH_TO_COMPARE", 1),  # one fold
+        ("stacked_selection", "_ENOUGH_TO_CALIBRATE", 1),
         ("time_selection", "_ADAPT", 4),
     ):
         patch.setattr(f"palate.solvers.bayes.{module}.{name}", value)

@@ -124,10 +124,10 @@ def test_an_interrupt_ends_the_pilots_after_the_sweep(stop):
 def test_an_interrupt_in_a_later_part_leaves_what_was_found(monkeypatch):
     table, epochs = told_by_sets(800), []
     with monkeypatch.context() as patch:
-        patch.setattr("palate.solvers.bayes.stacked_selection._MOST_ROWS", 1500)
+        patch.setattr("palate.solvers.bayes.stacked_selection._ENOUGH_TO_COMPARE", 1000)
         once = choose(table, SETS)
-    choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 150)
-    assert choice.sweeps == once.sweeps + 150
+    choice = choose(table, SETS, report=epochs.append, interrupted=lambda: len(epochs) >= once.sweeps + 30)
+    assert choice.sweeps == once.sweeps + 30
     assert choice.members == once.members
     assert choice.records[: len(once.records)] == once.records
     assert np.array_equal(choice.calibration, once.calibration)

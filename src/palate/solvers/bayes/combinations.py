@@ -18,7 +18,6 @@ __all__ = [
     "PartSelection",
     "candidates",
     "describe_members",
-    "largest_shares",
     "stacking_shares",
 ]
 
@@ -28,6 +27,8 @@ Doubles = NDArray[np.float64]
 _MOST_MEMBERS = 3
 # A combination with a smaller share is left out: its chain would take as long as the others.
 _LEAST_SHARE = 0.1
+# How strongly shares are drawn towards equal ones: the weight of their squares, in mean squared errors of one rating.
+_SHRINKAGE = 30.0
 # The least share of the members with a part for which it is on in a single chain.
 _SHARE_OF_PARTS = 1 / 3
 
@@ -153,8 +154,9 @@ def describe_members(members: Sequence[Member]) -> str:
 def candidates(fixed: Mapping[str, bool | None]) -> list[Combination]:
     """Return the combinations to judge, each once.
 
-    They are the plain model (with the fixed parts alone), all free parts, all but those of one kind, all but one, and
-    biases only. A kind is what names of parts end with, such as "sets".
+    They are the plain model (with the fixed parts alone), all free parts, all but those of one kind, all but the sets
+    of users, and biases only. A kind is what names of parts end with, such as "sets". The set of a user with few
+    ratings says little, and item sets help without it.
 
     Parameters
     ----------
@@ -164,54 +166,48 @@ def candidates(fixed: Mapping[str, bool | None]) -> list[Combination]:
     free = [name for name, is_on in fixed.items() if is_on is None]
     plain = ModelParts(**{name: bool(is_on) for name, is_on in fixed.items()})
     everything = plain._replace(**dict.fromkeys(free, True))
-    kinds = {name.rsplit("_", 1)[-1] for name in free}
-    groups = [[name for name in free if name.endswith(kind)] for kind in sorted(kinds)]
-    without = [everything._replace(**dict.fromkeys(names, False)) for names in [*groups, *([name] for name in free)]]
+    kinds = sorted({name.rsplit("_", 1)[-1] for name in free})
+    groups = [[name for name in free if name.endswith(kind)] for kind in kinds]
+    groups.append([name for name in free if name == "user_sets"])
+    without = [everything._replace(**dict.fromkeys(names, False)) for names in groups]
     combined = [Combination(parts) for parts in dict.fromkeys([plain, everything, *without])]
     return [*combined, Combination(plain, has_factors=False)] if free else combined
 
 
-def stacking_shares(products: Doubles) -> Doubles:
-    """Return the shares whose average of predictions has the least squared error on held-out ratings.
+def stacking_shares(products: Doubles, rows: int) -> Doubles:
+    r"""Return the shares of at most three candidates in an average that predicts held-out ratings well.
 
-    The shares are not negative and have the sum 1 (Yao, Vehtari, Simpson, Gelman 2018, "Using stacking to average
-    Bayesian predictive distributions", for squared error). All sets of at most three candidates are tried.
+    The shares s are none below 0.1 and have the sum 1. They minimize :math:`s' (P + c I) s`, where P are the mean
+    products of errors (Yao, Vehtari, Simpson, Gelman 2018, "Using stacking to average Bayesian predictive
+    distributions", for squared error). The ridge c is 30 mean squared errors, divided by the number of ratings. It
+    draws the shares towards equal ones, the more, the fewer ratings there are to tell candidates apart. All sets of at
+    most three candidates are tried.
 
     Parameters
     ----------
     products
-        (candidates, candidates): the mean products of the errors of two candidates.
+        float64 (candidates, candidates): the mean products of the errors of two candidates.
+    rows
+        The number of held-out ratings.
 
     Examples
     --------
-    >>> stacking_shares(np.diag([1.0, 1.0, 81.0])).round(1).tolist()
-    [0.5, 0.5, 0.0]
+    >>> stacking_shares(np.diag([1.0, 2.0, 81.0]), 10**6).round(2).tolist()
+    [0.67, 0.33, 0.0]
+    >>> stacking_shares(np.diag([1.0, 2.0, 81.0]), 100).round(2).tolist()
+    [0.53, 0.47, 0.0]
     """
     count = len(products)
+    ridge = _SHRINKAGE * float(np.diag(products).mean()) / rows * np.eye(count)
     best, least = np.zeros(count), np.inf
     for size in range(1, min(_MOST_MEMBERS, count) + 1):
         for subset in map(list, combinations(range(count), size)):
             system = np.ones((size + 1, size + 1))
-            system[:size, :size] = products[np.ix_(subset, subset)]
+            system[:size, :size] = (products + ridge)[np.ix_(subset, subset)]
             system[size, size] = 0
             shares = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0][:size]
             error = float(shares @ system[:size, :size] @ shares)
-            if shares.min() >= 0 and error < least:
+            if (size == 1 or shares.min() >= _LEAST_SHARE) and error < least:
                 best, least = np.zeros(count), error
-                best[subset] = shares
+                best[subset] = shares / shares.sum()
     return best
-
-
-def largest_shares(shares: Doubles) -> Doubles:
-    """Return the shares of at most three members, none of them small, with the sum 1.
-
-    Examples
-    --------
-    >>> largest_shares(np.array([0.05, 0.35, 0.05, 0.55])).round(2).tolist()
-    [0.0, 0.39, 0.0, 0.61]
-    """
-    order = np.argsort(-shares, kind="stable")
-    members = [place for rank, place in enumerate(order[:_MOST_MEMBERS]) if not rank or shares[place] >= _LEAST_SHARE]
-    largest = np.zeros(len(shares))
-    largest[members] = shares[members] / shares[members].sum()
-    return largest

@@ -42,8 +42,8 @@ _FOLDS = 5
 _SPARSE = 200_000
 # Sweeps until a fork has adapted.
 _ADAPT = 30
-# Sweeps until a chain of its own has settled from its start.
-_SETTLE = 60
+# Sweeps until a chain of its own has settled from its start, on a small table and on a larger one.
+_SETTLE_SPARSE, _SETTLE = 30, 60
 # A larger table is judged by all ratings of some of its users.
 _MOST_RATINGS = 250_000
 # With fewer validation ratings the selection would be a matter of chance.
@@ -110,13 +110,13 @@ def select_parts(
     if len(ratings) < _FOLDS * _LEAST_VALIDATION:
         too_few = f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge"
         return PartSelection((Member(Combination(plain)),), (too_few,) if free else ())
-    adapt = _SETTLE if is_sparse or not free else _ADAPT
+    adapt = _SETTLE_SPARSE if is_sparse else _ADAPT if free else _SETTLE
     folds = (
         PilotChains(split, min(k, _MOST_FACTORS), seed, adapt, run, spread, report, interrupted)
         for split in k_fold(ratings, _FOLDS, seed=seed)
     )
     if is_sparse or not free:
-        return select_members(fixed, ratings, folds, bound_noise=is_sparse)
+        return select_members(fixed, folds, bound_noise=is_sparse)
     search = _PartSearch(plain, free, next(folds))
     search.decide()
     return search.selection()

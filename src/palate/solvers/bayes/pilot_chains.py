@@ -36,8 +36,8 @@ Candidate = ModelParts | Combination
 
 # Sweeps until the chain with everything on has settled.
 _SETTLE_SWEEPS = 100
-# The blocks of sweeps of a fork whose predictions are averaged.
-_BLOCK_SWEEPS, _BLOCKS = 10, 6
+# The sweeps of a block, and the blocks of a fork and of a chain of its own, whose predictions are averaged.
+_BLOCK_SWEEPS, _BLOCKS, _OWN_BLOCKS = 10, 6, 3
 # A fork ends after two blocks if it is worse than the first fork by this many standard errors.
 _HOPELESS = 3.0
 
@@ -69,6 +69,8 @@ class CandidateScore:
         The mean variance of the noise over all ratings.
     blocks
         float32 (blocks, ratings): the errors of the mean prediction of each block of sweeps, clipped to the ratings.
+    is_complete
+        Whether all blocks were run: the candidate is not hopeless, and nothing interrupted it.
     """
 
     squares: Doubles
@@ -76,11 +78,7 @@ class CandidateScore:
     variance: Doubles
     noise: float
     blocks: Floats
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all blocks were run: the candidate is not hopeless, and nothing interrupted it."""
-        return len(self.blocks) == _BLOCKS
+    is_complete: bool
 
 
 @dataclass
@@ -139,28 +137,28 @@ class PilotChains:
     def judge(self, parts: ModelParts) -> None:
         """Fork a chain with these parts and score it, unless that has been done."""
         if parts not in self.scores:
-            self._score(parts, self._fork(parts), self.adapt)
+            self._score(parts, self._fork(parts), self.adapt, _BLOCKS)
 
     def judge_settled(self, parts: ModelParts) -> None:
         """Score a fork with the parts of the settled chain, which has nothing to adapt to."""
-        self._score(parts, self._fork(parts), 0)
+        self._score(parts, self._fork(parts), 0, _BLOCKS)
 
     def judge_alone(self, combination: Combination) -> None:
         """Score a combination with a chain of its own, unless that has been done."""
         if combination not in self.scores:
             chain = self._chain(combination.parts, self.k if combination.has_factors else 0)
             start_from_als(chain.users, chain.items, self.run)
-            self._score(combination, chain, self.adapt)
+            self._score(combination, chain, self.adapt, _OWN_BLOCKS)
 
-    def _score(self, candidate: Candidate, chain: Chain, adapt: int) -> None:
-        blocks = np.zeros((_BLOCKS, len(self.held_out)), np.float32)
+    def _score(self, candidate: Candidate, chain: Chain, adapt: int, wanted: int) -> None:
+        blocks = np.zeros((wanted, len(self.held_out)), np.float32)
         squares, noise, common = np.zeros(len(self.held_out)), np.zeros(len(self.held_out)), 0.0
-        sweeps = adapt + _BLOCK_SWEEPS * _BLOCKS
+        sweeps = adapt + _BLOCK_SWEEPS * wanted
         count, interruption = 0, None
         try:
             for number in range(adapt):
                 self._sweep(chain, number + 1, sweeps, None)
-            for number in range(_BLOCK_SWEEPS * _BLOCKS):
+            for number in range(_BLOCK_SWEEPS * wanted):
                 block = number // _BLOCK_SWEEPS
                 rmse = sqrt(max(0.0, self._squared_errors(blocks[:block]).mean())) if block > 1 else None
                 self._sweep(chain, adapt + number + 1, sweeps, rmse)
@@ -181,7 +179,12 @@ class PilotChains:
         variance = noise / count + np.maximum(0, squares / count - mean**2)
         errors = mean - self.held_out.rating
         self.scores[candidate] = CandidateScore(
-            self._squared_errors(blocks), errors, variance, common / count, self._errors(blocks).astype(np.float32)
+            self._squared_errors(blocks),
+            errors,
+            variance,
+            noise=common / count,
+            blocks=self._errors(blocks).astype(np.float32),
+            is_complete=len(blocks) == wanted,
         )
         if interruption:
             raise interruption
@@ -285,17 +288,14 @@ class Pilots:
         """Compare two candidates, rating by rating."""
         return _paired_gain(self._squares(base), self._squares(candidate))
 
-    def products(self, candidates: Sequence[Candidate], weight: Doubles) -> Doubles:
-        """Return the mean products of the errors of each two candidates, without the variance of draws.
-
-        `weight` is the weight of each held-out rating in the mean, float64 (rows,).
-        """
+    def products(self, candidates: Sequence[Candidate]) -> Doubles:
+        """Return the mean products of the errors of each two candidates, without the variance of draws."""
         blocks = np.concatenate(
             [[fold.scores[candidate].blocks for candidate in candidates] for fold in self.folds], axis=2
         )
         total, count = blocks.sum(axis=1, dtype=np.float64), blocks.shape[1]
-        same = sum((blocks[:, block] * weight) @ blocks[:, block].T for block in range(count))
-        return np.asarray(((total * weight) @ total.T - same) / (count * (count - 1) * weight.sum()))
+        same = sum(blocks[:, block] @ blocks[:, block].T for block in range(count))
+        return np.asarray((total @ total.T - same) / (count * (count - 1) * blocks.shape[2]))
 
     def errors(self, candidate: Candidate) -> Doubles:
         """Return the predictions of a candidate minus the ratings."""

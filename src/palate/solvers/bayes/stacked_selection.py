@@ -2,8 +2,8 @@
 
 Few held-out ratings do not tell combinations apart. So combinations are averaged, with the shares that predict held-out
 ratings best. Each combination has a chain of its own: a fork of a chain with other parts takes hundreds of sweeps to
-settle on such a table. On a very small table several folds are held out in turn, and the combinations that are surely
-worse than the best one are not judged again.
+settle on such a table. One or two folds are held out in turn, more of a tiny table, and combinations that are probably
+worse than the best one are not judged again. Chains are short, since they start from least squares.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from math import ceil
 
 import numpy as np
 
 from palate.errors import DataError
-from palate.ratings import Ratings
 from palate.solvers.bayes.calibration import calibrate, unknown_excess
 from palate.solvers.bayes.combinations import (
     Combination,
@@ -25,27 +22,24 @@ from palate.solvers.bayes.combinations import (
     PartSelection,
     candidates,
     describe_members,
-    largest_shares,
     stacking_shares,
 )
 from palate.solvers.bayes.pilot_chains import PilotChains, PilotInterrupted, Pilots
 
 __all__ = ["select_members"]
 
-# A table with fewer ratings than this may be judged on several folds, ...
-_SMALL = 40_000
-# ... while the users and items of all folds together are at most this many: they take most of the time of a sweep.
-_MOST_ROWS = 20_000
-# A combination that is worse than the best one by this many standard errors is not judged on further folds.
-_HOPELESS = 2.0
-# The shares are means over this many resamples of the held-out ratings.
-_RESAMPLES = 20
+# Combinations are judged on two folds, or on one where this many ratings are held out by it.
+_ENOUGH_TO_COMPARE = 8_000
+# So many held-out ratings say how wide intervals must be.
+_ENOUGH_TO_CALIBRATE = 1_000
+# A combination without a share that is worse than the best one by this many standard errors is not judged again.
+_HOPELESS = 1.5
 # The bound of a chain's noise, as a share of the noise of its pilots.
 _NOISE_SHARE = 0.85
 
 
 def select_members(
-    fixed: Mapping[str, bool | None], ratings: Ratings, folds: Iterator[PilotChains], *, bound_noise: bool
+    fixed: Mapping[str, bool | None], folds: Iterator[PilotChains], *, bound_noise: bool
 ) -> PartSelection:
     """Judge combinations, and return the best average of them.
 
@@ -53,25 +47,22 @@ def select_members(
     ----------
     fixed
         For each field of `ModelParts` True, False, or None if it is free.
-    ratings
-        The table from which the folds are held out.
     folds
         Pilots that have not been run.
     bound_noise
         Whether to keep the noise of the fit from falling far below that of the pilots.
     """
     search = _Search(candidates(fixed))
-    most = max(1, min(ceil(_SMALL / len(ratings)), _MOST_ROWS // (len(ratings.users) + len(ratings.items))))
-    for fold in islice(folds, most):
+    for fold in folds:
         search.judge(fold)
-        if search.is_cut_short:
+        if search.is_over:
             break
     return search.selection(bound_noise)
 
 
 @dataclass
 class _Search:
-    """The combinations that are still judged, the first of which is the plain model."""
+    """The combinations that are still judged; at first the plain model comes first."""
 
     combinations: list[Combination]
     folds: list[PilotChains] = field(default_factory=list)
@@ -100,28 +91,29 @@ class _Search:
         if not scored:
             self.is_cut_short = True
             return
-        pilots = self.pilots
-        best = min(scored, key=pilots.rmse)
-        shares = self._shares(scored)
+        best = min(scored, key=self.pilots.rmse)
+        gains = [self.pilots.gain(combination, best) for combination in scored]
         self.combinations = [
             combination
-            for combination, share in zip(scored, shares, strict=True)
-            if share > 0
-            or combination == self.plain
-            or pilots.gain(combination, best).share <= _HOPELESS * pilots.gain(combination, best).error
+            for combination, share, gain in zip(scored, self._shares(), gains, strict=True)
+            if share > 0 or gain.share <= _HOPELESS * gain.error
         ]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further fold is to be judged."""
+        rows = self.pilots.rows
+        is_clear = len(self.combinations) == 1 or len(self.folds) > 1 or rows >= _ENOUGH_TO_COMPARE
+        return self.is_cut_short or (is_clear and rows >= _ENOUGH_TO_CALIBRATE)
 
     @property
     def pilots(self) -> Pilots:
         return Pilots(self.folds)
 
-    def _shares(self, combinations: Sequence[Combination]) -> list[float]:
-        """Return the shares, as means over resampled ratings: what is uncertain is averaged, not chosen by chance."""
-        rng, rows = np.random.default_rng(0), self.pilots.rows
-        shares = [
-            stacking_shares(self.pilots.products(combinations, rng.exponential(size=rows))) for _ in range(_RESAMPLES)
-        ]
-        return [float(share) for share in largest_shares(np.mean(shares, axis=0))]
+    def _shares(self) -> list[float]:
+        """Return the shares of the combinations that were judged on all folds."""
+        products = self.pilots.products(self.judged)
+        return [float(share) for share in stacking_shares(products, self.pilots.rows)]
 
     def selection(self, bound_noise: bool) -> PartSelection:
         """Return the members with their shares."""
@@ -131,7 +123,7 @@ class _Search:
         bound = _NOISE_SHARE if bound_noise else 0.0
         members = [
             Member(combination, share, bound * self.pilots.noise(combination))
-            for combination, share in zip(self.judged, self._shares(self.judged), strict=True)
+            for combination, share in zip(self.judged, self._shares(), strict=True)
             if share > 0
         ]
         members.sort(key=lambda member: -member.share)
@@ -147,7 +139,7 @@ class _Search:
         pilots = self.pilots
         if len(self.judged) > 1:
             shares = np.array([member.share for member in members])
-            products = pilots.products([member.combination for member in members], np.ones(pilots.rows))
+            products = pilots.products([member.combination for member in members])
             rmse = self.folds[0].spread * float(np.sqrt(max(0.0, shares @ products @ shares)))
             average = "the model is an average: " if len(members) > 1 else ""
             yield f"{average}{describe_members(members)}: RMSE {rmse:.4f} on {pilots.rows:,} validation ratings"
