@@ -45,8 +45,8 @@ __all__ = ["GibbsFit"]
 # The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
 # end of the chain.
 _LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 300, 1000, 0.0015
-# On a table of fewer ratings than this, and fewer than this many a row, a draw has at most this many factors. More take
-# twice as long and gain nothing (measured).
+# On a table of fewer ratings than this, and fewer than this many a row, a draw has this many factors instead of the
+# default number. More take twice as long and gain nothing (measured).
 _SPARSE_RATINGS, _SPARSE_ROW, _SPARSE_FACTORS = 200_000, 10, 15
 # Fewer sweeps do not show how a chain moves.
 _LEAST_TRACED = 20
@@ -65,7 +65,8 @@ class GibbsFit:
         # More factors than rows would be redundant.
         users, items = len(ratings.users), len(ratings.items)
         self.k = min(solver.factors, users, items)
-        if len(ratings) < min(_SPARSE_RATINGS, _SPARSE_ROW * (users + items)):
+        is_sparse = len(ratings) < min(_SPARSE_RATINGS, _SPARSE_ROW * (users + items))
+        if is_sparse and solver.factors == BayesianMF.factors:
             self.k = min(self.k, _SPARSE_FACTORS)
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
         # The scales of the chains after each sweep: see `ChainMixture.scales`.
