@@ -12,9 +12,11 @@ import pytest
 from palate import BayesianMF
 from palate.parallel import pool
 from palate.ratings import Ratings
+from palate.solvers.bayes.fit import GibbsFit
 from palate.solvers.bayes.part_selection import select_parts
 from palate.solvers.bayes.pilot_chains import PilotChains
 from palate.solvers.bayes.state import ModelParts
+from palate.solvers.session import open_session
 from palate.splits import holdout
 from tables import random_table, vocabulary
 
@@ -101,6 +103,36 @@ def test_the_choice_is_the_same_for_any_number_of_threads():
     assert one.parts == three.parts
     assert one.records == three.records
     assert np.array_equal(one.calibration, three.calibration)
+
+
+def test_sparse_tables_have_fewer_factors_unless_a_number_is_asked_for():
+    sparse, dense = random_table(100, 80, density=0.05), random_table(100, 80, density=0.3)
+    for ratings, solver, k in (
+        (sparse, BayesianMF(), 15),
+        (sparse, BayesianMF(factors=40), 40),
+        (sparse, BayesianMF(factors=7), 7),
+        (dense, BayesianMF(), 31),
+    ):
+        with open_session(solver, ratings, 1, None, None) as session:
+            assert GibbsFit(solver, session).k == k
+
+
+def test_a_clear_choice_is_judged_on_two_folds_at_most_and_a_tiny_table_on_more(monkeypatch):
+    folds = []
+    judge = PilotChains.judge_alone
+
+    def counted(pilots, combination):
+        if all(pilots is not known for known in folds):
+            folds.append(pilots)
+        return judge(pilots, combination)
+
+    monkeypatch.setattr(PilotChains, "judge_alone", counted)
+    counts = []
+    for users in (60, 200):
+        folds.clear()
+        choose(random_table(users, 60, density=0.5, seed=1), SETS)
+        counts.append(len(folds))
+    assert counts[0] > 2 >= counts[1]
 
 
 def test_ratings_of_one_value_are_no_trouble():
