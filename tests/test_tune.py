@@ -177,6 +177,13 @@ def test_searches_that_cannot_be_made(ratings, solver, settings, message):
         tune(ratings, solver, **settings)
 
 
+def test_a_table_too_small_to_cut_is_refused(ratings):
+    with pytest.raises(
+        DataError, match="2 ratings are too few to search settings on: a test part and 5 folds are cut off"
+    ):
+        tune(ratings.take(np.arange(2)), Shrunk())
+
+
 def test_settings_that_cannot_be_fitted(ratings):
     with pytest.raises(DataError, match="settings to begin with cannot be fitted: it cannot be fitted"):
         tune(ratings, Shrunk(fails=True), trials=3)

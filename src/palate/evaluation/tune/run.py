@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import SettingsError
+from palate.errors import DataError, SettingsError
 from palate.evaluation.bootstrap import paired_bootstrap
 from palate.evaluation.cross_validate import Estimator
 from palate.evaluation.lists import evaluate_lists, guess_liked, parse_metrics, require_liked
@@ -185,7 +185,7 @@ def tune(
     StorageError
         If the study cannot be read or written.
     DataError
-        If the settings to begin with cannot be fitted.
+        If there are too few ratings to cut folds from, or the settings to begin with cannot be fitted.
 
     Examples
     --------
@@ -200,6 +200,10 @@ def tune(
     train, test = holdout(ratings, share, seed=seed)
     threshold = guess_liked(train) if liked is None else require_liked(liked)
     judge = _judge_of(metric, solver, threshold)
+    if len(train) < folds:
+        raise DataError(
+            f"{len(ratings):,} ratings are too few to search settings on: a test part and {folds} folds are cut off"
+        )
     splits = list(k_fold(train, folds, seed=seed))
     description = {
         "solver": solver.record(),
