@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 UPDATE = bool(os.environ.get("PALATE_UPDATE_DOCS"))
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+# A file that the reader of a page makes.
+FILE = re.compile(r"cat > (\S+) <<END\n(.*?)END\n", re.DOTALL)
 
 
 def run(command, capfd, monkeypatch):
@@ -59,18 +61,22 @@ def test_console_blocks_show_what_the_commands_print(page, capfd, monkeypatch, t
     monkeypatch.setenv("COLUMNS", "100")
     text = page.read_text()
     for block in BLOCK.findall(text):
-        shown = []
+        shown, ran = [], 0
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             if not command.startswith("palate "):
+                if written := FILE.match(part):
+                    (tmp_path / written[1]).write_text(written[2])
+                shown.append(f"$ {part.rstrip()}\n")
                 continue  # make, pip: they are run elsewhere
+            ran += 1
             code, printed = run(command, capfd, monkeypatch)
             assert code == 0, f"{command} in {page.name} exits {code}: {printed}"
             printed = "\n".join(line.rstrip() for line in printed.replace(str(tmp_path), "/home/you").splitlines())
             shown.append(f"$ {command}\n{printed.strip(chr(10))}\n")
             if not UPDATE:
                 assert shape(printed) == shape(expected), f"{command} in {page.name}"
-        if UPDATE and shown:
+        if UPDATE and ran:
             text = text.replace(block, "\n".join(shown))
     if UPDATE:
         page.write_text(text)

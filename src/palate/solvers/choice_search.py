@@ -235,7 +235,8 @@ def popularity_lists(ratings: Ratings, liked: float | None) -> tuple[PopularityH
 
 
 def _popularity(ratings: Ratings) -> PopularityHead:
-    return PopularityHead((ratings.item_counts / max(1, len(ratings.users))).astype(np.float32))
+    # Half a choice more, so that an item which nobody has rated yet, but whose attributes are known, is in lists.
+    return PopularityHead(((ratings.item_counts + 0.5) / (len(ratings.users) + 1)).astype(np.float32))
 
 
 def _ease(lists: HeldOutLists, likes: Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
