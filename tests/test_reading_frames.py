@@ -138,3 +138,13 @@ def test_cells_that_hold_several_values_are_no_ids_in_any_container(cell):
     columns = {"user": [cell] * 2, "item": [1, 2], "rating": [1, 2]}
     for source in (columns, pd.DataFrame(columns), list(zip(*columns.values(), strict=True))):
         refused(source, r"column.* holds List\(String\) values, which cannot be ids")
+
+
+def test_an_array_of_one_value_is_that_value():
+    ratings = read_ratings([(np.array(1), "a", np.array(4.0)), (np.array(2), np.array("b"), 3.5)])
+    assert triples(ratings) == [(1, "a", 4.0), (2, "b", 3.5)]
+
+
+def test_half_of_a_character_is_refused_in_a_list_too():
+    for cell in ("\ud800", ["\ud800"]):
+        refused([(1, cell, 4.0), (2, "b", 3.0)], "is no text that can be written: mend the value")

@@ -52,11 +52,11 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
         return _floats(objects)
     elif kinds == {bool}:
         return pl.Series(present, dtype=pl.Boolean)
-    elif any(_holds_several(kind) for kind in kinds):
-        return pl.Series([None if value is None else _members(value) for value in present], dtype=pl.List(pl.String))
-    texts = [None if value is None else str(value) for value in present]
+    several = any(_holds_several(kind) for kind in kinds)
+    spell, kind = (_members, pl.List(pl.String)) if several else (str, pl.String)
+    texts = [None if value is None else spell(value) for value in present]
     try:
-        return pl.Series(texts, dtype=pl.String)
+        return pl.Series(texts, dtype=kind)
     except UnicodeEncodeError as error:  # half of a character, as from a file name that is not UTF-8
         raise ReadError(f"{error.object[:40]!r} is no text that can be written: mend the value") from error
 
@@ -96,6 +96,8 @@ def _is_number(kind: type, method: str) -> bool:
 
 def _python(value: Any) -> Any:
     """Return the Python object that a NumPy scalar stands for; text as plain text."""
+    if isinstance(value, np.ndarray) and not value.ndim:
+        value = value[()]
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, bytes):
