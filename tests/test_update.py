@@ -234,3 +234,12 @@ def test_retrain_without_a_model_says_what_to_name(capsys, monkeypatch):
     with pytest.raises(SystemExit, match="2"):
         main()
     assert "no model is named: give it as an argument, as PALATE_MODEL" in " ".join(capsys.readouterr().err.split())
+
+
+def test_popularity_after_an_update_is_that_of_a_fit(table):
+    solver = palate.ALS(factors=2, sweeps=2, regularization=0.1)
+    newer = palate.fit(table, solver).with_ratings(NEW)
+    fitted = palate.fit(newer.ratings(), solver)
+    assert newer.choice.kind == fitted.choice.kind == "popularity"
+    assert newer.choice.share.tolist() == fitted.choice.share.tolist()
+    assert newer.choice.share.min() > 0

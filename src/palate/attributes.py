@@ -119,12 +119,11 @@ class AttributeColumn:
         DataError
             If a number is wanted and the cell holds a text that is none.
         """
-        if self.kind == "year" and cell is not None:
-            cell = year_of(str(cell))
+        if self.kind in ("number", "flag", "year"):
+            _, places, values = self.encode_all([cell])
+            return list(zip(places.tolist(), values.tolist(), strict=True))
         if cell is None or (isinstance(cell, float) and not isfinite(cell)):
             return [(len(self.labels) - 1, 1.0)] if self.has_missing else []
-        if self.kind in ("number", "flag", "year"):
-            return self._encode_number(self._number(cell))
         if self.kind == "text":
             return self._encode_text(str(cell))
         members = self.split(cell) if self.kind == "list" else [str(cell).strip()]
@@ -139,8 +138,8 @@ class AttributeColumn:
 
     def encode_all(self, cells: Sequence[Cell]) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
         """Encode a column of cells: the row, the place among `labels` and the value of each entry, (entries,)."""
-        if self.kind in ("number", "flag"):
-            return self._encode_numbers(np.array([nan if cell is None else self._number(cell) for cell in cells]))
+        if self.kind in ("number", "flag", "year"):
+            return self._encode_numbers(np.array([self._number(cell) for cell in cells], np.float64))
         entries = [(row, *entry) for row, cell in enumerate(cells) for entry in self.encode(cell)]
         rows, places, values = zip(*entries, strict=True) if entries else ((), (), ())
         return np.array(rows, np.int64), np.array(places, np.int64), np.array(values, np.float64)
@@ -164,17 +163,15 @@ class AttributeColumn:
         return list(dict.fromkeys(part.strip() for part in map(str, parts) if part.strip()))
 
     def _number(self, cell: Cell) -> float:
+        """Return the number of a cell, NaN for none."""
+        if self.kind == "year" and cell is not None:
+            cell = year_of(str(cell))
+        if cell is None:
+            return nan
         try:
             return float(cell)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise DataError(f"attribute {self.name!r} is a number, and {cell!r} is none") from None
-
-    def _encode_number(self, value: float) -> list[tuple[int, float]]:
-        standardized = (value - self.center) / self.spread
-        entries = [(0, min(_FARTHEST, max(-_FARTHEST, standardized)))]
-        if self.edges:
-            entries.append((1 + int(np.searchsorted(self.edges, value, side="right")), 1.0))
-        return entries
 
     def _encode_text(self, text: str) -> list[tuple[int, float]]:
         counts = Counter(self._places[word] for word in words(text) if word in self._places)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,15 @@ class PopularityHead(ChoiceHead):
     share: Floats
     liked: float | None = None
     kind: ClassVar[str] = "popularity"
+
+    @classmethod
+    def of(cls, item_counts: NDArray[np.integer[Any]], users: int, liked: float | None = None) -> Self:
+        """Return the head of a table with this number of choices of each item, and this number of users.
+
+        Each item has half a choice more, so that one which nobody has chosen yet, but whose attributes are known, is in
+        lists.
+        """
+        return cls(((item_counts + 0.5) / (users + 1)).astype(np.float32), liked)
 
     @property
     def size(self) -> int:

@@ -365,8 +365,7 @@ def _extend_head(head: ChoiceHead, grown: ModelArrays, growth: _Growth) -> Choic
     chosen = growth if head.liked is None else growth.among(table.rating >= np.float32(head.liked))
     choices = chosen.table
     if isinstance(head, PopularityHead):
-        share = (choices.item_counts / max(1, len(table.users))).astype(np.float32)
-        return replace(head, share=share)
+        return PopularityHead.of(choices.item_counts, len(table.users), head.liked)
     if isinstance(head, WeightsHead):
         is_new = np.ones(len(table.items), bool)
         is_new[growth.item_move] = False

@@ -196,6 +196,8 @@ def _encoded(ids: pl.Series, names: Sequence[str], columns: Sequence[pl.Series],
     cells: list[list[Cell]] = []
     for name, column in zip(names, columns, strict=True):
         values = _cells(column.gather(kept).gather(order), name, notes)
+        if values is None:
+            continue
         year = _learn_year(name, values)
         for one in (year, _learn(name, values, notes, year is not None)):
             if one is not None:
@@ -230,14 +232,14 @@ def _distinct(ids: pl.Series, columns: Sequence[pl.Series], source: str, side: S
     return first.arg_true()
 
 
-def _cells(column: pl.Series, name: str, notes: list[str]) -> list[Cell]:
-    """Return the cells of a column: numbers, texts or lists."""
+def _cells(column: pl.Series, name: str, notes: list[str]) -> list[Cell] | None:
+    """Return the cells of a column: numbers, texts or lists; None if they are neither, which is noted."""
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
         return [None if row is None else [str(value) for value in row if value is not None] for row in column.to_list()]
     if kind.is_nested() or kind == pl.Binary:
         notes.append(f"{name}: left out, as its cells hold {kind.base_type()} values")
-        return [None] * len(column)
+        return None
     if kind == pl.Duration:
         column = column.dt.total_microseconds() / 1e6
     if column.dtype.is_numeric() or kind == pl.Boolean:
@@ -290,10 +292,9 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str], has_year: bool) -
     Years are no words where they are an attribute of their own.
     """
     present = [cell for cell in cells if cell is not None]
-    has_missing = _counts(len(cells) - len(present), len(cells))
+    has_missing = _are_frequent(len(cells) - len(present), len(cells))
     if not present:
-        if not any(note.startswith(f"{name}: left out") for note in notes):
-            notes.append(f"{name}: left out, as all cells are blank")
+        notes.append(f"{name}: left out, as all cells are blank")
         return None
     numbers = [cell for cell in present if isinstance(cell, float)]
     if numbers:
@@ -314,7 +315,7 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str], has_year: bool) -
     return _learn_values(name, "category", ([text] for text in texts), len(texts), has_missing, notes)
 
 
-def _counts(missing: int, rows: int) -> bool:
+def _are_frequent(missing: int, rows: int) -> bool:
     """Whether missing values are frequent enough to have a column."""
     return missing >= _LEAST_SMALL or (missing > 0 and rows < _SMALL)
 
@@ -325,7 +326,7 @@ def _learn_year(name: str, cells: Sequence[Cell]) -> AttributeColumn | None:
     years = [year for year in map(year_of, texts) if year is not None]
     if len(texts) < _NUMBERS * len(cells) or len(years) < _NUMBERS * len(cells):
         return None
-    column = _learn_number(name, np.array(years), _counts(len(cells) - len(years), len(cells)), [])
+    column = _learn_number(name, np.array(years), _are_frequent(len(cells) - len(years), len(cells)), [])
     return None if column is None else replace(column, kind="year")
 
 

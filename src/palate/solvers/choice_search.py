@@ -235,8 +235,7 @@ def popularity_lists(ratings: Ratings, liked: float | None) -> tuple[PopularityH
 
 
 def _popularity(ratings: Ratings) -> PopularityHead:
-    # Half a choice more, so that an item which nobody has rated yet, but whose attributes are known, is in lists.
-    return PopularityHead(((ratings.item_counts + 0.5) / (len(ratings.users) + 1)).astype(np.float32))
+    return PopularityHead.of(ratings.item_counts, len(ratings.users))
 
 
 def _ease(lists: HeldOutLists, likes: Liking | None, powers: Sequence[float], run: Run) -> list[_Contender]:
