@@ -1,5 +1,7 @@
 """What `--help` shows can be read: a few options under each heading, and the same options as the command takes."""
 
+import copy
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -50,6 +52,14 @@ def test_every_option_is_shown_once_and_has_a_help_text(name):
         next(word for word in row.replace(",", " ").split() if word.startswith("--") or word == "-n") for row in rows
     ]
     assert sorted(flags) == sorted(next((f for f in one.opts if f.startswith("--")), one.opts[0]) for one in options)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_answers_to_h_whoever_asks_first(name):
+    command = copy.copy(ALL[name])
+    command._help_option = None
+    alone = command.get_help_option(click.Context(command))
+    assert alone.opts == ["-h", "--help"]
 
 
 def test_the_settings_of_one_solver_stand_apart_from_those_of_several():

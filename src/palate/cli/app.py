@@ -52,7 +52,7 @@ class _App(Group):
                 formatter.write_dl([(str(one.name), one.get_short_help_str(room)) for one in members])
 
 
-@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_App, context_settings={"max_content_width": 110})
 @click.version_option(palate.__version__, prog_name="palate")
 def app() -> None:
     """Recommend from ratings: fit a model, ask it, judge it.

@@ -61,7 +61,17 @@ class Option(click.Option):
         self.heading = heading
 
 
-class Command(click.Command):
+class _AnsweringToH(click.Command):
+    """A command with ``-h`` beside ``--help``.
+
+    Click keeps the first answer, and takes the names from the context that asks first, which need not know of ``-h``.
+    """
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        return ["-h", "--help"]
+
+
+class Command(_AnsweringToH):
     """A command whose ``--help`` shows its options under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,7 +87,7 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
 
-class Group(click.Group):
+class Group(_AnsweringToH, click.Group):
     """A group whose commands show their options under headings."""
 
     command_class = Command
