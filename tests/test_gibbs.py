@@ -99,7 +99,7 @@ def test_mean_and_precision_of_a_side_are_normal_wishart(chain, sets):
 
 
 @pytest.mark.parametrize("name", ["users", "items"])
-def test_rows_are_drawn_from_their_posterior(chain, name):
+def test_rows_are_drawn_from_their_posterior(chain, name, monkeypatch):
     side, other = (chain.users, chain.items) if name == "users" else (chain.items, chain.users)
     rng, whitened = np.random.default_rng(1), []
     partners = np.hstack([other.factors[:, :K], np.ones((len(other.factors), 1))])
@@ -112,6 +112,7 @@ def test_rows_are_drawn_from_their_posterior(chain, name):
         mean, covariance = naive.solve_row(ratings, partners, other.factors[:, K], weights, PRECISION, linear)
         posteriors.append((mean, np.linalg.cholesky(np.linalg.inv(covariance))))
     side.mean = MEAN
+    monkeypatch.setattr(gibbs, "CORRELATION", 0.0)  # test_rows.py tests correlated draws
     for _ in range(4000):
         chain._draw_rows(side, other, PRECISION, rng)
         drawn = side.factors[:, :COLUMNS].astype(float)
@@ -130,7 +131,8 @@ def test_each_weight_of_a_set_is_drawn_given_the_others():
     rest, whitened = (target - x @ weights).astype(np.float32), []
     for key in range(4000):
         before, now = weights.astype(float), []
-        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True)
+        numbers = np.float32(precision), np.int64(key), True, np.float32(0)
+        rows.weigh_sets(indptr, members, share, lengths, rest, weights, *numbers)
         for j in range(len(weights)):
             before[j] = 0
             variance = 1 / (x[:, j] @ x[:, j] + precision)
@@ -296,7 +298,7 @@ def test_draws_over_many_blocks_of_rows_are_the_same_bits_for_any_number_of_thre
     def arrays(threads: int) -> list[np.ndarray]:
         with pool(threads) as run, single_blas():
             chain = gibbs.Chain(ratings.by_user, ratings.by_item, K, ALL, 0, run)
-            mean = LowRankMean(users + 1, items + 1, K, run)
+            mean = LowRankMean(ratings.user_counts, ratings.item_counts, K, run)
             for sweep in range(9):  # more than gather before a reduction
                 chain.sweep()
                 mean.add(chain.users.expected(), chain.items.expected(), sweep + 1.0)
@@ -312,7 +314,7 @@ def test_mean_of_many_samples_is_their_mean():
     base = rng.normal(size=(rows, 3)), rng.normal(size=(columns, 3))
     expected, total = np.zeros((rows, columns)), 0.0
     with pool(2) as run:
-        mean = LowRankMean(rows, columns, 2, run)
+        mean = LowRankMean(np.zeros(rows - 1), np.zeros(columns - 1), 2, run)
         for weight in range(1, 20):
             users, items = (side + 0.01 * rng.normal(size=side.shape) for side in base)
             mean.add(users.astype(np.float32), items.astype(np.float32), weight)

@@ -78,14 +78,14 @@ def row_equations(table, others, seed=0):
 
 
 @pytest.mark.parametrize("name", ["resident", "slabs", "small blocks"])
-@pytest.mark.parametrize("draws", [0, K + 1])
-def test_a_card_solves_for_the_rows_that_the_kernels_solve_for(ratings, name, draws):
+@pytest.mark.parametrize(("draws", "correlation"), [(0, 0.0), (K + 1, 0.0), (K + 1, -0.9)])
+def test_a_card_solves_for_the_rows_that_the_kernels_solve_for(ratings, name, draws, correlation):
     table = with_empty_row(ratings.by_user)
     equations, ranges = row_equations(table, len(ratings.items)), balanced_ranges(table.indptr)
     results = []
     for pool in (serial, pools()[name]):
-        out, errors = np.zeros_like(equations[-1]), np.full(len(equations[-1]), np.nan)
-        assert solve_side(pool, ranges, table, equations, draws, 12345678901234567, out, errors) == -1
+        out, errors = 0.1 * equations[-1], np.full(len(equations[-1]), np.nan)
+        assert solve_side(pool, ranges, table, equations, draws, 12345678901234567, correlation, out, errors) == -1
         results.append((out, errors))
     (expected, expected_errors), (solved, errors) = results
     assert np.abs(solved - expected).max() <= 1e-4 * np.abs(expected).max()
@@ -134,7 +134,7 @@ def test_rows_longer_than_a_part_are_summed_up_in_parts(ratings, monkeypatch):
     results = []
     for pool in (serial, pools()["resident"]):
         out, errors = np.zeros_like(equations[-1]), np.empty(len(equations[-1]))
-        solve_side(pool, balanced_ranges(table.indptr), table, equations, 0, 0, out, errors)
+        solve_side(pool, balanced_ranges(table.indptr), table, equations, 0, 0, 0.0, out, errors)
         results.append(out)
     assert np.diff(table.indptr).max() > 16
     np.testing.assert_allclose(results[1], results[0], atol=1e-4)
@@ -148,7 +148,7 @@ def test_the_first_row_without_a_solution_is_returned(ratings):
     arguments = (*equations[:2], broken, equations[3], precision, linear)
     for pool in (serial, pools()["resident"], pools()["slabs"]):
         out, errors = np.zeros_like(linear), np.empty(len(linear))
-        assert solve_side(pool, [(0, len(linear))], table, arguments, 0, 0, out, errors) == 7
+        assert solve_side(pool, [(0, len(linear))], table, arguments, 0, 0, 0.0, out, errors) == 7
 
 
 def test_normals_of_a_card_are_those_of_the_kernels():
@@ -202,7 +202,7 @@ def test_a_lack_of_memory_makes_blocks_smaller_and_changes_no_row(ratings, monke
         if not fits:
             monkeypatch.setattr(kernels_of_blocks(), "add", add_if_it_fits)
         out, errors = np.zeros_like(equations[-1]), np.empty(len(equations[-1]))
-        assert solve_side(pool, [], table, equations, 0, 0, out, errors) == -1
+        assert solve_side(pool, [], table, equations, 0, 0, 0.0, out, errors) == -1
         results.append(out)
     assert refused
     np.testing.assert_allclose(results[1], results[0], atol=1e-5)
@@ -228,7 +228,7 @@ def test_a_table_that_does_not_fit_is_uploaded_anew_each_time(ratings, monkeypat
     pool, table = DevicePool(serial, rows), ratings.by_user
     equations = row_equations(table, len(ratings.items))
     out, errors = np.zeros_like(equations[-1]), np.empty(len(equations[-1]))
-    solve_side(pool, [], table, equations, 0, 0, out, errors)
+    solve_side(pool, [], table, equations, 0, 0, 0.0, out, errors)
     (placed,) = rows._tables.values()
     assert all(slab.indices is not None for slab in placed.slabs)
     failures = [torch.OutOfMemoryError("CUDA out of memory")]
@@ -241,7 +241,7 @@ def test_a_table_that_does_not_fit_is_uploaded_anew_each_time(ratings, monkeypat
 
     monkeypatch.setattr(DeviceTable, "load", load_later)
     again = np.zeros_like(out)
-    solve_side(pool, [], table, equations, 0, 0, again, errors)
+    solve_side(pool, [], table, equations, 0, 0, 0.0, again, errors)
     assert (again == out).all()
     assert all(slab.indices is None for slab in placed.slabs)
 
@@ -269,8 +269,8 @@ def test_ratings_that_change_in_place_are_seen(ratings):
     equations, ranges = row_equations(table, len(ratings.items)), balanced_ranges(table.indptr)
     for _ in range(2):
         solved, expected, errors = *(np.zeros_like(equations[-1]) for _ in range(2)), np.empty(len(equations[-1]))
-        solve_side(pool, ranges, table, equations, 0, 0, solved, errors)
-        solve_side(serial, ranges, table, equations, 0, 0, expected, errors)
+        solve_side(pool, ranges, table, equations, 0, 0, 0.0, solved, errors)
+        solve_side(serial, ranges, table, equations, 0, 0, 0.0, expected, errors)
         np.testing.assert_allclose(solved, expected, atol=1e-4)
         table.values[:] = np.random.default_rng(1).normal(size=len(table.values))
 

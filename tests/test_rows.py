@@ -37,10 +37,11 @@ def problem():
     }
 
 
-def solve(problem, start=0, stop=30, draws=0, key=0):
-    out = np.zeros((30, WIDTH), np.float32)
+def solve(problem, start=0, stop=30, draws=0, key=0, correlation=0.0, out=None):
+    out = np.zeros((30, WIDTH), np.float32) if out is None else out
     given = [problem[name] for name in ("other", "offset", "row_weight", "other_weight", "precision", "linear")]
-    assert rows.solve_rows(*problem["table"], *given, start, stop, draws, np.int64(key), out, problem["errors"]) == -1
+    numbers = start, stop, draws, np.int64(key), correlation
+    assert rows.solve_rows(*problem["table"], *given, *numbers, out, problem["errors"]) == -1
     return out
 
 
@@ -58,9 +59,9 @@ def test_rows_are_solved_like_their_slow_twin(problem):
         np.testing.assert_allclose(found[row], exact(problem, row)[0], atol=2e-4)
 
 
-@pytest.mark.parametrize("draws", [0, DRAWN])
-def test_errors_are_those_of_the_solution_or_the_draw(problem, draws):
-    found = solve(problem, draws=draws, key=7)
+@pytest.mark.parametrize(("draws", "correlation"), [(0, 0.0), (DRAWN, 0.0), (DRAWN, -0.9)])
+def test_errors_are_those_of_the_solution_or_the_draw(problem, draws, correlation):
+    found = solve(problem, draws=draws, key=7, correlation=correlation)
     for row in range(30):
         items, values = problem["table"][row]
         left = values - problem["offset"][items] - problem["other"][items].astype(float) @ found[row]
@@ -87,6 +88,21 @@ def test_draws_have_the_mean_and_covariance_they_should(problem):
     np.testing.assert_allclose(scaled, covariance[:DRAWN, :DRAWN] / np.outer(spread, spread), atol=0.1)
 
 
+@pytest.mark.parametrize("correlation", [-0.9, -0.5, 0.6])
+def test_draws_correlate_with_those_before_and_keep_their_mean_and_covariance(problem, correlation):
+    problem["row_weight"] *= 0.02
+    mean, covariance = exact(problem, 3)
+    root = np.linalg.cholesky(np.linalg.inv(covariance[:DRAWN, :DRAWN]))
+    out, whitened = np.zeros((30, WIDTH), np.float32), []
+    for key in range(12_000):
+        drawn = solve(problem, 3, 4, DRAWN, key, correlation, out)[3, :DRAWN].astype(float)
+        whitened.append((drawn - mean[:DRAWN]) @ root)
+    whitened = np.array(whitened[200:])
+    np.testing.assert_allclose(whitened.mean(0), 0, atol=0.09)
+    np.testing.assert_allclose(whitened.T @ whitened / len(whitened), np.eye(DRAWN), atol=0.13)
+    np.testing.assert_allclose(whitened[1:].T @ whitened[:-1] / len(whitened), correlation * np.eye(DRAWN), atol=0.13)
+
+
 def test_a_draw_depends_on_key_and_row_alone(problem):
     whole = solve(problem, draws=DRAWN, key=5)
     np.testing.assert_array_equal(solve(problem, 7, 9, DRAWN, 5)[7:9], whole[7:9])
@@ -97,7 +113,7 @@ def test_a_matrix_that_is_not_positive_definite_is_named(problem):
     problem["precision"] = -1e6 * np.eye(WIDTH, dtype=np.float32)
     given = [problem[name] for name in ("other", "offset", "row_weight", "other_weight", "precision", "linear")]
     out = np.zeros((30, WIDTH), np.float32)
-    assert rows.solve_rows(*problem["table"], *given, 4, 30, 0, np.int64(0), out, np.empty(30)) == 4
+    assert rows.solve_rows(*problem["table"], *given, 4, 30, 0, np.int64(0), 0.0, out, np.empty(30)) == 4
 
 
 def test_weights_of_sets_are_drawn_from_their_posterior():
@@ -115,7 +131,7 @@ def test_weights_of_sets_are_drawn_from_their_posterior():
     lengths = (x**2).sum(0).astype(np.float32)
     drawn = []
     for key in range(6000):
-        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True)
+        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True, np.float32(0))
         drawn.append(weights.copy())
     np.testing.assert_allclose(rest, target - x @ weights, atol=1e-2)
     drawn = np.array(drawn[100:])
@@ -139,7 +155,7 @@ def test_a_chain_finds_the_noise_that_a_table_was_made_with(on):
 def test_the_average_of_products_is_that_of_all_samples():
     rng = np.random.default_rng(2)
     average, full = (
-        LowRankMean(40, 30, 3, lambda function, tasks: [function(task) for task in tasks]),
+        LowRankMean(np.zeros(39), np.zeros(29), 3, lambda function, tasks: [function(task) for task in tasks]),
         np.zeros((40, 30)),
     )
     base = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))

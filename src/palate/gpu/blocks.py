@@ -89,8 +89,12 @@ class Equations(NamedTuple):
         self.right[..., None].baddbmm_(tile.mT, target[..., None])
         self.squares.add_(target.square().sum(1, dtype=torch.float64))
 
-    def solve(self, noise: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def solve(
+        self, noise: torch.Tensor | None = None, present: torch.Tensor | None = None, correlation: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the solutions, or draws where there is noise (rows, draws), and whether each failed.
+
+        Draws correlate with the present rows.
 
         The squares become the sum of errors less the terms of the penalty: see `palate.kernels.rows.solve_rows`.
         """
@@ -101,6 +105,9 @@ class Equations(NamedTuple):
         # With U'y = right and Ux = y + z, the two terms in x of the whole sum are |z|^2 - |y|^2.
         self.squares.sub_(whitened.square().sum((1, 2), dtype=torch.float64))
         if noise is not None:
+            if present is not None and correlation:
+                deviation = (lower.mT @ present[..., None] - whitened)[:, : noise.shape[1], 0]
+                noise = correlation * deviation + (1 - correlation**2) ** 0.5 * noise
             self.squares.add_(noise.square().sum(1, dtype=torch.float64))
             whitened[:, : noise.shape[1], 0] += noise
         solution = torch.linalg.solve_triangular(lower.mT, whitened, upper=True)[..., 0]

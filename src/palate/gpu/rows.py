@@ -63,24 +63,27 @@ class DeviceRows:
 
     def solve_rows(
         self, table: Table, other: Floats, offset: Floats, row_weight: Floats, other_weight: Floats, precision: Floats,
-        linear: Floats, draws: int, key: int, out: Floats, errors: Doubles,
+        linear: Floats, draws: int, key: int, correlation: float, out: Floats, errors: Doubles,
     ) -> int:  # fmt: skip
         """Solve for all rows, as `palate.kernels.rows.solve_rows` does for a range of them."""
         import torch
 
         factors, offsets, other_weights, penalty = self._upload(other, offset, other_weight, precision)
 
-        def solve(block: Block, weight: torch.Tensor, pull: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        def solve(
+            block: Block, weight: torch.Tensor, pull: torch.Tensor, present: torch.Tensor
+        ) -> tuple[torch.Tensor, ...]:
             equations = Equations.start(penalty, pull)
             for others, value, is_rating in block.parts(_PART):
                 root = (weight[:, None] * gather(other_weights, others)).sqrt_().mul_(is_rating)
                 equations.add(gather(factors, others), root, root * (value - gather(offsets, others)))
-            solution, failed = equations.solve(draw_normals(key, block.numbers, draws) if draws else None)
+            noise = draw_normals(key, block.numbers, draws) if draws else None
+            solution, failed = equations.solve(noise, present, correlation)
             pulled = (solution * pull).sum(1, dtype=torch.float64)
             squares = equations.squares + 2 * pulled - quadratic_form(penalty, solution)
             return solution, block.without_empty(squares), failed
 
-        return self._solve(table, solve, (row_weight, linear), out, errors)
+        return self._solve(table, solve, (row_weight, linear, out), out, errors)
 
     def solve_confident_rows(
         self, table: Table, other: Floats, all_pairs: Floats, ridge: Floats, linear: Floats, out: Floats,
@@ -97,7 +100,7 @@ class DeviceRows:
             for others, confidence, is_rating in block.parts(_PART):
                 root = confidence.sqrt().mul_(is_rating)
                 equations.add(gather(factors, others), root, root)
-            solution, failed = equations.solve(None)
+            solution, failed = equations.solve()
             lengths = solution.square().sum(1, dtype=torch.float64)
             pulled = (solution * pull).sum(1, dtype=torch.float64)
             squares = equations.squares + 2 * pulled - quadratic_form(pairs, solution) - penalty * lengths

@@ -225,9 +225,23 @@ def _substitute_back(gram, right, work, row, out):
 
 
 @jit
+def _correlate(gram, whitened, out, row, count, correlation, normals):
+    """Make the normals correlate with the deviation of out[row] from its mean, U out[row] - y, in place."""
+    rest = np.sqrt(np.float32(1) - correlation * correlation)
+    for pivot in range(count):
+        block, form = pivot // LANES * LANES + LANES, splat(np.float32(0))
+        for column in range(block, out.shape[1], LANES):
+            form = fma(load(gram, pivot, column), load(out, row, column), form)
+        deviation = total(form) + out[row, pivot] / gram[pivot, pivot] - whitened[pivot]
+        for column in range(pivot + 1, block):
+            deviation += gram[pivot, column] * out[row, column]
+        normals[pivot] = correlation * deviation + rest * normals[pivot]
+
+
+@jit
 def solve_rows(
-    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, draws, key, out,
-    errors,
+    indptr, indices, values, other, offset, row_weight, other_weight, precision, linear, start, stop, draws, key,
+    correlation, out, errors,
 ):  # fmt: skip
     """Solve for the rows start..stop, each given its ratings.
 
@@ -236,7 +250,8 @@ def solve_rows(
         sum w (value - offset[i] - x . other[i])^2 + x' precision x - 2 x . linear[r]
 
     or, where draws > 0, is a draw from the normal distribution with that minimum and the inverse of the matrix in x as
-    covariance; only the first `draws` columns are random. Shapes: other (others, d), precision (d, d), linear and out
+    covariance; only the first `draws` columns are random. A draw correlates by `correlation` with what is in out[row]
+    (overrelaxation where that is negative; Adler 1981). Shapes: other (others, d), precision (d, d), linear and out
     (rows, d), where d is a multiple of LANES; padding columns need a one on the diagonal of the precision. The first
     sum is put into errors, float64 (rows,): it follows from the equations, without a second pass over the ratings.
 
@@ -258,6 +273,8 @@ def solve_rows(
         _substitute(gram, right, whitened)
         if draws > 0:
             _draw_normals(key, row, draws, normals)
+            if correlation != 0:
+                _correlate(gram, whitened, out, row, draws, np.float32(correlation), normals)
         # With U'y = right and Ux = y + z, the two terms in x of the whole sum are |z|^2 - |y|^2.
         for column in range(size):
             squares += normals[column] * normals[column] - whitened[column] * whitened[column]
@@ -414,11 +431,11 @@ def measure_sets(indptr, members, share, start, stop, length):
 
 
 @jit
-def weigh_sets(indptr, members, share, length, rest, weights, precision, key, draw):
+def weigh_sets(indptr, members, share, length, rest, weights, precision, key, draw, correlation):
     """Make one pass over the weights of a linear model with sparse predictors, SET_COLUMNS columns at once.
 
-    With `draw` each weight is drawn given the others (Gibbs sampling); without, it is set to its minimum (coordinate
-    descent). Predictor j has the entries share[m] for its members m = members[indptr[j]:indptr[j + 1]], and the squared
+    With `draw` each weight is drawn given the others (Gibbs sampling), with a `correlation` to the one before; without,
+    it is set to its minimum (coordinate descent). Predictor j has the entries share[m] for its members m = members[indptr[j]:indptr[j + 1]], and the squared
     length length[j]. The targets have unit noise, and the weights the given prior precision. weights (predictors,
     SET_COLUMNS) and rest (rows, SET_COLUMNS), the residuals of the targets, are updated in place.
     """
@@ -436,10 +453,12 @@ def weigh_sets(indptr, members, share, length, rest, weights, precision, key, dr
         if draw:
             _draw_normals(key, j, SET_COLUMNS, normals[0])
         variance = np.float32(1) / (length[j] + precision)
-        deviation = splat(np.sqrt(variance))
+        deviation = splat(np.sqrt(variance * (np.float32(1) - correlation * correlation)))
         before, beside = load(weights, j, 0), load(weights, j, LANES)
         first = mul(splat(variance), fma(splat(length[j]), before, first))
         second = mul(splat(variance), fma(splat(length[j]), beside, second))
+        first = fma(splat(correlation), fma(minus, first, before), first)
+        second = fma(splat(correlation), fma(minus, second, beside), second)
         first = fma(deviation, load(normals, 0, 0), first)
         second = fma(deviation, load(normals, 0, LANES), second)
         store(weights, j, 0, first)

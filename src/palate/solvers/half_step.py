@@ -128,6 +128,7 @@ def solve_side(
     equations: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
     draws: int,
     key: int,
+    correlation: float,
     out: Floats,
     errors: NDArray[np.float64],
 ) -> int:
@@ -143,7 +144,7 @@ def solve_side(
         The ratings, grouped by this side.
     equations
         The arrays ``other, offset, row_weight, other_weight, precision, linear`` of `palate.kernels.rows.solve_rows`.
-    draws, key, out, errors
+    draws, key, correlation, out, errors
         As there.
 
     Returns
@@ -152,8 +153,8 @@ def solve_side(
         -1, or a row whose equations have no solution.
     """
     if isinstance(run, DevicePool):
-        return run.rows.solve_rows(table, *equations, draws, key, out, errors)
-    return max(run(lambda rows: int(solve_rows(*table, *equations, *rows, draws, key, out, errors)), ranges))
+        return run.rows.solve_rows(table, *equations, draws, key, correlation, out, errors)
+    return max(run(lambda rows: int(solve_rows(*table, *equations, *rows, draws, key, correlation, out, errors)), ranges))
 
 
 def solve_confident_side(

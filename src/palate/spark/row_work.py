@@ -89,7 +89,7 @@ class SolveRatings:
             virtual(size, part, weights), other_weight, self.precision.astype(np.float32), virtual(size, part, linear),
         )  # fmt: skip
         if self.bounded is None:
-            failed = solve_rows(*equations, part.start, part.stop, self.draws, self.key, out, errors)
+            failed = solve_rows(*equations, part.start, part.stop, self.draws, self.key, 0.0, out, errors)
         else:
             failed = solve_nonnegative_rows(*equations, part.start, part.stop, self.bounded, out, errors)
         solved = out[part.start : part.stop]

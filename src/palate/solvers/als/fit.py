@@ -114,7 +114,7 @@ class ALSProblem(TrainingProblem):
                 self.run(lambda bounds: int(solve_nonnegative_rows(*arguments, *bounds, k, rows, errors)), side.ranges)
             )
         else:
-            failed = solve_side(self.run, side.ranges, side.table, equations, 0, 0, rows, errors)
+            failed = solve_side(self.run, side.ranges, side.table, equations, 0, 0, 0.0, rows, errors)
         side.require_solved(failed)
         return float((errors / weight).sum())
 

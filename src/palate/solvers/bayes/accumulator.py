@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ class PosteriorAccumulator:
     def __init__(self, ratings: Ratings, k: int, seed: int, run: Run) -> None:
         users, items = len(ratings.users) + 1, len(ratings.items) + 1
         self.ratings, self.run = ratings, run
-        self.mean = LowRankMean(users, items, k, run)
+        self.mean = LowRankMean(ratings.user_counts, ratings.item_counts, k, run)
         self.spread = PredictiveSpread(ratings, np.random.default_rng([seed, 3]))
         self.user_noise, self.item_noise = np.zeros(users), np.zeros(items)
         # Sums of the variance of the noise, and of the precisions of the set weights of both sides, each with the
@@ -83,10 +84,10 @@ class PosteriorAccumulator:
     def add(self, chains: Sequence[Chain], shares: Sequence[float]) -> None:
         """Add the present states of some chains, each with its share.
 
-        The weight of a sweep is its number, since early states are far from the posterior.
+        The weight of a sweep is the root of its number, since early states may be far from the posterior.
         """
         for chain, share in zip(chains, shares, strict=True):
-            weight = share * chain.sweeps
+            weight = share * sqrt(chain.sweeps)
             self.mean.add(chain.users.expected(), chain.items.expected(), weight)
             self.spread.add(chain, share, weight, self.run)
             self.user_noise += weight * chain.users.variance
@@ -101,7 +102,7 @@ class PosteriorAccumulator:
 
         How far predictions vary is observed on the new draws alone.
         """
-        weight = share / (1 - share) * sweeps * (sweeps + 1) / 2
+        weight = share / (1 - share) * float(np.sqrt(np.arange(1, sweeps + 1)).sum())
         self.mean.add(*past.rows, weight)
         self.user_noise += weight * past.noise[0]
         self.item_noise += weight * past.noise[1]

@@ -45,9 +45,11 @@ __all__ = ["GibbsFit"]
 # The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
 # end of the chain.
 _LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 300, 1000, 0.0015
-# On a table of fewer ratings than this, and fewer than this many a row, a draw has this many factors instead of the
-# default number. More take twice as long and gain nothing (measured).
+# A fit without a number of factors has this many on a table of fewer ratings than this, and fewer than this many a row:
+# more take twice as long there and gain nothing (measured).
 _SPARSE_RATINGS, _SPARSE_ROW, _SPARSE_FACTORS = 200_000, 10, 15
+# It has this many on a table of at least this many ratings, if both sides have at least this many rows.
+_LARGE_RATINGS, _LARGE_ROWS, _LARGE_FACTORS = 500_000, 1000, 47
 # Fewer sweeps do not show how a chain moves.
 _LEAST_TRACED = 20
 
@@ -63,16 +65,21 @@ class GibbsFit:
         self.features = feature_rows(self.table, 1)
         self.is_constant = bool(ratings.rating.min() == ratings.rating.max())
         # More factors than rows would be redundant.
-        users, items = len(ratings.users), len(ratings.items)
-        self.k = min(solver.factors, users, items)
-        is_sparse = len(ratings) < min(_SPARSE_RATINGS, _SPARSE_ROW * (users + items))
-        if is_sparse and solver.factors == BayesianMF.factors:
-            self.k = min(self.k, _SPARSE_FACTORS)
+        self.k = min(self._factors_wanted(), len(ratings.users), len(ratings.items))
         self.accumulator = PosteriorAccumulator(self.table, self.k, solver.seed, session.run)
         # The scales of the chains after each sweep: see `ChainMixture.scales`.
         self.traces: list[list[float]] = []
         self.error_left = inf
         self.started = time.perf_counter()
+
+    def _factors_wanted(self) -> int:
+        """Return the number of factors: the default one depends on the size of the table."""
+        if self.solver.factors != BayesianMF.factors:
+            return self.solver.factors
+        ratings, rows = len(self.ratings), (len(self.ratings.users), len(self.ratings.items))
+        if ratings < min(_SPARSE_RATINGS, _SPARSE_ROW * sum(rows)):
+            return _SPARSE_FACTORS
+        return _LARGE_FACTORS if ratings >= _LARGE_RATINGS and min(rows) >= _LARGE_ROWS else self.solver.factors
 
     def _standardize(self) -> tuple[float, float, Ratings]:
         """Return the center and the spread of the ratings, and the standardized table."""

@@ -16,8 +16,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 # The columns after a reduction, and the columns that may gather before one, in units of k.
 _KEPT, _GATHERED = 4, 8
-# The error that the final truncation may make: root mean square over all cells, in standard deviations of the ratings.
-_TOLERANCE = 0.01
+# The error that the final truncation may make, in standard deviations of the ratings: root mean square over all cells,
+# each weighted by the activity of its user times the popularity of its item.
+_TOLERANCE = 0.005
 # Singular values below this share of the largest one are rounding errors of their squares.
 _ROUNDING = 1e-7
 
@@ -26,13 +27,14 @@ class LowRankMean:
     """The weighted mean of the products P Q' of samples, of rank 4k at most, and of their biases.
 
     A sum of products is one product of stacked columns. When too many columns have gathered, a truncated singular value
-    decomposition reduces them to the 4k best. It comes from the small matrices P'P and Q'Q, in double precision. The
-    matrix itself is never formed.
+    decomposition reduces them to the 4k best. It comes from the small matrices P'DP and Q'EQ, in double precision. The
+    matrix itself is never formed. D and E hold the numbers of ratings of the rows, plus one: the error is least where
+    predictions are most likely to be asked for, and rows with many ratings have the largest factors.
 
     Parameters
     ----------
-    users, items
-        The numbers of rows.
+    user_counts, item_counts
+        int64 (users,) and (items,): the numbers of ratings. Each side gets one more row, without ratings.
     k
         The number of factors of a sample.
     run
@@ -42,9 +44,12 @@ class LowRankMean:
     #: What a checkpoint must hold, beside `total_weight` and `filled`.
     ARRAYS = ("left", "right", "user_bias", "item_bias")
 
-    def __init__(self, users: int, items: int, k: int, run: Run) -> None:
+    def __init__(self, user_counts: NDArray[np.int64], item_counts: NDArray[np.int64], k: int, run: Run) -> None:
         self.run, self.k = run, k
         self.total_weight, self.filled = 0.0, 0
+        weights = [np.append(counts, 0) + 1.0 for counts in (user_counts, item_counts)]
+        self.row_weights = [(each / each.mean())[:, None] for each in weights]
+        users, items = map(len, weights)
         self.left, self.right = (np.zeros((rows, _GATHERED * k), np.float32) for rows in (users, items))
         self.user_bias, self.item_bias = np.zeros(users), np.zeros(items)
 
@@ -78,9 +83,11 @@ class LowRankMean:
     def _reduce(self, columns: int) -> NDArray[np.float32]:
         """Reduce the columns to this many, the largest singular value first; return all singular values.
 
-        With orthonormal columns O and P = O r', the matrix P Q' (P Q')' is O (r' Q'Q r) O'.
+        With orthonormal columns O and P = O r', the matrix P Q' (P Q')' is O (r' Q'Q r) O'. Here P and Q stand for the
+        factors times the roots of the weights of their rows.
         """
-        left, right = (self._gram(side[:, : self.filled]) for side in (self.left, self.right))
+        sides = zip((self.left, self.right), self.row_weights, strict=True)
+        left, right = (self._gram(side[:, : self.filled], weights) for side, weights in sides)
         root, back = _root(left)
         squares, vectors = np.linalg.eigh(root.T @ right @ root)
         singular, vectors = np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
@@ -92,9 +99,9 @@ class LowRankMean:
         self.left[:, columns : self.filled], self.right[:, columns : self.filled] = 0, 0
         return np.asarray(singular)
 
-    def _gram(self, side: Floats) -> Doubles:
+    def _gram(self, side: Floats, weights: Doubles) -> Doubles:
         def gram_of_rows(block: slice) -> Doubles:
-            rows = side[block].astype(np.float64)
+            rows = side[block] * np.sqrt(weights[block])
             return np.asarray(rows.T @ rows)
 
         return sum_row_blocks(gram_of_rows, len(side), self.run)

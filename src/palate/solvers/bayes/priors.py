@@ -95,7 +95,7 @@ def _regress_on_sets(
         piece[:, :size] = target[:, columns]
         sets = transposed.indptr, transposed.indices, shares, lengths
         for number in range(_PASSES):
-            weigh_sets(*sets, piece, piece_weights, np.float32(penalty), number, False)
+            weigh_sets(*sets, piece, piece_weights, np.float32(penalty), number, False, np.float32(0))
         weights[:, columns], residual[:, columns] = piece_weights[:, :size], piece[:, :size]
 
     run(descend_columns, range(0, width, SET_COLUMNS))
