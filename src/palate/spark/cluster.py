@@ -21,7 +21,7 @@ from palate.ratings import Vocabulary
 from palate.solvers.half_step import partners_and_biases
 from palate.spark.arrays import SharedArray, write_bytes
 from palate.spark.table_files import PartFault, SideFiles
-from palate.spark.tasks import Partners, Work, build_parts, run_parts
+from palate.spark.tasks import Partners, Work, build_parts, map_batches, run_parts
 
 __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
@@ -135,7 +135,7 @@ class Cluster:
         for _ in range(_REBUILDS):
             if side.built is None:
                 self.build(side)
-            results = self._collect(side.built.mapInArrow(partial(run_parts, side.files, work), _RESULT))
+            results = self._collect(map_batches(side.built, partial(run_parts, side.files, work), _RESULT))
             if len(results) == side.files.parts and all(result is not None for result in results.values()):
                 return [results[part] for part in range(side.files.parts)]
             side.built.unpersist()
@@ -155,7 +155,7 @@ class Cluster:
             return []
         rows = side.rows.repartitionById(side.files.parts, side.rows[f"{side.name}_part"])
         other = SIDES[1 - SIDES.index(side.name)]
-        side.built = rows.mapInArrow(partial(build_parts, side.files, other, side.name), _RESULT)
+        side.built = map_batches(rows, partial(build_parts, side.files, other, side.name), _RESULT)
         side.built.persist(StorageLevel.MEMORY_AND_DISK)
         faults = [fault for fault in self._collect(side.built).values() if fault is not None]
         if self.is_shared:  # the files are there for all machines: a lost one costs its tasks, not its parts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from palate.ratings import Ratings, Vocabulary
 from palate.spark.arrays import SharedArray
 from palate.spark.table_files import SideFiles, TablePart
 
-__all__ = ["Partners", "Work", "build_parts", "ratings_of_batch", "run_parts", "values_of", "virtual"]
+__all__ = ["Partners", "Work", "build_parts", "map_batches", "ratings_of_batch", "run_parts", "values_of", "virtual"]
 
 Floats = NDArray[np.float32]
 
@@ -36,11 +36,21 @@ class Partners:
     biases: SharedArray
 
 
+def map_batches(frame: Any, function: Callable[[Iterable[Any]], Iterator[Any]], schema: str) -> Any:
+    """Return the frame that a function makes of the Arrow batches of each partition of a frame."""
+    return frame.mapInArrow(partial(_run_task, function), schema)
+
+
+def _run_task(function: Callable[[Iterable[Any]], Iterator[Any]], batches: Iterable[Any]) -> Iterator[Any]:
+    # Spark collects all garbage after each task: what is alive now, such as modules and kernels, it need not look at.
+    gc.freeze()
+    yield from function(batches)
+
+
 def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
     """Write the part that the rows of a partition make up; yield its number and a pair that is rated twice."""
     import pyarrow as pa
 
-    _spare_modules()
     columns: dict[str, list[Any]] = {}
     for batch in batches:
         for name in batch.schema.names:
@@ -57,16 +67,9 @@ def run_parts(files: SideFiles, work: Work, batches: Iterable[Any]) -> Iterator[
     """Do some work on the parts that are named; yield what it returns, None for a part that is not on this machine."""
     import pyarrow as pa
 
-    _spare_modules()
     for batch in batches:
         for part in batch.column("part").to_pylist():
             yield _row(pa, part, work(files.read(part)) if files.has(part) else None)
-
-
-@cache
-def _spare_modules() -> None:
-    """Hide all that is imported from the garbage collector, which Spark runs in full after each task."""
-    gc.freeze()
 
 
 def _row(pa: Any, part: int, result: Any) -> Any:
