@@ -21,7 +21,7 @@ from palate.ratings import Vocabulary
 from palate.solvers.half_step import partners_and_biases
 from palate.spark.arrays import SharedArray, write_bytes
 from palate.spark.table_files import PartFault, SideFiles
-from palate.spark.tasks import Partners, Work, build_parts, map_batches, run_parts
+from palate.spark.tasks import Partners, Work, WorkFile, build_parts, map_batches, run_parts
 
 __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
@@ -49,6 +49,8 @@ class Side:
         The frame of Spark from which parts are built.
     built
         The frame with a row for each part, kept where the part is.
+    job
+        The frame with the result of each part, where tasks read from a file what they are to do: Spark plans it once.
     parent, refill
         The side from whose parts these are made, and the work that makes them; None if they are made from `rows`.
     """
@@ -59,6 +61,7 @@ class Side:
     files: SideFiles
     rows: Any
     built: Any = None
+    job: Any = None
     parent: Side | None = None
     refill: Work | None = None
 
@@ -135,7 +138,7 @@ class Cluster:
         for _ in range(_REBUILDS):
             if side.built is None:
                 self.build(side)
-            results = self._collect(map_batches(side.built, partial(run_parts, side.files, work), _RESULT))
+            results = self._collect(self._job(side, work))
             if len(results) == side.files.parts and all(result is not None for result in results.values()):
                 return [results[part] for part in range(side.files.parts)]
             side.built.unpersist()
@@ -144,6 +147,16 @@ class Cluster:
             f"parts of the ratings were lost {_REBUILDS} times in a row: executors end while they work; give them more "
             "memory (spark.executor.memoryOverhead), or look into their logs"
         )
+
+    def _job(self, side: Side, work: Work) -> Any:
+        """Return the frame with the result of each part."""
+        if not self.is_shared:
+            return map_batches(side.built, partial(run_parts, side.files, work), _RESULT)
+        path = Path(f"{side.files.folder}.work")
+        write_bytes(path, pickle.dumps(work, pickle.HIGHEST_PROTOCOL))
+        if side.job is None:
+            side.job = map_batches(side.built, partial(run_parts, side.files, WorkFile(str(path))), _RESULT)
+        return side.job
 
     def build(self, side: Side) -> list[PartFault]:
         """Write the parts of a side, on the machines that will work on them; return pairs that are rated twice."""

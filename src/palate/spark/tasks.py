@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,17 @@ from palate.ratings import Ratings, Vocabulary
 from palate.spark.arrays import SharedArray
 from palate.spark.table_files import SideFiles, TablePart
 
-__all__ = ["Partners", "Work", "build_parts", "map_batches", "ratings_of_batch", "run_parts", "values_of", "virtual"]
+__all__ = [
+    "Partners",
+    "Work",
+    "WorkFile",
+    "build_parts",
+    "map_batches",
+    "ratings_of_batch",
+    "run_parts",
+    "values_of",
+    "virtual",
+]
 
 Floats = NDArray[np.float32]
 
@@ -26,6 +37,17 @@ class Work(Protocol):
 
     def __call__(self, part: TablePart) -> dict[str, Any]:
         """Return arrays and numbers by name."""
+
+
+@dataclass(frozen=True)
+class WorkFile:
+    """Work that a task reads from a file that all machines see."""
+
+    path: str
+
+    def __call__(self, part: TablePart) -> dict[str, Any]:
+        """Do it."""
+        return dict(pickle.loads(Path(self.path).read_bytes())(part))
 
 
 @dataclass(frozen=True)
