@@ -20,6 +20,8 @@ from palate.errors import SettingsError
 from palate.ratings import Vocabulary
 from palate.solvers.half_step import partners_and_biases
 from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.memory import rows_at_once
+from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles
 from palate.spark.tasks import Partners, Work, WorkFile, build_parts, map_batches, run_parts
 
@@ -90,7 +92,7 @@ class Cluster:
     is_shared: bool
     frames: list[Any] = field(default_factory=list)
     serial: int = 0
-    broadcasts: dict[str, Any] = field(default_factory=dict)
+    broadcasts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def describe(self, stage: str) -> None:
         """Name the jobs that follow, in Spark's user interface."""
@@ -100,17 +102,24 @@ class Cluster:
         """Make an array readable by executors."""
         self.serial += 1
         array = np.ascontiguousarray(array)
+        step = rows_at_once(array.nbytes, len(array), tasks_at_once(self.spark))
         name = f"arrays/{self.serial:07}.bin"
         if self.is_shared:
             write_bytes(self.folder / name, array.data)
-            return SharedArray(str(self.folder / name), array.dtype.str, array.shape)
-        path = str(self.worker_folder / name)
-        content = self.broadcasts[path] = self.spark.sparkContext.broadcast(array.tobytes())
-        return SharedArray(path, array.dtype.str, array.shape, content)
+            return SharedArray(str(self.folder / name), array.dtype.str, array.shape, step=step)
+        path, rows = str(self.worker_folder / name), step or max(1, len(array))
+        content = self.broadcasts[path] = tuple(
+            self.spark.sparkContext.broadcast(array[start : start + rows].tobytes())
+            for start in range(0, len(array), rows)
+        )
+        return SharedArray(path, array.dtype.str, array.shape, content, step)
 
-    def publish_partners(self, factors: NDArray[np.float32], k: int) -> Partners:
-        """Make the factors and biases of one side readable by executors, for a half-step of the other."""
-        return Partners(*map(self.publish, partners_and_biases(factors, k)))
+    def publish_partners(
+        self, factors: NDArray[np.float32], k: int, weight: NDArray[np.float32] | None = None
+    ) -> Partners:
+        """Make the factors, biases and weights of one side readable by executors, for a half-step of the other."""
+        partners, biases = map(self.publish, partners_and_biases(factors, k))
+        return Partners(partners, biases, None if weight is None else self.publish(weight))
 
     def output(self, shape: Sequence[int]) -> SharedArray | None:
         """Return a new file into which executors write rows; None if the driver would not see it."""
@@ -123,15 +132,16 @@ class Cluster:
         """Remove arrays that no task needs any more."""
         for array in arrays:
             if isinstance(array, Partners):
-                self.forget(array.factors, array.biases)
+                self.forget(array.factors, array.biases, array.weight)
             elif array is not None:
                 Path(array.path).unlink(missing_ok=True)
                 if array.content is not None:
                     self.broadcasts.pop(array.path, None)
-                    array.content.destroy()
+                    for block in array.content:
+                        block.destroy()
 
     def run(self, side: Side, work: Work) -> list[dict[str, Any]]:
-        """Do some work on all parts of a side; return the results in the order of the parts.
+        """Do some work on all parts of a side; return the results of the pieces of the parts, in order.
 
         A part that is missing, because its machine was lost, is built again from the ratings.
         """
@@ -140,7 +150,7 @@ class Cluster:
                 self.build(side)
             results = self._collect(self._job(side, work))
             if len(results) == side.files.parts and all(result is not None for result in results.values()):
-                return [results[part] for part in range(side.files.parts)]
+                return [result for part in range(side.files.parts) for result in results[part]]
             side.built.unpersist()
             side.built = None
         raise SettingsError(

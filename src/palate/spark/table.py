@@ -153,7 +153,8 @@ def build_table(
     cluster.frames.append(encoded)
     (users, cut_users), (items, cut_items) = ((len(ids), len(bounds) - 1) for ids, _, bounds in pending.values())
     cores = tasks_at_once(cluster.spark)
-    require_memory(cluster.spark, predict(users, items, one.size, width, (cut_users, cut_items), cores))
+    most = max(int(counts.max()) for _, counts, _ in pending.values())
+    require_memory(cluster.spark, predict(users, items, one.size, width, (cut_users, cut_items), cores, most))
     sides = {}
     for name, (ids, counts, bounds) in pending.items():
         before = np.concatenate([[0], np.cumsum(counts)])
