@@ -115,7 +115,7 @@ def test_the_other_side_is_joined_by_blocks_where_it_is_large(
 @pytest.mark.parametrize("has_broadcasts", [True, False])
 def test_blocks_of_an_array_hold_its_rows(has_broadcasts: bool, tmp_path: Path) -> None:
     whole = np.arange(22, dtype=np.float32).reshape(11, 2)
-    write_bytes(tmp_path / "array", whole.data)
+    write_bytes(tmp_path / "array", [whole.data])
     content = tuple(SimpleNamespace(value=whole[start : start + 4].tobytes()) for start in (0, 4, 8))
     array = SharedArray(str(tmp_path / "array"), "<f4", (11, 2), content if has_broadcasts else None, 4)
     for rows in ([0, 3, 4, 10], [9], [], list(range(11))):

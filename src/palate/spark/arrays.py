@@ -6,7 +6,7 @@ An array that is too large for the memory of an executor is read in blocks: a ta
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["SharedArray", "write_bytes"]
+
+# Rows that are read at a time.
+_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class SharedArray:
     def open(self) -> NDArray[Any]:
         """Return the array, mapped into memory: all tasks of a machine share its pages."""
         if self.content is not None and not os.path.exists(self.path):
-            write_bytes(Path(self.path), b"".join(block.value for block in self.content))
+            write_bytes(Path(self.path), (block.value for block in self.content))
         if not np.prod(self.shape):
             return np.empty(self.shape, self.dtype)
         # Private pages ("c") are never written, but make an array of the type for which the kernels are compiled.
@@ -69,6 +72,12 @@ class SharedArray:
             vars(block).pop("_value", None)  # Spark would keep it in memory
         return rows
 
+    def read_into(self, rows: NDArray[Any]) -> None:
+        """Put the array into another one of the same type and shape."""
+        with open(self.path, "rb") as file:
+            for start in range(0, len(rows), _ROWS):
+                file.readinto(rows[start : start + _ROWS].data)
+
     def write_rows(self, start: int, rows: NDArray[Any]) -> None:
         """Put rows into the file, from row `start` on. Tasks that run twice write the same bytes."""
         size = int(np.prod(self.shape[1:], dtype=np.int64)) * rows.dtype.itemsize
@@ -86,9 +95,10 @@ class SharedArray:
         return cls(str(path), dtype, tuple(shape))
 
 
-def write_bytes(path: Path, content: Any) -> None:
+def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
     """Write a file whole or not at all, as several tasks of a machine may do at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
+        for piece in pieces:
+            file.write(piece)
     os.replace(file.name, path)

@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,8 @@ __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
 SIDES = ("user", "item")
 _RESULT = "part int, result binary"
+# Rows of an array that are written at a time.
+_ROWS = 1 << 16
 # Parts that a lost machine held are built again at most this many times in a row.
 _REBUILDS = 5
 
@@ -98,18 +100,21 @@ class Cluster:
         """Name the jobs that follow, in Spark's user interface."""
         self.spark.sparkContext.setJobGroup("palate", f"palate: {stage}", interruptOnCancel=True)
 
-    def publish(self, array: NDArray[Any]) -> SharedArray:
-        """Make an array readable by executors."""
+    def publish(
+        self, array: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[Any]] = np.ascontiguousarray
+    ) -> SharedArray:
+        """Make an array readable by executors, of which `change` makes the rows that they get, some at a time."""
         self.serial += 1
-        array = np.ascontiguousarray(array)
         step = rows_at_once(array.nbytes, len(array), tasks_at_once(self.spark))
         name = f"arrays/{self.serial:07}.bin"
         if self.is_shared:
-            write_bytes(self.folder / name, array.data)
+            write_bytes(
+                self.folder / name, (change(array[start : start + _ROWS]) for start in range(0, len(array), _ROWS))
+            )
             return SharedArray(str(self.folder / name), array.dtype.str, array.shape, step=step)
         path, rows = str(self.worker_folder / name), step or max(1, len(array))
         content = self.broadcasts[path] = tuple(
-            self.spark.sparkContext.broadcast(array[start : start + rows].tobytes())
+            self.spark.sparkContext.broadcast(change(array[start : start + rows]).tobytes())
             for start in range(0, len(array), rows)
         )
         return SharedArray(path, array.dtype.str, array.shape, content, step)
@@ -118,8 +123,11 @@ class Cluster:
         self, factors: NDArray[np.float32], k: int, weight: NDArray[np.float32] | None = None
     ) -> Partners:
         """Make the factors, biases and weights of one side readable by executors, for a half-step of the other."""
-        partners, biases = map(self.publish, partners_and_biases(factors, k))
-        return Partners(partners, biases, None if weight is None else self.publish(weight))
+        return Partners(
+            self.publish(factors, lambda rows: partners_and_biases(rows, k)[0]),
+            self.publish(np.ascontiguousarray(factors[:, k])),
+            None if weight is None else self.publish(weight),
+        )
 
     def output(self, shape: Sequence[int]) -> SharedArray | None:
         """Return a new file into which executors write rows; None if the driver would not see it."""
@@ -163,7 +171,7 @@ class Cluster:
         if not self.is_shared:
             return map_batches(side.built, partial(run_parts, side.files, work), _RESULT)
         path = Path(f"{side.files.folder}.work")
-        write_bytes(path, pickle.dumps(work, pickle.HIGHEST_PROTOCOL))
+        write_bytes(path, [pickle.dumps(work, pickle.HIGHEST_PROTOCOL)])
         if side.job is None:
             side.job = map_batches(side.built, partial(run_parts, side.files, WorkFile(str(path))), _RESULT)
         return side.job

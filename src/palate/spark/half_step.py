@@ -33,7 +33,7 @@ def half_step(
             "equations; raise regularization (--regularization)"
         )
     if out is not None:
-        rows[:] = out.open()
+        out.read_into(rows)
         cluster.forget(out)
     else:
         np.concatenate([result.pop("rows") for result in results], out=rows)

@@ -129,7 +129,7 @@ class SideFiles:
         for name, column in columns.items():
             self.column(name).write_rows(self.starts[part], column)
         self.column("indptr").write_rows(start, indptr)
-        write_bytes(self._mark(part), b"")
+        write_bytes(self._mark(part), [])
         if not len(repeated):
             return None
         first = int(key[repeated[0]])
