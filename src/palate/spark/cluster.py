@@ -23,7 +23,7 @@ from palate.spark.arrays import SharedArray, write_bytes
 from palate.spark.memory import rows_at_once
 from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles
-from palate.spark.tasks import Partners, Work, WorkFile, build_parts, map_batches, run_parts
+from palate.spark.tasks import WORK_FILE, Partners, Work, build_parts, map_batches, run_parts
 
 __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
@@ -54,7 +54,7 @@ class Side:
     built
         The frame with a row for each part, kept where the part is.
     job
-        The frame with the result of each part, where tasks read from a file what they are to do: Spark plans it once.
+        The frame with the results of each part, where tasks read from a file what they are to do: Spark plans it once.
     parent, refill
         The side from whose parts these are made, and the work that makes them; None if they are made from `rows`.
     """
@@ -156,25 +156,29 @@ class Cluster:
         for _ in range(_REBUILDS):
             if side.built is None:
                 self.build(side)
-            results = self._collect(self._job(side, work))
+            results = self._collect_work(side, work)
             if len(results) == side.files.parts and all(result is not None for result in results.values()):
                 return [result for part in range(side.files.parts) for result in results[part]]
             side.built.unpersist()
-            side.built = None
+            side.built = side.job = None
         raise SettingsError(
             f"parts of the ratings were lost {_REBUILDS} times in a row: executors end while they work; give them more "
             "memory (spark.executor.memoryOverhead), or look into their logs"
         )
 
-    def _job(self, side: Side, work: Work) -> Any:
-        """Return the frame with the result of each part."""
+    def _collect_work(self, side: Side, work: Work) -> dict[int, Any]:
+        """Return what the parts of a side return."""
         if not self.is_shared:
-            return map_batches(side.built, partial(run_parts, side.files, work), _RESULT)
-        path = Path(f"{side.files.folder}.work")
-        write_bytes(path, [pickle.dumps(work, pickle.HIGHEST_PROTOCOL)])
+            return self._collect(map_batches(side.built, partial(run_parts, side.files, work), _RESULT))
         if side.job is None:
-            side.job = map_batches(side.built, partial(run_parts, side.files, WorkFile(str(path))), _RESULT)
-        return side.job
+            side.job = map_batches(side.built, partial(run_parts, side.files, None), _RESULT)
+        self.serial += 1
+        path = self.folder / f"work/{self.serial:07}"
+        write_bytes(path, [pickle.dumps(work, pickle.HIGHEST_PROTOCOL)])
+        self.spark.sparkContext.setLocalProperty(WORK_FILE, str(path))
+        results = self._collect(side.job)
+        path.unlink()
+        return results
 
     def build(self, side: Side) -> list[PartFault]:
         """Write the parts of a side, on the machines that will work on them; return pairs that are rated twice."""

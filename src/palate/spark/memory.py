@@ -20,7 +20,7 @@ _ROW_ARRAYS = 3
 _SIDE_ARRAYS = 1.1
 # An executor holds about this many bytes of an array at most: the whole array, or what its tasks need of it.
 ARRAY_BYTES = 1 << 30
-# Arrays of both sides that the driver holds at once: the factors, their copy with ones, and their solution.
+# Arrays of both sides that the driver holds at once: the factors, what `bayes` expects of them, and those of the model.
 _DRIVER_ARRAYS = 3
 # Bytes of a row on the driver beside its factors: its id, its number of ratings, its sum of squared errors.
 _DRIVER_ROW = 24

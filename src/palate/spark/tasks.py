@@ -19,9 +19,9 @@ from palate.spark.arrays import SharedArray
 from palate.spark.table_files import SideFiles, TablePart
 
 __all__ = [
+    "WORK_FILE",
     "Partners",
     "Work",
-    "WorkFile",
     "build_parts",
     "map_batches",
     "other_rows",
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
+
+WORK_FILE = "palate.work"
 
 
 class Work(ABC):
@@ -46,18 +48,6 @@ class Work(ABC):
     def step(self) -> int | None:
         """How many rows of the other side a task may hold; None for all."""
         return None
-
-
-@dataclass(frozen=True)
-class WorkFile:
-    """Work that a task reads from a file that all machines see."""
-
-    path: str
-
-    def open(self) -> Work:
-        """Return it."""
-        work: Work = pickle.loads(Path(self.path).read_bytes())
-        return work
 
 
 @dataclass(frozen=True)
@@ -132,14 +122,20 @@ def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any])
     yield _row(pa, part, fault)
 
 
-def run_parts(files: SideFiles, work: Work | WorkFile, batches: Iterable[Any]) -> Iterator[Any]:
+def run_parts(files: SideFiles, work: Work | None, batches: Iterable[Any]) -> Iterator[Any]:
     """Do some work on the parts that are named; yield what it returns, None for a part that is not on this machine.
 
-    It returns a result for each piece of a part: more than one if the part needs too many rows of the other side.
+    It returns a result for each piece of a part: more than one if the part needs too many rows of the other side. With
+    `work` None the work lies in a file that all machines see, and the property `WORK_FILE` of the job names it.
     """
     import pyarrow as pa
 
-    work = work.open() if isinstance(work, WorkFile) else work
+    if work is None:
+        from pyspark import TaskContext
+
+        task = TaskContext.get()
+        assert task is not None
+        work = pickle.loads(Path(task.getLocalProperty(WORK_FILE) or "").read_bytes())
     for batch in batches:
         for number in batch.column("part").to_pylist():
             results = None
