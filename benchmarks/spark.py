@@ -1,6 +1,7 @@
 """palate on Spark beside palate on one machine and beside MLlib, in turn, in one run.
 
-    python benchmarks/spark.py [fit] [lists] [accuracy] [--ratings 10000000] [--factors 16] [--rounds 3] [--data FOLDER]
+    python benchmarks/spark.py [fit] [lists] [accuracy] [large] [--ratings 10000000] [--factors 16] [--rounds 3]
+        [--users 2000000] [--data FOLDER]
 
 fit
     A sweep of ALS on drawn ratings of the shape of MovieLens 10M: by palate's local kernels, by palate on Spark, and by
@@ -8,6 +9,9 @@ fit
 lists
     The ten best items of 71,567 users among 10,681: palate's `recommend_all` on Spark, written as Parquet, and MLlib's
     `recommendForAllUsers`, written as Parquet.
+large
+    A sweep of ALS on ratings that Spark draws (each user as many, of items drawn at random), with a million users or
+    more: on Spark, then by palate's local kernels on the same files; and the memory of the driver before the local ones.
 accuracy
     The RMSE of each solver on Spark and locally, on the same part of the real tables that lie in FOLDER.
 
@@ -129,6 +133,47 @@ def measure_fit(folder: Path, ratings: int, factors: int, rounds: int) -> None:
     )
 
 
+def measure_large(folder: Path, ratings: int, users: int, factors: int, rounds: int) -> None:
+    from pyspark.sql import functions as f
+
+    spark, items = session(), 20_011  # a prime: the items of a user, one stride apart, differ
+    user, place = f.col("id") % users, (f.col("id") / users).cast("long")
+    stride, first = 1 + f.pmod(f.xxhash64(user, f.lit(1)), f.lit(items - 1)), f.pmod(f.xxhash64(user), f.lit(items))
+    rating = 1 + f.pmod(f.xxhash64("id"), f.lit(5))
+    frame = spark.range(ratings).select(
+        user.alias("user"), f.pmod(first + place * stride, f.lit(items)).alias("item"), rating.alias("rating")
+    )
+    started = time.perf_counter()
+    tidy, notes = tidy_frame(frame)
+    solver = palate.ALS(factors=factors, regularization=REGULARIZATION)
+    with open_cluster(spark, folder) as cluster, pool(CORES) as run:
+        spark_table = build_table(cluster, tidy, notes=notes, width=factors + 1)
+        print(
+            f"{ratings:,} ratings, {users:,} x {items:,}, grouped after {time.perf_counter() - started:.0f} s",
+            flush=True,
+        )
+        remote = SparkALSProblem(solver, spark_table)
+        parameters = {"spark": remote.start()}
+        remote.epoch(parameters["spark"], REGULARIZATION, 0)  # the first one warms up
+        print(f"driver: {driver_memory()} MiB at most in Python", flush=True)
+        local = ALSProblem(solver, spark_table.ratings(), None, run)
+        parameters["local"] = {name: rows.copy() for name, rows in parameters["spark"].items()}
+        times: dict[str, list[np.ndarray]] = {"palate, local": [], "palate, Spark": []}
+        for _ in range(rounds):
+            times["palate, local"].append(measured(lambda: local.epoch(parameters["local"], REGULARIZATION, 0)))
+            times["palate, Spark"].append(measured(lambda: remote.epoch(parameters["spark"], REGULARIZATION, 0)))
+            print(", ".join(f"{name} {each[-1].round(2)}" for name, each in times.items()), flush=True)
+    local_seconds, spark_seconds = (show(name, each) for name, each in times.items())
+    print(f"Spark / local: {np.round(spark_seconds / local_seconds, 2)} by the clock and of all cores")
+    print(
+        f"largest difference: {max(np.abs(parameters['local'][n] - parameters['spark'][n]).max() for n in parameters['spark']):.1e}"
+    )
+
+
+def driver_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def measure_lists(folder: Path, factors: int, rounds: int) -> None:
     spark = session()
     table, path = drawn(1_000_000, folder)
@@ -211,8 +256,11 @@ def products(model: palate.Model, table: Ratings) -> np.ndarray:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("parts", nargs="*", choices=["fit", "lists", "accuracy"], default=["fit", "lists", "accuracy"])
+    options.add_argument(
+        "parts", nargs="*", choices=["fit", "lists", "accuracy", "large"], default=["fit", "lists", "accuracy"]
+    )
     options.add_argument("--ratings", type=int, default=RATINGS)
+    options.add_argument("--users", type=int, default=2_000_000, help="of the part large")
     options.add_argument("--factors", type=int, default=16)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--data", type=Path, default=Path("shared/data"))
@@ -223,11 +271,13 @@ def main() -> None:
             measure_fit(folder, chosen.ratings, chosen.factors, chosen.rounds)
         if "lists" in chosen.parts:
             measure_lists(folder, chosen.factors, chosen.rounds)
+        if "large" in chosen.parts:
+            measure_large(folder, chosen.ratings, chosen.users, chosen.factors, chosen.rounds)
         if "accuracy" in chosen.parts:
             measure_accuracy(chosen.data)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"driver: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most in Python")
+    print(f"driver: {driver_memory()} MiB at most in Python")
 
 
 if __name__ == "__main__":

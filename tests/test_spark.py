@@ -9,19 +9,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import palate
-from conftest import QUICK_SPARK
+from conftest import QUICK_SPARK, shorten_pilots
 from palate.datasets import make_ratings
 from palate.errors import DataError, ReadError, SettingsError
 from palate.model import Model
-from palate.spark.memory import MemoryNeed, predict, require_memory
+from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.memory import ARRAY_BYTES, MemoryNeed, predict, require_memory, rows_at_once
 from palate.spark.reading import tidy_frame
-from palate.spark.table_files import SideFiles, balanced_bounds
+from palate.spark.table_files import SideFiles, TablePart, balanced_bounds
 
 pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')")
 if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
@@ -84,6 +86,53 @@ def test_factors_are_broadcast_where_no_folder_is_shared(spark: Any, table: Path
     assert model.seen is None
     with pytest.raises(SettingsError, match="work folder"):
         fit(str(table), SOLVERS["bayes"], is_shared=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shared"), [("als", True), ("nonnegative", False), ("liked", False), ("bayes", True)]
+)
+def test_the_other_side_is_joined_by_blocks_where_it_is_large(
+    name: str, is_shared: bool, short_pilots: None, spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from palate.spark import fit
+
+    steps = set()
+
+    def count(array_bytes: int, rows: int, cores: int) -> int | None:
+        steps.add(rows_at_once(array_bytes, rows, cores))
+        return rows_at_once(array_bytes, rows, cores)
+
+    monkeypatch.setattr("palate.spark.memory.ARRAY_BYTES", 450)
+    monkeypatch.setattr("palate.spark.cluster.rows_at_once", count)
+    ratings = make_ratings(users=30, items=20, ratings=300, seed=1)
+    model = fit(ratings, SOLVERS[name], is_shared=is_shared)
+    assert 3 in steps  # factors are read in blocks of three rows
+    monkeypatch.undo()
+    shorten_pilots(monkeypatch)
+    agree(model, SOLVERS[name].fit(ratings))
+
+
+@pytest.mark.parametrize("has_broadcasts", [True, False])
+def test_blocks_of_an_array_hold_its_rows(has_broadcasts: bool, tmp_path: Path) -> None:
+    whole = np.arange(22, dtype=np.float32).reshape(11, 2)
+    write_bytes(tmp_path / "array", [whole.data])
+    content = tuple(SimpleNamespace(value=whole[start : start + 4].tobytes()) for start in (0, 4, 8))
+    array = SharedArray(str(tmp_path / "array"), "<f4", (11, 2), content if has_broadcasts else None, 4)
+    for rows in ([0, 3, 4, 10], [9], [], list(range(11))):
+        np.testing.assert_array_equal(array.take(np.array(rows, np.int64)), whole[rows])
+
+
+def test_pieces_of_a_part_hold_whole_rows() -> None:
+    table = RATINGS.by_user
+    pieces = list(TablePart(5, 5 + len(RATINGS.users), table).pieces(40))
+    assert [piece.start for piece in pieces] == [5, *(piece.stop for piece in pieces[:-1])]
+    assert all(len(piece.table.indices) <= 40 or piece.stop - piece.start == 1 for piece in pieces)
+    for column in ("indices", "values"):
+        joined = np.concatenate([getattr(piece.table, column) for piece in pieces])
+        np.testing.assert_array_equal(joined, getattr(table, column))
+    np.testing.assert_array_equal(
+        np.concatenate([np.diff(piece.table.indptr) for piece in pieces]), RATINGS.user_counts
+    )
 
 
 def test_pilots_choose_the_regularization_on_spark(spark: Any, table: Path) -> None:
@@ -151,8 +200,11 @@ def test_a_solver_that_does_not_run_on_spark_is_refused(spark: Any, table: Path)
 
 
 def test_memory_that_is_not_there_is_refused(spark: Any) -> None:
+    assert predict(1_000_000, 100_000, 1_000_000_000, 72, (250, 250), 2).factors == int(1.1 * 4 * 72 * 1_000_000)
     need = predict(10_000_000, 100_000, 1_000_000_000, 72, (250, 250), 2)
-    assert need.factors == int(1.1 * 4 * 72 * 10_000_000)
+    assert 0.99 < need.factors / (1.1 * ARRAY_BYTES) <= 1  # in blocks
+    popular = predict(10_000_000, 100_000, 1_000_000_000, 72, (250, 250), 2, most=2_000_000)
+    assert popular.factors - need.factors > 1.1 * 2 * 4 * 72 * 1_000_000  # all raters of one item, in two tasks
     with pytest.raises(SettingsError, match="each executor needs"):
         require_memory(spark, MemoryNeed(10**15, 1))
     assert need.driver == 10_100_000 * (3 * 4 * 72 + 24)

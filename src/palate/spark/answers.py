@@ -27,7 +27,7 @@ from palate.ratings import Vocabulary
 from palate.spark.model_file import ModelFile, share_model, write_parquet
 from palate.spark.reading import frame_of, tidy_frame
 from palate.spark.session import open_spark
-from palate.spark.tasks import ratings_of_batch
+from palate.spark.tasks import map_batches, ratings_of_batch
 
 __all__ = ["predict_pairs", "recommend_all", "similar_items"]
 
@@ -101,7 +101,7 @@ def recommend_all(
     rule = ListRule(by, level, lowest, allowed_items(fitted, only, exclude, least), None, 0.0)
     columns = {"titles": titles, "intervals": intervals, "seen": seen}
     schema = list_schema(fitted, titles, intervals)
-    rows = _indices(spark, index).mapInArrow(_Recommend(file, n, rule, columns), _spark_schema(schema))
+    rows = map_batches(_indices(spark, index), _Recommend(file, n, rule, columns), _spark_schema(schema))
     return write_parquet(rows, output, "recommend to all users")
 
 
@@ -167,7 +167,7 @@ def similar_items(
     file, fitted = share_model(spark, model)
     fitted.similar_items(fitted.items[0], n, by=by)  # refuses impossible settings before a task starts
     index = np.arange(len(fitted.items), dtype=np.int32)
-    rows = _indices(spark, index).mapInArrow(_Similar(file, n, by), _spark_schema(similar_schema(fitted)))
+    rows = map_batches(_indices(spark, index), _Similar(file, n, by), _spark_schema(similar_schema(fitted)))
     return write_parquet(rows, output, "find similar items")
 
 
@@ -262,7 +262,7 @@ def predict_pairs(
     columns = [column for column in tidy.schema if column.name != "rating"]
     schema = ", ".join(f"`{column.name}` {column.dataType.simpleString()}" for column in columns)
     schema += ", prediction float" + (", low float, high float" if level is not None else "")
-    return write_parquet(tidy.mapInArrow(_Predict(file, unknown, level), schema), output, "predict")
+    return write_parquet(map_batches(tidy, _Predict(file, unknown, level), schema), output, "predict")
 
 
 def _indices(spark: Any, index: NDArray[np.int32]) -> Any:

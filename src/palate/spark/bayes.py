@@ -23,7 +23,6 @@ from palate.solvers.bayes.fit import GibbsFit
 from palate.solvers.bayes.state import ModelParts, SideState
 from palate.solvers.half_step import standardize
 from palate.solvers.session import Session
-from palate.spark.arrays import SharedArray
 from palate.spark.cluster import SIDES
 from palate.spark.half_step import half_step
 from palate.spark.row_work import MeasureErrors, SolveRatings
@@ -66,12 +65,12 @@ class SparkChain(Chain):
         padded_precision = np.eye(side.factors.shape[1])
         padded_precision[:d, :d] = precision
         has_sets = self.parts.user_sets if side is self.users else self.parts.item_sets
-        row_weight, other_weight = self._noise_of(side), self._noise_of(other)
+        row_weight = cluster.publish(side.noise) if side.is_noisy else None
         prior = cluster.publish(side.prior) if has_sets else None
-        partners = cluster.publish_partners(other.factors, side.k)
+        partners = cluster.publish_partners(other.factors, side.k, other.noise if other.is_noisy else None)
         work = SolveRatings(
             size=len(side.factors), center=self.table.center, spread=self.table.spread, other=partners,
-            precision=padded_precision, other_weight=other_weight, weight=self.precision, row_weight=row_weight,
+            precision=padded_precision, weight=self.precision, row_weight=row_weight,
             mean=side.mean, prior=prior, draws=d, key=int(rng.integers(2**62)),
         )  # fmt: skip
         cluster.describe(f"sweep {self.sweeps + 1}, {name}s")
@@ -83,21 +82,18 @@ class SparkChain(Chain):
             ) from error
         last = work(_empty_part(len(side.factors) - 1))  # the row without ratings
         side.factors[-1] = last["rows"][0]
-        cluster.forget(partners, prior, row_weight, other_weight)
+        cluster.forget(partners, prior, row_weight)
         self.sums[name] = tuple(sum(one[key] for one in [*results, last]) for key in _SUMS)
         return np.concatenate([one["errors"] for one in [*results, last]])
 
-    def _noise_of(self, side: SideState) -> SharedArray | None:
-        return self.table.cluster.publish(side.noise) if side.is_noisy else None
-
     def _user_errors(self) -> tuple[Doubles, Doubles]:
         cluster, users, items = self.table.cluster, self.users, self.items
-        factors, partners = cluster.publish(users.factors), cluster.publish_partners(items.factors, items.k)
-        weight = self._noise_of(items)
+        factors = cluster.publish(users.factors)
+        partners = cluster.publish_partners(items.factors, items.k, items.noise if items.is_noisy else None)
         cluster.describe(f"sweep {self.sweeps + 1}, noise")
-        work = MeasureErrors(self.table.center, self.table.spread, factors, partners, weight)
+        work = MeasureErrors(self.table.center, self.table.spread, factors, partners)
         results = cluster.run(self.table.users, work)
-        cluster.forget(factors, partners, weight)
+        cluster.forget(factors, partners)
         squares, weighted = (np.append(np.concatenate([one[key] for one in results]), 0) for key in results[0])
         return squares, weighted
 

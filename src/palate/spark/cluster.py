@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,13 +20,17 @@ from palate.errors import SettingsError
 from palate.ratings import Vocabulary
 from palate.solvers.half_step import partners_and_biases
 from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.memory import rows_at_once
+from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles
-from palate.spark.tasks import Partners, Work, build_parts, run_parts
+from palate.spark.tasks import WORK_FILE, Partners, Work, build_parts, map_batches, run_parts
 
 __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
 SIDES = ("user", "item")
 _RESULT = "part int, result binary"
+# Rows of an array that are written at a time.
+_ROWS = 1 << 16
 # Parts that a lost machine held are built again at most this many times in a row.
 _REBUILDS = 5
 
@@ -49,6 +53,8 @@ class Side:
         The frame of Spark from which parts are built.
     built
         The frame with a row for each part, kept where the part is.
+    job
+        The frame with the results of each part, where tasks read from a file what they are to do: Spark plans it once.
     parent, refill
         The side from whose parts these are made, and the work that makes them; None if they are made from `rows`.
     """
@@ -59,6 +65,7 @@ class Side:
     files: SideFiles
     rows: Any
     built: Any = None
+    job: Any = None
     parent: Side | None = None
     refill: Work | None = None
 
@@ -87,27 +94,40 @@ class Cluster:
     is_shared: bool
     frames: list[Any] = field(default_factory=list)
     serial: int = 0
-    broadcasts: dict[str, Any] = field(default_factory=dict)
+    broadcasts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def describe(self, stage: str) -> None:
         """Name the jobs that follow, in Spark's user interface."""
         self.spark.sparkContext.setJobGroup("palate", f"palate: {stage}", interruptOnCancel=True)
 
-    def publish(self, array: NDArray[Any]) -> SharedArray:
-        """Make an array readable by executors."""
+    def publish(
+        self, array: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[Any]] = np.ascontiguousarray
+    ) -> SharedArray:
+        """Make an array readable by executors, of which `change` makes the rows that they get, some at a time."""
         self.serial += 1
-        array = np.ascontiguousarray(array)
+        step = rows_at_once(array.nbytes, len(array), tasks_at_once(self.spark))
         name = f"arrays/{self.serial:07}.bin"
         if self.is_shared:
-            write_bytes(self.folder / name, array.data)
-            return SharedArray(str(self.folder / name), array.dtype.str, array.shape)
-        path = str(self.worker_folder / name)
-        content = self.broadcasts[path] = self.spark.sparkContext.broadcast(array.tobytes())
-        return SharedArray(path, array.dtype.str, array.shape, content)
+            write_bytes(
+                self.folder / name, (change(array[start : start + _ROWS]) for start in range(0, len(array), _ROWS))
+            )
+            return SharedArray(str(self.folder / name), array.dtype.str, array.shape, step=step)
+        path, rows = str(self.worker_folder / name), step or max(1, len(array))
+        content = self.broadcasts[path] = tuple(
+            self.spark.sparkContext.broadcast(change(array[start : start + rows]).tobytes())
+            for start in range(0, len(array), rows)
+        )
+        return SharedArray(path, array.dtype.str, array.shape, content, step)
 
-    def publish_partners(self, factors: NDArray[np.float32], k: int) -> Partners:
-        """Make the factors and biases of one side readable by executors, for a half-step of the other."""
-        return Partners(*map(self.publish, partners_and_biases(factors, k)))
+    def publish_partners(
+        self, factors: NDArray[np.float32], k: int, weight: NDArray[np.float32] | None = None
+    ) -> Partners:
+        """Make the factors, biases and weights of one side readable by executors, for a half-step of the other."""
+        return Partners(
+            self.publish(factors, lambda rows: partners_and_biases(rows, k)[0]),
+            self.publish(np.ascontiguousarray(factors[:, k])),
+            None if weight is None else self.publish(weight),
+        )
 
     def output(self, shape: Sequence[int]) -> SharedArray | None:
         """Return a new file into which executors write rows; None if the driver would not see it."""
@@ -120,30 +140,45 @@ class Cluster:
         """Remove arrays that no task needs any more."""
         for array in arrays:
             if isinstance(array, Partners):
-                self.forget(array.factors, array.biases)
+                self.forget(array.factors, array.biases, array.weight)
             elif array is not None:
                 Path(array.path).unlink(missing_ok=True)
                 if array.content is not None:
                     self.broadcasts.pop(array.path, None)
-                    array.content.destroy()
+                    for block in array.content:
+                        block.destroy()
 
     def run(self, side: Side, work: Work) -> list[dict[str, Any]]:
-        """Do some work on all parts of a side; return the results in the order of the parts.
+        """Do some work on all parts of a side; return the results of the pieces of the parts, in order.
 
         A part that is missing, because its machine was lost, is built again from the ratings.
         """
         for _ in range(_REBUILDS):
             if side.built is None:
                 self.build(side)
-            results = self._collect(side.built.mapInArrow(partial(run_parts, side.files, work), _RESULT))
+            results = self._collect_work(side, work)
             if len(results) == side.files.parts and all(result is not None for result in results.values()):
-                return [results[part] for part in range(side.files.parts)]
+                return [result for part in range(side.files.parts) for result in results[part]]
             side.built.unpersist()
-            side.built = None
+            side.built = side.job = None
         raise SettingsError(
             f"parts of the ratings were lost {_REBUILDS} times in a row: executors end while they work; give them more "
             "memory (spark.executor.memoryOverhead), or look into their logs"
         )
+
+    def _collect_work(self, side: Side, work: Work) -> dict[int, Any]:
+        """Return what the parts of a side return."""
+        if not self.is_shared:
+            return self._collect(map_batches(side.built, partial(run_parts, side.files, work), _RESULT))
+        if side.job is None:
+            side.job = map_batches(side.built, partial(run_parts, side.files, None), _RESULT)
+        self.serial += 1
+        path = self.folder / f"work/{self.serial:07}"
+        write_bytes(path, [pickle.dumps(work, pickle.HIGHEST_PROTOCOL)])
+        self.spark.sparkContext.setLocalProperty(WORK_FILE, str(path))
+        results = self._collect(side.job)
+        path.unlink()
+        return results
 
     def build(self, side: Side) -> list[PartFault]:
         """Write the parts of a side, on the machines that will work on them; return pairs that are rated twice."""
@@ -155,7 +190,7 @@ class Cluster:
             return []
         rows = side.rows.repartitionById(side.files.parts, side.rows[f"{side.name}_part"])
         other = SIDES[1 - SIDES.index(side.name)]
-        side.built = rows.mapInArrow(partial(build_parts, side.files, other, side.name), _RESULT)
+        side.built = map_batches(rows, partial(build_parts, side.files, other, side.name), _RESULT)
         side.built.persist(StorageLevel.MEMORY_AND_DISK)
         faults = [fault for fault in self._collect(side.built).values() if fault is not None]
         if self.is_shared:  # the files are there for all machines: a lost one costs its tasks, not its parts

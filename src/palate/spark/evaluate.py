@@ -23,7 +23,7 @@ from palate.ratings import Ratings
 from palate.spark.model_file import ModelFile, executor_errors, share_model
 from palate.spark.reading import frame_of, tidy_frame
 from palate.spark.session import open_spark
-from palate.spark.tasks import ratings_of_batch
+from palate.spark.tasks import map_batches, ratings_of_batch
 
 __all__ = ["SparkEvaluation", "evaluate"]
 
@@ -171,7 +171,7 @@ def evaluate(
     parts = max(1, min(2 * spark.sparkContext.defaultParallelism, ceil(size / 1000)), ceil(size / _PART))
     spark.sparkContext.setJobGroup("palate", "palate: evaluate", interruptOnCancel=True)
     with executor_errors():
-        rows = tidy.repartition(parts, "user").mapInArrow(_Judge(file, liked), "result binary").toArrow()
+        rows = map_batches(tidy.repartition(parts, "user"), _Judge(file, liked), "result binary").toArrow()
     return _pooled([pickle.loads(one.as_buffer()) for one in rows.column("result")], known, liked, notes)
 
 

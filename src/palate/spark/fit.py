@@ -81,7 +81,8 @@ def fit(
     threads
         Of the driver, for what it does itself.
     parts
-        Into how many parts each side of the table is cut, at least; by default two for each core.
+        Into how many parts each side of the table is cut; by default one for each core, or several where one would be
+        too large.
     is_shared
         Whether all machines see the work folder; by default the executors are asked.
 

@@ -33,9 +33,8 @@ def half_step(
             "equations; raise regularization (--regularization)"
         )
     if out is not None:
-        rows[:] = out.open()
+        out.read_into(rows)
         cluster.forget(out)
     else:
-        for start, stop, result in zip(side.files.bounds, side.files.bounds[1:], results, strict=False):
-            rows[start:stop] = result.pop("rows")
+        np.concatenate([result.pop("rows") for result in results], out=rows)
     return results

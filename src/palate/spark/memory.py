@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from palate.errors import SettingsError
 
-__all__ = ["MemoryNeed", "available_memory", "predict", "require_memory"]
+__all__ = ["MemoryNeed", "available_memory", "predict", "require_memory", "rows_at_once"]
 
 # Bytes (assumed, not measured) of a Python worker with palate's kernels before it has seen a rating.
 _WORKER = 250_000_000
@@ -18,7 +18,9 @@ _RATING = 12
 _ROW_ARRAYS = 3
 # Arrays of both sides that the machines of a fit map: factors with ones, biases.
 _SIDE_ARRAYS = 1.1
-# Arrays of both sides that the driver holds at once: the factors, their copy with ones, and their solution.
+# An executor holds about this many bytes of an array at most: the whole array, or what its tasks need of it.
+ARRAY_BYTES = 1 << 30
+# Arrays of both sides that the driver holds at once: the factors, what `bayes` expects of them, and those of the model.
 _DRIVER_ARRAYS = 3
 # Bytes of a row on the driver beside its factors: its id, its number of ratings, its sum of squared errors.
 _DRIVER_ROW = 24
@@ -41,7 +43,23 @@ class MemoryNeed(NamedTuple):
         return self.tasks + self.factors
 
 
-def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, int], cores: int) -> MemoryNeed:
+def rows_at_once(array_bytes: int, rows: int, cores: int) -> int | None:
+    """Return how many rows of an array of the other side a task may hold; None for all of them.
+
+    Where the array is too large, half of the memory of a task is for the rows that it needs, and half for the block of
+    the array that it takes them from. A single row of this side may need more.
+
+    Examples
+    --------
+    >>> rows_at_once(1 << 20, 1000, 2), rows_at_once(1 << 32, 1 << 20, 2)
+    (None, 65536)
+    """
+    return None if array_bytes <= ARRAY_BYTES else max(1, ARRAY_BYTES // (2 * cores) // (array_bytes // rows))
+
+
+def predict(
+    users: int, items: int, ratings: int, width: int, parts: tuple[int, int], cores: int, most: int = 0
+) -> MemoryNeed:
     """Predict the memory of one executor and of the driver, beside their Java heaps.
 
     Neither grows with the rows times the square of the columns: tasks add up what the hyperpriors are drawn from, and
@@ -57,6 +75,8 @@ def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, 
         Into how many parts the users, and the items, are cut.
     cores
         The tasks that an executor runs at once.
+    most
+        The largest number of ratings of one user or item.
 
     Examples
     --------
@@ -66,8 +86,11 @@ def predict(users: int, items: int, ratings: int, width: int, parts: tuple[int, 
     """
     rows = max(users / parts[0], items / parts[1])
     task = _WORKER + _RATING * ratings / min(parts) + _ROW_ARRAYS * 4 * width * rows
+    whole = _SIDE_ARRAYS * 4 * width * max(users, items)
+    step = rows_at_once(4 * width * max(users, items), max(users, items), cores)
+    factors = whole if step is None else min(whole, cores * _SIDE_ARRAYS * 4 * width * (step + max(step, most)))
     driver = (users + items) * (_DRIVER_ARRAYS * 4 * width + _DRIVER_ROW)
-    return MemoryNeed(int(cores * task), int(_SIDE_ARRAYS * 4 * width * max(users, items)), driver)
+    return MemoryNeed(int(cores * task), int(factors), driver)
 
 
 def require_memory(spark: Any, need: MemoryNeed) -> None:

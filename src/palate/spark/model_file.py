@@ -107,4 +107,4 @@ def write_parquet(frame: Any, output: str | Path, stage: str) -> Any:
             raise StorageError(
                 f"{folder} exists already, and Spark does not replace a folder at once: remove it, or name another"
             ) from error
-    return spark.read.parquet(folder)
+    return spark.read.schema(frame.schema).parquet(folder)  # without a job that looks into the files

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palate.kernels.rows import row_errors, solve_confident_rows, solve_nonnegative_rows, solve_rows
 from palate.spark.arrays import SharedArray
 from palate.spark.table_files import TablePart
-from palate.spark.tasks import Partners, values_of, virtual
+from palate.spark.tasks import Partners, Work, other_rows, own_rows, values_of, virtual
 
 __all__ = ["MeasureErrors", "SolveChoices", "SolveRatings"]
 
@@ -20,7 +20,7 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class SolveRatings:
+class SolveRatings(Work):
     """A half-step on ratings, as a minimum or a draw: the parameters of `palate.kernels.rows.solve_rows`.
 
     Attributes
@@ -31,8 +31,6 @@ class SolveRatings:
         Ratings are standardized by them.
     other
         The other side.
-    other_weight
-        float32 (others,); None for ones.
     weight, row_weight
         The weight of a row's ratings is ``weight * row_weight[row]``; with `row_weight` None it is `weight`.
     by_count
@@ -56,7 +54,6 @@ class SolveRatings:
     spread: float
     other: Partners
     precision: Doubles
-    other_weight: SharedArray | None = None
     weight: float = 1.0
     row_weight: SharedArray | None = None
     by_count: bool = False
@@ -68,25 +65,29 @@ class SolveRatings:
     before: SharedArray | None = None
     out: SharedArray | None = None
 
+    @property
+    def step(self) -> int | None:
+        """How many rows of the other side a task may hold; None for all."""
+        return self.other.factors.step
+
     def __call__(self, part: TablePart) -> dict[str, Any]:
         """Solve for the rows of a part.
 
         Returns the first row without a solution (or -1) and the sum of squared errors; of draws that of each row, and
         the sums by which the next hyperpriors are drawn.
         """
-        indptr, indices, _ = part.table
         rows, width, size = part.stop - part.start, len(self.precision), self.size
-        partners, biases = self.other.factors.open(), self.other.biases.open()
-        other_weight = np.ones(len(biases), np.float32) if self.other_weight is None else self.other_weight.open()
+        indices, partners, biases, other_weight = self.other.of(part)
         weights = self._weights(part)
         linear, by_sets = self._linear(part, width)
         factors = np.zeros((rows, width), np.float32)
         if self.before is not None:
-            factors[:] = self.before.open()[part.start : part.stop]
+            factors[:] = own_rows(part, self.before)
         out, errors = virtual(size, part, factors), np.empty(size)
         equations = (
-            virtual(size + 1, part, indptr), indices, values_of(part, self.center, self.spread), partners, biases,
-            virtual(size, part, weights), other_weight, self.precision.astype(np.float32), virtual(size, part, linear),
+            virtual(size + 1, part, part.table.indptr), indices, values_of(part, self.center, self.spread), partners,
+            biases, virtual(size, part, weights), other_weight, self.precision.astype(np.float32),
+            virtual(size, part, linear),
         )  # fmt: skip
         if self.bounded is None:
             failed = solve_rows(*equations, part.start, part.stop, self.draws, self.key, 0.0, out, errors)
@@ -108,7 +109,7 @@ class SolveRatings:
 
     def _weights(self, part: TablePart) -> Floats:
         if self.row_weight is not None:
-            return (self.weight * self.row_weight.open()[part.start : part.stop]).astype(np.float32)
+            return (self.weight * own_rows(part, self.row_weight)).astype(np.float32)
         counts = np.diff(part.table.indptr)
         return (self.weight / np.maximum(1, counts) if self.by_count else np.full(len(counts), self.weight)).astype(
             np.float32
@@ -120,14 +121,14 @@ class SolveRatings:
             return linear, 0.0
         columns = len(self.mean)
         by_sets = np.zeros((len(linear), columns)) if self.prior is None else (
-            self.prior.open()[part.start : part.stop, :columns]
+            own_rows(part, self.prior)[:, :columns]
         )  # fmt: skip
         linear[:, :columns] = (self.mean + by_sets) @ self.precision[:columns, :columns]
         return linear, by_sets
 
 
 @dataclass(frozen=True)
-class SolveChoices:
+class SolveChoices(Work):
     """A half-step on choices: the parameters of `palate.kernels.rows.solve_confident_rows`.
 
     Attributes
@@ -155,13 +156,19 @@ class SolveChoices:
     liked: float | None = None
     out: SharedArray | None = None
 
+    @property
+    def step(self) -> int | None:
+        """How many rows of the other side a task may hold; None for all."""
+        return self.other.step
+
     def __call__(self, part: TablePart) -> dict[str, Any]:
         """Solve for the rows of a part.
 
         Returns the first row without a solution (or -1), the sums of errors and of confidences, and the gram matrix of
         the rows, which the half-step of the other side needs.
         """
-        indptr, indices, values = part.table
+        indptr, _, values = part.table
+        indices, (other,) = other_rows(part, self.other)
         confidence = values * np.float32(self.confidence) if self.confidence else np.ones_like(values)
         counts = np.diff(indptr)
         if self.liked is not None:  # a pair that is no choice has no weight
@@ -172,7 +179,7 @@ class SolveChoices:
         out = np.zeros((part.stop - part.start, len(self.all_pairs)), np.float32)
         errors, linear = np.empty(len(out)), np.zeros_like(out)
         failed = solve_confident_rows(
-            indptr, indices, confidence, self.other.open(), self.all_pairs, ridge, linear, 0, len(out), out, errors
+            indptr, indices, confidence, other, self.all_pairs, ridge, linear, 0, len(out), out, errors
         )
         result = {
             "failed": int(failed) + (part.start if failed >= 0 else 0),
@@ -192,23 +199,25 @@ def _gram(rows: Floats) -> Doubles:
 
 
 @dataclass(frozen=True)
-class MeasureErrors:
+class MeasureErrors(Work):
     """The sums of squared errors of rows, plain and weighted: the parameters of `palate.kernels.rows.row_errors`."""
 
     center: float
     spread: float
     factors: SharedArray
     other: Partners
-    other_weight: SharedArray | None
+
+    @property
+    def step(self) -> int | None:
+        """How many rows of the other side a task may hold; None for all."""
+        return self.other.factors.step
 
     def __call__(self, part: TablePart) -> dict[str, Any]:
         """Return both sums of the rows of a part: float64 (rows,)."""
-        indptr, indices, _ = part.table
-        rows = part.stop - part.start
-        plain, weighted, biases = np.empty(rows), np.empty(rows), self.other.biases.open()
-        weights = np.ones(len(biases), np.float32) if self.other_weight is None else self.other_weight.open()
+        rows, (indices, *other) = part.stop - part.start, self.other.of(part)
+        plain, weighted = np.empty(rows), np.empty(rows)
         row_errors(
-            indptr, indices, values_of(part, self.center, self.spread), self.factors.open()[part.start : part.stop],
-            self.other.factors.open(), biases, weights, 0, rows, plain, weighted,
+            part.table.indptr, indices, values_of(part, self.center, self.spread), own_rows(part, self.factors),
+            *other, 0, rows, plain, weighted,
         )  # fmt: skip
         return {"plain": plain, "weighted": weighted}

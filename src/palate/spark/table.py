@@ -20,9 +20,7 @@ from palate.spark.table_files import PartFault, SideFiles, balanced_bounds
 __all__ = ["SparkTable", "build_table"]
 
 # A part has about this many ratings at most: sorting it takes a few hundred megabytes.
-_PART_RATINGS = 4_000_000
-# Parts for each core that Spark has, so that cores which are done sooner take another.
-_PARTS_PER_CORE = 2
+_PART_RATINGS = 8_000_000
 
 
 @dataclass
@@ -119,7 +117,7 @@ def build_table(
     width
         The columns of a row: factors, bias and padding.
     parts
-        How many parts each side has, at least; by default two for each core.
+        How many parts each side has; by default one for each core, or several where one would be too large.
 
     Raises
     ------
@@ -140,22 +138,23 @@ def build_table(
     ).head()  # fmt: skip
     if not one.size:
         raise DataError("there are no ratings to fit")
-    least = max(
-        parts or _PARTS_PER_CORE * cluster.spark.sparkContext.defaultParallelism, ceil(one.size / _PART_RATINGS)
-    )
+    if parts is None:  # the parts are of equal work: each core takes as many
+        cores = cluster.spark.sparkContext.defaultParallelism
+        parts = cores * ceil(one.size / _PART_RATINGS / cores)
     encoded = frame
     pending: dict[str, tuple[Vocabulary, NDArray[np.int64], tuple[int, ...]]] = {}
     for name in SIDES:
         cluster.describe(f"find the {name} ids")
         ids, counts = _vocabulary(frame, name)
-        bounds = balanced_bounds(counts, row_cost(width), min(least, len(ids)))
+        bounds = balanced_bounds(counts, row_cost(width), min(parts, len(ids)))
         pending[name] = ids, counts, bounds
         encoded = encoded.join(_lookup(cluster, frame, name, ids, bounds), name).drop(name)
     encoded = encoded.withColumnsRenamed({f"{name}_index": name for name in SIDES}).persist(StorageLevel.DISK_ONLY)
     cluster.frames.append(encoded)
     (users, cut_users), (items, cut_items) = ((len(ids), len(bounds) - 1) for ids, _, bounds in pending.values())
     cores = tasks_at_once(cluster.spark)
-    require_memory(cluster.spark, predict(users, items, one.size, width, (cut_users, cut_items), cores))
+    most = max(int(counts.max()) for _, counts, _ in pending.values())
+    require_memory(cluster.spark, predict(users, items, one.size, width, (cut_users, cut_items), cores, most))
     sides = {}
     for name, (ids, counts, bounds) in pending.items():
         before = np.concatenate([[0], np.cumsum(counts)])

@@ -7,7 +7,7 @@ folder, the files are the whole table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,16 @@ class TablePart:
     start: int
     stop: int
     table: Grouped
+
+    def pieces(self, most: int) -> Iterator[TablePart]:
+        """Cut the part into pieces of whole rows, with at most so many ratings or of a single row."""
+        (indptr, indices, values), row = self.table, 0
+        while row < len(indptr) - 1:
+            end = max(row + 1, int(np.searchsorted(indptr, indptr[row] + most, side="right")) - 1)
+            ratings = slice(indptr[row], indptr[end])
+            table = Grouped(indptr[row : end + 1] - indptr[row], indices[ratings], values[ratings])
+            yield TablePart(self.start + row, self.start + end, table)
+            row = end
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ class SideFiles:
         for name, column in columns.items():
             self.column(name).write_rows(self.starts[part], column)
         self.column("indptr").write_rows(start, indptr)
-        write_bytes(self._mark(part), b"")
+        write_bytes(self._mark(part), [])
         if not len(repeated):
             return None
         first = int(key[repeated[0]])

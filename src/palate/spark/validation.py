@@ -14,7 +14,7 @@ from palate.spark.arrays import SharedArray
 from palate.spark.cluster import SIDES, Side
 from palate.spark.table import SparkTable
 from palate.spark.table_files import SideFiles, TablePart
-from palate.spark.tasks import Partners
+from palate.spark.tasks import Partners, Work, own_rows
 
 __all__ = ["HeldOut", "hold_out", "is_held_out", "validation_error"]
 
@@ -61,7 +61,7 @@ class _Chosen:
 
 
 @dataclass(frozen=True)
-class _CountRest:
+class _CountRest(Work):
     """Counts the ratings of each row that are left for training."""
 
     chosen: _Chosen
@@ -72,7 +72,7 @@ class _CountRest:
 
 
 @dataclass(frozen=True)
-class _WriteRest:
+class _WriteRest(Work):
     """Writes the ratings of each part that are left for training."""
 
     chosen: _Chosen
@@ -103,7 +103,7 @@ def hold_out(table: SparkTable, share: float, seed: int) -> tuple[SparkTable, He
 
 
 @dataclass(frozen=True)
-class _MeasureHeldOut:
+class _MeasureHeldOut(Work):
     """Sums squared errors of clipped predictions of the held-out ratings of a part."""
 
     chosen: _Chosen
@@ -113,12 +113,16 @@ class _MeasureHeldOut:
     factors: SharedArray
     other: Partners
 
+    @property
+    def step(self) -> int | None:
+        return self.other.factors.step
+
     def __call__(self, part: TablePart) -> dict[str, Any]:
         chosen = np.flatnonzero(self.chosen(part))
         rows = np.repeat(np.arange(part.stop - part.start), np.diff(part.table.indptr))[chosen]
-        factors, partners = self.factors.open()[part.start : part.stop], self.other.factors.open()
-        items = part.table.indices[chosen]
-        predicted = np.einsum("rc,rc->r", factors[rows], partners[items]) + self.other.biases.open()[items]
+        indices, partners, biases, _ = self.other.of(part)
+        items = indices[chosen]
+        predicted = np.einsum("rc,rc->r", own_rows(part, self.factors)[rows], partners[items]) + biases[items]
         predicted = np.clip(predicted, *self.limits)
         values = (part.table.values[chosen] - np.float32(self.center)) * np.float32(1 / self.spread)
         return {"squares": float(((values - predicted).astype(np.float64) ** 2).sum()), "count": len(chosen)}

@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 _WEIGHTED_CANDIDATES = (0.04, 0.055, 0.075, 0.1, 0.13, 0.17)
 _UNWEIGHTED_CANDIDATES = (6.0, 10.0, 16.0, 26.0, 40.0)
 _INITIAL_SPREAD = 0.1
-# This many validation ratings are judged at a time.
+# This many validation ratings are judged, and rows are drawn, at a time.
 _CHUNK = 1 << 16
 
 
@@ -70,8 +70,9 @@ class ALSProblem(TrainingProblem):
         for name, side in (("users", self.users), ("items", self.items)):
             rows = len(side.counts)
             parameters[name] = np.zeros((rows, padded_width(k + 1)), np.float32)
-            factors = rng.normal(0, _INITIAL_SPREAD, (rows, k))
-            parameters[name][:, :k] = np.abs(factors) if self.solver.nonnegative else factors
+            for start in range(0, rows, _CHUNK):
+                factors = rng.normal(0, _INITIAL_SPREAD, (min(_CHUNK, rows - start), k))
+                parameters[name][start : start + _CHUNK, :k] = np.abs(factors) if self.solver.nonnegative else factors
         return parameters
 
     def start_from(self, model: Model, users: Vocabulary, items: Vocabulary) -> Parameters:
