@@ -8,8 +8,8 @@ item without ratings nothing else is known. So its predictions get a correction 
 
 x and y are the factors and the bias that a regression on attributes expects of an item whose ratings it has not seen.
 z holds the principal components of the attributes, y and 1. With 1 the user's bias is corrected for how good the items
-are that the user selects. On items that are held out, and tell nothing about the slopes, it is then measured how much of
-the correction is real, and how large the errors are.
+are that the user selects. On items that are held out, and tell nothing about the slopes, it is then measured how much
+of the correction is real, and how large the errors are.
 
 The correction is a product of a few more columns of factors: t for users, z for items without ratings, and 0 for other
 items. Users without ratings are corrected in the same way, with users and items exchanged.

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 # Rounds of EM, the rows over which the uncertainty of slopes is averaged, and the variance of slopes at the start.
-_ROUNDS, _SAMPLED_ROWS, _FIRST_VARIANCE = 4, 400, 0.05
+_ROUNDS, _SAMPLED_ROWS, _FIRST_VARIANCE = 4, 400, 0.02
 # Variances below this, in units of that of the ratings, are rounding errors.
 _LEAST_VARIANCE = 1e-6
 # Pairs that one task works on.
