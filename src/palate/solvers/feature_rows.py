@@ -172,7 +172,7 @@ class FeatureRows:
         used = lengths > 1e-9 * max(lengths[-1], 1e-30)
         directions, units = directions[:, used], np.sqrt(lengths[used])
         residual, weights = residual @ directions / units, np.zeros((self.width, int(used.sum())))
-        for _ in range(_PASSES):
+        for _ in range(_PASSES if used.any() else 0):  # rows that are all the same have nothing to explain
             for group in self.groups:
                 residual += self.product(group, weights[group.columns])
                 projected = group.project(residual)

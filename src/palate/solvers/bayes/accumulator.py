@@ -187,7 +187,7 @@ class PosteriorAccumulator:
             rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
             effect = effects[side]
             if effect is not None and has_shifts:
-                rows -= effect.rows
+                rows -= effect.rated_rows
             return learn_prior(
                 tables[side],
                 tables[1 - side],

@@ -37,6 +37,8 @@ class AttributeEffects(NamedTuple):
         without ratings, plus `base`, plus its attributes times the weights.
     rows
         float64 (rows + 1, k + 1): base and attributes times weights; 0 for rows without attributes.
+    columns
+        Those columns in which rows with ratings are 0: see `palate.solvers.bayes.attribute_slopes`.
     variance
         The mean squared error of standardized ratings whose row was held out.
     """
@@ -45,6 +47,7 @@ class AttributeEffects(NamedTuple):
     weights: Doubles
     base: Doubles
     rows: Doubles
+    columns: slice
     variance: float
 
     @classmethod
@@ -64,12 +67,20 @@ class AttributeEffects(NamedTuple):
         base -= rows[-1]
         weights[:, columns] += slopes.weights
         base[columns] += slopes.base
-        return cls(features, weights, base, features.means(weights) + np.outer(features.there, base), slopes.variance)
+        expected = features.means(weights) + np.outer(features.there, base)
+        return cls(features, weights, base, expected, columns, slopes.variance)
 
     @property
     def unrated(self) -> NDArray[np.bool_]:
         """Which rows have attributes and no ratings: bool (rows + 1,)."""
         return np.asarray(~self.features.is_rated & (self.features.there > 0))
+
+    @property
+    def rated_rows(self) -> Doubles:
+        """What attributes say of rows that have ratings: float64 (rows + 1, k + 1)."""
+        rows = self.rows.copy()
+        rows[:, self.columns] = 0
+        return rows
 
     def fill_unrated(self, means: Rows) -> Rows:
         """Return mean factors and biases with what attributes say of rows without ratings."""

@@ -102,9 +102,14 @@ def _columns(features: FeatureRows, rows: Doubles, expected: Doubles) -> tuple[D
 
 
 def _judged(model: MixedModel, folds: NDArray[np.int64]) -> tuple[float, float]:
-    """Return which share of the correction is real, and the mean squared error with it, by rows that are held out."""
+    """Return which share of the correction is real, and the mean squared error with it, by rows that are held out.
+
+    Where there is nothing to hold out, there is no correction, and ratings vary as they do.
+    """
     pairs, errors = model.pairs, model.table.values
     fold_of_pair, told = folds[pairs.partner], np.zeros(len(errors), np.float32)
+    if folds.max() < 1:
+        return 0.0, 1.0
     for fold in range(int(folds.max()) + 1):
         chosen = fold_of_pair == fold
         told[chosen] = pairs.products(model.solve(model.weight * (folds != fold)), model.design, chosen)

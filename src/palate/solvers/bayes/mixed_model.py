@@ -1,7 +1,7 @@
 r"""A linear mixed model of the errors of predictions: each row has slopes of its own over known columns.
 
 The error of row u's rating of partner i is :math:`t_u \cdot z_i` and noise: z are known columns, and the slopes have
-the prior :math:`t_u \sim N(m, S)`. Its parameters and the variance of the noise are found by a few steps of EM.
+the prior :math:`t_u \sim N(m, S)`. Its parameters and the variance of the noise are found by EM.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ __all__ = ["MixedModel", "RatedPairs"]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# Rounds of EM, the rows over which the uncertainty of slopes is averaged, and the variance of slopes at the start.
-_ROUNDS, _SAMPLED_ROWS, _FIRST_VARIANCE = 4, 400, 0.02
+# EM ends when the noise moves by less than this share, or after the largest number of rounds.
+_STILL, _LEAST_ROUNDS, _MOST_ROUNDS = 0.002, 4, 30
+# The rows over which the uncertainty of slopes is averaged, and the variance of slopes at the start.
+_SAMPLED_ROWS, _FIRST_VARIANCE = 400, 0.02
 # Variances below this, in units of that of the ratings, are rounding errors.
 _LEAST_VARIANCE = 1e-6
 # Pairs that one task works on.
@@ -112,8 +114,11 @@ class MixedModel:
 
     def fit(self) -> Floats:
         """Find the parameters; return the slopes: float32 (rows, c) and padding."""
-        for _ in range(_ROUNDS if len(self.sampled) else 0):
+        for number in range(_MOST_ROUNDS if len(self.sampled) else 0):
+            before = self.noise
             self._improve()
+            if number + 1 >= _LEAST_ROUNDS and abs(self.noise - before) < _STILL * before:
+                break
         return self.solve(self.weight)
 
     def solve(self, weight: Floats) -> Floats:
