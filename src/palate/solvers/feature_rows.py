@@ -44,6 +44,10 @@ SCALES = np.exp(np.linspace(np.log(0.03), np.log(3e5), 162))
 _USUAL_DEVIATION = 0.3
 # Passes over the attributes in `FeatureRows.regress`.
 _PASSES = 3
+# Parts of the rows in `FeatureRows.held_out`.
+_FOLDS = 8
+# Additional directions, and rounds, of the subspace iteration in `FeatureRows.components`.
+_MORE_DIRECTIONS, _ROUNDS = 10, 8
 
 
 class FeatureGroup(NamedTuple):
@@ -118,6 +122,7 @@ class FeatureRows:
         self.attributes, self.there = attributes, there.astype(np.float64)
         self.is_rated = counts > 0
         self.table = attributes, places, counts
+        self.is_by_count = by_count
         weight = counts.astype(np.float64) if by_count else self.is_rated.astype(np.float64)
         self.weight = weight * (self.is_rated.sum() / weight.sum())
         whole = csr_matrix(whole.multiply(self.there[:, None]))
@@ -167,7 +172,7 @@ class FeatureRows:
         used = lengths > 1e-9 * max(lengths[-1], 1e-30)
         directions, units = directions[:, used], np.sqrt(lengths[used])
         residual, weights = residual @ directions / units, np.zeros((self.width, int(used.sum())))
-        for _ in range(_PASSES):
+        for _ in range(_PASSES if used.any() else 0):  # rows that are all the same have nothing to explain
             for group in self.groups:
                 residual += self.product(group, weights[group.columns])
                 projected = group.project(residual)
@@ -177,6 +182,55 @@ class FeatureRows:
                 weights[group.columns] = group.vectors @ fitted
                 residual -= self.product(group, weights[group.columns])
         return np.asarray((weights * units) @ directions.T)
+
+    def expectation(self, rows: Doubles) -> tuple[Doubles, Doubles]:
+        """Return the weights of `regress`, and what a row is expected to be beyond its attributes times the weights.
+
+        The latter, float64 (d,), is the mean over rows with attributes.
+        """
+        weights, weight = self.regress(rows), self.weight * self.there
+        return weights, weight @ (rows - self.means(weights)) / weight.sum()
+
+    def expected(self, rows: Doubles) -> Doubles:
+        """Return what each row is expected to be, given its attributes: float64 (rows, d), 0 without attributes."""
+        weights, base = self.expectation(rows)
+        return self.means(weights) + np.outer(self.there, base)
+
+    def held_out(self, rows: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
+        """Return what each row is expected to be, as `expected` does, where no row with ratings has told about itself.
+
+        They are cut into folds, and each fold is predicted from the others. Returns the number of the fold of each row,
+        too: int64 (rows,), -1 for rows without ratings or without attributes.
+        """
+        attributes, places, counts = self.table
+        judged = np.flatnonzero(self.is_rated & (self.there > 0))
+        count = min(_FOLDS, len(judged))
+        folds, expected = np.full(len(places), -1), self.expected(rows)
+        folds[judged] = np.random.default_rng(0).permutation(len(judged)) % max(1, count)
+        for fold in range(count if count > 1 else 0):
+            chosen = folds == fold
+            others = FeatureRows(attributes, places, np.where(chosen, 0, counts), self.is_by_count)
+            expected[chosen] = others.expected(rows)[chosen]
+        return expected, folds
+
+    def components(self, most: int) -> Doubles:
+        """Return the weights of the principal components of the attributes: float64 (columns, at most `most`).
+
+        They come from a subspace iteration, as there may be thousands of columns.
+        """
+        size = min(self.width, most + _MORE_DIRECTIONS)
+        directions = np.linalg.qr(np.random.default_rng(0).normal(size=(self.width, size)))[0]
+        for _ in range(_ROUNDS):
+            directions = np.linalg.qr(self._gram_product(directions))[0]
+        values, turn = np.linalg.eigh(directions.T @ self._gram_product(directions))
+        values, turn = values[::-1][:most], turn[:, ::-1][:, :most]
+        return np.asarray(directions @ turn[:, values > 1e-6 * max(values[0], 1e-30)])
+
+    def _gram_product(self, weights: Doubles) -> Doubles:
+        """Return the centred and weighted Gram matrix of all columns times weights."""
+        rows = self.means(weights)
+        parts = [group.weighted @ rows - np.outer(group.center, group.present @ rows) for group in self.groups]
+        return np.vstack(parts)
 
 
 def feature_rows(

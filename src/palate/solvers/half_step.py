@@ -154,7 +154,9 @@ def solve_side(
     """
     if isinstance(run, DevicePool):
         return run.rows.solve_rows(table, *equations, draws, key, correlation, out, errors)
-    return max(run(lambda rows: int(solve_rows(*table, *equations, *rows, draws, key, correlation, out, errors)), ranges))
+    return max(
+        run(lambda rows: int(solve_rows(*table, *equations, *rows, draws, key, correlation, out, errors)), ranges)
+    )
 
 
 def solve_confident_side(

@@ -20,7 +20,7 @@ from palate.ratings import Grouped, Ratings
 from palate.solvers import BayesianMF
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.fit import GibbsFit
-from palate.solvers.bayes.state import ModelParts, SideState
+from palate.solvers.bayes.state import CORRELATION, ModelParts, SideState
 from palate.solvers.half_step import standardize
 from palate.solvers.session import Session
 from palate.spark.cluster import SIDES
@@ -68,10 +68,11 @@ class SparkChain(Chain):
         row_weight = cluster.publish(side.noise) if side.is_noisy else None
         prior = cluster.publish(side.prior) if has_sets else None
         partners = cluster.publish_partners(other.factors, side.k, other.noise if other.is_noisy else None)
+        present = cluster.publish(side.factors)
         work = SolveRatings(
             size=len(side.factors), center=self.table.center, spread=self.table.spread, other=partners,
             precision=padded_precision, weight=self.precision, row_weight=row_weight,
-            mean=side.mean, prior=prior, draws=d, key=int(rng.integers(2**62)),
+            mean=side.mean, prior=prior, before=present, draws=d, key=int(rng.integers(2**62)), correlation=CORRELATION,
         )  # fmt: skip
         cluster.describe(f"sweep {self.sweeps + 1}, {name}s")
         try:
@@ -82,7 +83,7 @@ class SparkChain(Chain):
             ) from error
         last = work(_empty_part(len(side.factors) - 1))  # the row without ratings
         side.factors[-1] = last["rows"][0]
-        cluster.forget(partners, prior, row_weight)
+        cluster.forget(partners, prior, present, row_weight)
         self.sums[name] = tuple(sum(one[key] for one in [*results, last]) for key in _SUMS)
         return np.concatenate([one["errors"] for one in [*results, last]])
 

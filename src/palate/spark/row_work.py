@@ -40,11 +40,12 @@ class SolveRatings(Work):
     mean, prior
         The expectation of a row before its ratings are seen: float64 (columns,), and what is added to it, float32
         (rows, d). None for zeros.
-    draws, key
+    draws, key, correlation
         See the kernel.
-    bounded, before
-        The number of columns that must not be negative, and the present rows, with which the search for them begins;
-        None if all may be.
+    bounded
+        The number of columns that must not be negative; None if all may be.
+    before
+        The present rows, with which draws correlate and the search for rows that are not negative begins.
     out
         Where rows are written; None to return them.
     """
@@ -61,6 +62,7 @@ class SolveRatings(Work):
     prior: SharedArray | None = None
     draws: int = 0
     key: int = 0
+    correlation: float = 0.0
     bounded: int | None = None
     before: SharedArray | None = None
     out: SharedArray | None = None
@@ -89,8 +91,9 @@ class SolveRatings(Work):
             biases, virtual(size, part, weights), other_weight, self.precision.astype(np.float32),
             virtual(size, part, linear),
         )  # fmt: skip
+        draws = self.draws, self.key, self.correlation
         if self.bounded is None:
-            failed = solve_rows(*equations, part.start, part.stop, self.draws, self.key, 0.0, out, errors)
+            failed = solve_rows(*equations, part.start, part.stop, *draws, out, errors)
         else:
             failed = solve_nonnegative_rows(*equations, part.start, part.stop, self.bounded, out, errors)
         solved = out[part.start : part.stop]

@@ -135,6 +135,14 @@ class PosteriorAccumulator:
         self.mean.total_weight, self.spread.total_weight = numbers[0], numbers[3]
         self.mean.filled, self.spread.batch_sweeps = int(numbers[1]), int(numbers[2])
 
+    def _usual_variance(
+        self, side: int, noise: float, noises: tuple[Doubles, Doubles], spreads: tuple[Doubles, Doubles]
+    ) -> float:
+        """Return the mean variance of the ratings of a row without any, beside what is uncertain about that row."""
+        counts = (self.ratings.user_counts, self.ratings.item_counts)[1 - side]
+        other_noise, other_spread = (float(counts @ one[1 - side][:-1] / counts.sum()) for one in (noises, spreads))
+        return noise * float(noises[side][-1]) * other_noise + other_spread
+
     def means(self) -> PosteriorMeans:
         """Return the mean factors and biases."""
         user_factors, item_factors, user_bias, item_bias = self.mean.mean()
@@ -146,6 +154,8 @@ class PosteriorAccumulator:
         has_sets: tuple[bool, bool],
         calibration: Floats,
         effects: Sequence[AttributeEffects | None] = (None, None),
+        *,
+        has_shifts: bool = True,
     ) -> Posterior:
         """Return how sure the means are, in standardized units.
 
@@ -158,23 +168,27 @@ class PosteriorAccumulator:
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
         effects
-            What attributes say of the rows of users and of items; the priors are of what is left. None without
-            attributes.
+            What attributes say of the rows of users and of items. None without attributes.
+        has_shifts
+            Whether the priors are of what is left then, as new rows are told their attributes; else of whole rows.
         """
         total = self.mean.total_weight
         noise = float(self.scales[0] / total)
         user_noise, item_noise = self.user_noise / total, self.item_noise / total
+        spreads, noises = self.spread.spread(), (user_noise, item_noise)
         user_spread, item_spread = (
-            spread if effect is None else effect.unrated_spread(spread, partners)
-            for spread, effect, (partners, _) in zip(self.spread.spread(), effects, means[::-1], strict=True)
+            spread
+            if effect is None
+            else effect.unrated_spread(spread, self._usual_variance(side, noise, noises, spreads))
+            for side, (spread, effect) in enumerate(zip(spreads, effects, strict=True))
         )
         tables = self.ratings.by_user, self.ratings.by_item
 
         def prior(side: int, partner_variance: Doubles) -> FactorPrior:
             rows, partners = np.column_stack(means[side]).astype(np.float64), means[1 - side][0][:-1]
             effect = effects[side]
-            if effect is not None:
-                rows -= effect.rows
+            if effect is not None and has_shifts:
+                rows -= effect.rated_rows
             return learn_prior(
                 tables[side],
                 tables[1 - side],

@@ -13,7 +13,7 @@ from palate.model import Model
 from palate.parallel import single_blas
 from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
-from palate.solvers.bayes.attribute_effects import AttributeEffects
+from palate.solvers.bayes.attribute_effects import filled, with_attributes
 from palate.solvers.bayes.calibration import widen_unknown
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.combinations import Combination, Member, PartSelection
@@ -257,17 +257,14 @@ class GibbsFit:
         self.mixture.restore(arrays, state["numbers"])
 
     def _model(self, stage: str) -> Model:
-        means = self.accumulator.means()
-        told = tuple(
-            None if features is None else AttributeEffects.of(features, rows)
-            for features, rows in zip(self.mixture.features, means, strict=True)
+        chain = self.mixture.chains[0]
+        tables = chain.users.table, chain.items.table
+        wide, told = with_attributes(self.accumulator.means(), self.mixture.features, tables, self.session.run)
+        posterior = self.accumulator.posterior(
+            PosteriorMeans(*wide), self.mixture.has_sets, self.selection.calibration, told
         )
-        posterior = self.accumulator.posterior(means, self.mixture.has_sets, self.selection.calibration, told)
         posterior = widen_unknown(posterior, *self.selection.unknown)
-        means = PosteriorMeans(
-            *(rows if one is None else one.fill_unrated(rows) for one, rows in zip(told, means, strict=True))
-        )
-        (user_factors, user_bias), (item_factors, item_bias) = means
+        (user_factors, user_bias), (item_factors, item_bias) = filled(wide, told)
         spread, root = np.float32(self.spread), np.float32(sqrt(self.spread))
         return Model(
             users=self.ratings.users,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from palate.parallel import Run
 from palate.solvers.bayes.row_blocks import for_row_blocks, sum_row_blocks
 
-__all__ = ["LowRankMean"]
+__all__ = ["LowRankMean", "root_and_back"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -59,26 +59,32 @@ class LowRankMean:
         Parameters
         ----------
         users, items
-            float32 (rows, c + 1): c factors, k at most, and the bias.
+            float32 (rows, c + 1): c factors, any number of them, and the bias.
         weight
             Of the sample in the mean.
         """
-        size = users.shape[1] - 1
+        most = (_GATHERED - _KEPT) * self.k
+        for start in range(0, users.shape[1] - 1, most):
+            stop = min(start + most, users.shape[1] - 1)
+            self._add_columns(users[:, start:stop], items[:, start:stop], np.float32(sqrt(weight)))
+        for sample, biases in ((users, self.user_bias), (items, self.item_bias)):
+            biases += weight * sample[:, -1]
+        self.total_weight += weight
+
+    def _add_columns(self, users: Floats, items: Floats, root: np.float32) -> None:
+        size = users.shape[1]
         if self.filled + size > self.left.shape[1]:
             self._reduce(_KEPT * self.k)
         columns = slice(self.filled, self.filled + size)
-        root = np.float32(sqrt(weight))
-        for sample, sums, biases in ((users, self.left, self.user_bias), (items, self.right, self.item_bias)):
-            self._add_side(sample, sums[:, columns], biases, root, weight)
-        self.total_weight += weight
+        for sample, sums in ((users, self.left[:, columns]), (items, self.right[:, columns])):
+            self._write(sample, root, sums)
         self.filled += size
 
-    def _add_side(self, sample: Floats, sums: Floats, biases: Doubles, root: np.float32, weight: float) -> None:
-        def add_block(block: slice) -> None:
-            np.multiply(sample[block, :-1], root, out=sums[block])
-            biases[block] += weight * sample[block, -1]
+    def _write(self, sample: Floats, root: np.float32, sums: Floats) -> None:
+        def write_block(block: slice) -> None:
+            np.multiply(sample[block], root, out=sums[block])
 
-        for_row_blocks(add_block, len(sample), self.run)
+        for_row_blocks(write_block, len(sample), self.run)
 
     def _reduce(self, columns: int) -> NDArray[np.float32]:
         """Reduce the columns to this many, the largest singular value first; return all singular values.
@@ -88,7 +94,7 @@ class LowRankMean:
         """
         sides = zip((self.left, self.right), self.row_weights, strict=True)
         left, right = (self._gram(side[:, : self.filled], weights) for side, weights in sides)
-        root, back = _root(left)
+        root, back = root_and_back(left)
         squares, vectors = np.linalg.eigh(root.T @ right @ root)
         singular, vectors = np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
         columns = min(columns, int((singular > singular.max(initial=0) * _ROUNDING).sum()))
@@ -134,7 +140,7 @@ class LowRankMean:
         )
 
 
-def _root(gram: Doubles) -> tuple[Doubles, Doubles]:
+def root_and_back(gram: Doubles) -> tuple[Doubles, Doubles]:
     """Return r with r r' = gram, and the inverse of r'. Directions with almost no length are left out."""
     values, vectors = np.linalg.eigh(gram)
     used = values > values[-1] * 1e-12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from palate.model import Model
 from palate.model.moment import timed_model
 from palate.model.time_effects import TimeEffects
-from palate.model.uncertainty import Posterior
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
-from palate.solvers.bayes.attribute_effects import AttributeEffects
+from palate.solvers.bayes.attribute_effects import filled, with_attributes
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.start import start_from_als
 from palate.solvers.bayes.state import ModelParts
@@ -84,9 +82,15 @@ class TimedChain:
         calibration
             Quantiles of standardized errors: see `palate.model.uncertainty.Posterior`.
         """
-        parts, means = self.chain.parts, self.accumulator.means()
-        posterior = self.accumulator.posterior(means, (parts.user_sets, parts.item_sets), calibration)
-        means, posterior = self._with_unrated(means, posterior)
+        chain, parts = self.chain, self.chain.parts
+        wide, effects = with_attributes(
+            self.accumulator.means(), (chain.users.features, chain.items.features),
+            (chain.users.table, chain.items.table), chain.run,
+        )  # fmt: skip
+        has_sets = parts.user_sets, parts.item_sets
+        # A model at a moment learns nothing from the attributes of new rows: its priors are of whole rows.
+        posterior = self.accumulator.posterior(PosteriorMeans(*wide), has_sets, calibration, effects, has_shifts=False)
+        means = filled(wide, effects)
         (user_factors, user_bias), (item_factors, item_bias) = means
         unit, root = np.float32(spread), np.float32(sqrt(spread))
         learned = self.sums.effects(self.times, self.accumulator.mean.total_weight)
@@ -99,16 +103,6 @@ class TimedChain:
             item_factors=item_factors[:-1] * root,
             posterior=posterior.rescaled(spread),
         )
-
-    def _with_unrated(self, means: PosteriorMeans, posterior: Posterior) -> tuple[PosteriorMeans, Posterior]:
-        """Fill rows without ratings with what their attributes say, as `GibbsFit` does; the priors stay."""
-        rows, spreads = list(means), [posterior.user_spread, posterior.item_spread]
-        for place, side in enumerate((self.chain.users, self.chain.items)):
-            if side.features is not None:
-                effects = AttributeEffects.of(side.features, means[place])
-                rows[place] = effects.fill_unrated(means[place])
-                spreads[place] = effects.unrated_spread(spreads[place], means[1 - place][0])
-        return PosteriorMeans(*rows), replace(posterior, user_spread=spreads[0], item_spread=spreads[1])
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return all arrays and numbers that the next sweep depends on, by name."""
