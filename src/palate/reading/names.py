@@ -93,7 +93,7 @@ CATALOGUE: Mapping[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 # Names of a column that numbers the rows; writers of data frames leave it blank.
-_INDEX = frozenset({"", "#", "unnamed", "index", "row", "rownames", "no", "nr", "num"})
+_INDEX = frozenset({"", "#", "unnamed", "index", "indexlevel0", "row", "rownames", "no", "nr", "num"})
 # Endings that say what kind of name an id is; the first is the plainest.
 _ENDINGS = (
     "id",

@@ -16,9 +16,9 @@ from palate.lazy import pl
 from palate.reading.columns import column_position
 from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name, plain_name
-from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
+from palate.reading.numbers import decimal_numbers, is_blank, is_number, number_of, to_numbers
 from palate.reading.objects import as_plain
-from palate.reading.raw import Part, RawTable, Wanted
+from palate.reading.raw import Choice, Part, RawTable, Wanted
 from palate.reading.table import Table
 from palate.reading.totals import find_totals
 
@@ -30,6 +30,12 @@ _REGULAR = 0.9
 _JESTER = 99.0
 # Ratings on a scale of steps have few values, and no large ones.
 _VALUES, _LARGEST = 30, 101
+# What tables tell of users beside their ratings, as `plain_name` spells it.
+_ABOUT_USERS = frozenset({
+    "age", "year", "yearofbirth", "birthyear", "zip", "zipcode", "postcode", "postal", "income", "height", "alter",
+    "jahr", "geburtsjahr", "plz", "postleitzahl", "annee", "anneedenaissance", "codepostal", "edad", "anno", "eta",
+    "idade", "leeftijd", "возраст", "年龄", "年齢", "나이",
+})  # fmt: skip
 _COUNTS = ("count", "counts", "n", "number", "total", "rated", "nratings", "numratings", "ratingcount")
 
 
@@ -49,17 +55,17 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
         return True
     if raw.names is None or (wanted.user is False and not told):
         return False
-    labels = column_position(raw, wanted.user, "user") if wanted.user not in (None, False) else _labels(raw)
+    labels, index = _labels(raw, wanted.user)
     rows = [row for row in raw.sample if len(row) == raw.width]
     ids = [row[labels].strip() for row in rows]
     named = [name for name in ids if name]
     if len(set(named)) < len(named) or len(named) < len(ids) - _few(ids):
         return False
-    places = [position for position in range(raw.width) if position != labels]
+    places = [position for position in range(raw.width) if position not in (labels, index)]
     grid = _numbers([[row[position].strip() for position in places] for row in rows], wanted.missing)
     if grid is None:
         return False
-    totals, _ = find_totals(grid, [raw.names[position] for position in places])
+    totals, _ = find_totals(grid, [raw.names[position] for position in places], ids)
     grid = np.delete(grid, totals, axis=1)
     names = [raw.names[position] for at, position in enumerate(places) if at not in totals]
     if all(map(is_number, names)) and not is_number(raw.names[labels]):
@@ -72,6 +78,7 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     gaps = bool(np.isnan(grid).any())
     if not _alike(grid, gaps):
         return False
+    _refuse_others(raw.source, grid, names)
     if raw.width == 3 and not gaps:
         if len(ids) < 3:
             return False
@@ -104,8 +111,41 @@ def _is_whole(raw: RawTable, position: int) -> bool:
     return not any(is_blank(row[position]) for row in raw.sample if position < len(row))
 
 
-def _labels(raw: RawTable) -> int:
-    return 0 if raw.index is None else raw.index
+def _labels(raw: RawTable, user: Choice) -> tuple[int, int | None]:
+    """Return the column with the ids of the rows, and the one beside it that only numbers or labels them."""
+    names = raw.names or ()
+    stored = next((position for position, name in enumerate(names) if name == "__index_level_0__"), None)
+    first = raw.index if raw.index is not None else stored or 0
+    is_index = first in (raw.index, stored) or (bool(names) and is_index_name(names[first]))
+    labels = first
+    if user is not None and user is not False:
+        labels = column_position(raw, user, "user")
+    elif names and not find_roles([names[first]]):
+        named = find_roles(names).get("user", first)
+        values = raw.values(named)
+        if len(set(values)) == len(raw.sample):
+            labels = named
+    return labels, first if labels != first and is_index else None
+
+
+def _refuse_others(source: str, grid: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Refuse columns that tell of users, such as their age, beside ratings on a scale.
+
+    Raises
+    ------
+    ReadError
+        If there are any.
+    """
+    for position, name in enumerate(names):
+        others, column = np.delete(grid, position, axis=1), grid[:, position]
+        present = others[~np.isnan(others)]
+        on_scale = len(present) > 0 and len(np.unique(present)) <= _VALUES and np.abs(present).max() <= _LARGEST
+        beyond = on_scale and len(column) > 1 and np.abs(column).min() > 3 * np.abs(present).max()  # no: NaN
+        if beyond or (plain_name(name) in _ABOUT_USERS and not np.isnan(column).any()):
+            raise ReadError(
+                f"{source} looks like a wide table, but its column {name!r} holds no ratings as the others do: take it "
+                "out of the table, or say layout='wide' (--layout wide) if it is an item"
+            )
 
 
 def _alike(grid: NDArray[np.float64], gaps: bool) -> bool:
@@ -165,8 +205,8 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     named = [role for role, column in wanted.columns().items() if role != "user" and column is not False]
     if named:
         raise SettingsError(f"a wide table has no {named[0]} column: leave out {named[0]}= or layout='wide'")
-    kind, labels = _first_column(raw, wanted)
-    positions = [position for position in range(raw.width) if position != labels]
+    kind, labels, index = _first_column(raw, wanted)
+    positions = [position for position in range(raw.width) if position not in (labels, index)]
     part = raw.read([*([] if labels is None else [labels]), *positions])
     label_column = None if labels is None else as_plain(part.columns[0], raw.source, "ids")
     columns_of_items = part.columns if labels is None else part.columns[1:]
@@ -212,40 +252,48 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
 def _totals(cells: pl.DataFrame, names: list[str], labels: pl.Series) -> tuple[list[int], list[int], list[str]]:
     """Return the columns and rows that hold the sums or means of the others, with a note."""
     words = labels.cast(pl.String).fill_null("").to_list()
-    grid = cells.select(pl.all().cast(pl.Float64, strict=False)).to_numpy().astype(np.float64)
-    columns, held = find_totals(grid, names)
+    grid = cells.select(pl.all().map_batches(_as_numbers, pl.Float64)).to_numpy().astype(np.float64)
+    columns, held = find_totals(grid, names, words)
     rows, held_by_rows = find_totals(np.delete(grid, columns, axis=1).T, words)
     left_out = [f"column {names[position]!r}, the {held} of the others" for position in columns]
     left_out += [f"row {words[row]!r}, the {held_by_rows} of the others" for row in rows]
     return columns, rows, [f"left out {'; '.join(left_out)}"] if left_out else []
 
 
-def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:
-    """Say what the column of labels holds ("ids", "counts", or "none" if there is none), and where it is."""
+def _as_numbers(column: pl.Series) -> pl.Series:
+    return decimal_numbers(column) if column.dtype == pl.String else column.cast(pl.Float64, strict=False)
+
+
+def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None, int | None]:
+    """Say what the column of labels holds ("ids", "counts", or "none" if there is none), and where it is.
+
+    The last value is the position of a column that only numbers the rows, beside ids.
+    """
     if wanted.user is False:
-        return "none", None
-    if wanted.user is not None:
-        return "ids", column_position(raw, wanted.user, "user")
-    if raw.index is not None:
-        return "ids", raw.index
+        return "none", None, None
+    labels, index = _labels(raw, wanted.user)
+    if wanted.user is not None or raw.index is not None or labels != 0:
+        return "ids", labels, index
     absent = _JESTER if wanted.missing is None else wanted.missing
     matches = sum(_count_matches(row, absent, 1) for row in raw.sample)
     first = "" if raw.names is None else plain_name(raw.names[0])
-    known = raw.names is not None and (is_index_name(raw.names[0]) or first in RATINGS["user"] or first == "id")
+    named = first == "id" or first in RATINGS["user"] or first in RATINGS["item"]
+    known = raw.names is not None and (named or is_index_name(raw.names[0]))
     if matches > 0.5 * len(raw.sample) and raw.sample and not known:
-        return "counts", 0
+        return "counts", 0, None
     if raw.names is not None:
-        return "ids", 0
+        return "ids", 0, None
     values = [row[0].strip() for row in raw.sample if row]
     if not all(map(is_number, values)):
-        return ("none", None) if all(is_blank(value) or is_number(value) for value in values) else ("ids", 0)
+        has_words = not all(is_blank(value) or is_number(value) for value in values)
+        return ("ids", 0, None) if has_words else ("none", None, None)
     rest = [number_of(cell) for row in raw.sample for cell in row[1:] if is_number(cell) and not is_blank(cell)]
     numbers = [number_of(value) for value in values]
     distinct = len(set(numbers)) == len(numbers) and all(value.is_integer() for value in numbers)
     if not distinct:
-        return "none", None
+        return "none", None, None
     if rest and (max(numbers) > max(rest) or min(numbers) < min(rest)):
-        return "ids", 0
+        return "ids", 0, None
     raise ReadError(
         f"{raw.source}: does the first column hold the ids of the users, or ratings? Say user=0 if ids, user=False if "
         "ratings"
