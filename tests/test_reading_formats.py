@@ -339,3 +339,16 @@ def test_titles_above_and_separators_behind(tmp_path):
 def test_lzma_as_xz_wrote_it_first(tmp_path):
     text = b"1,2,3\n2,2,4\n"
     assert len(read_ratings(write(tmp_path, lzma.compress(text, format=lzma.FORMAT_ALONE)))) == 2
+
+
+def test_blocks_of_the_kdd_cup(tmp_path):
+    text = "0|2\n507\t90\t0\t21:00:00\n137\t0\t1\t21:01:00\n7|1\n507\t50\t2\t10:00:00\n137\t50\n"
+    refused(write(tmp_path, text, "train.txt"), "line 6 has 2 columns, 4 expected")
+    ratings = read_ratings(write(tmp_path, text.replace("137\t50\n", ""), "train.txt"))
+    assert triples(ratings) == [(0, 507, 90.0), (0, 137, 0.0), (7, 507, 50.0)]
+    assert ratings.time is None
+
+
+def test_blocks_of_the_netflix_prize_may_be_empty(tmp_path):
+    text = "1:\n2:\n7,3,2005-09-06\n8,5,2005-05-13\n3:\n4:\n7,1,2005-09-08\n"
+    assert triples(read_ratings(write(tmp_path, text))) == [(7, 2, 3.0), (8, 2, 5.0), (7, 4, 1.0)]

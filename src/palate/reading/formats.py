@@ -11,17 +11,19 @@ from typing import Any
 
 from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.entries import read_matrix_market, read_netflix
+from palate.reading.encodings import decode
+from palate.reading.entries import read_kdd_cup, read_matrix_market, read_netflix
 from palate.reading.frames import read_frame
 from palate.reading.objects import from_objects
 from palate.reading.raw import RawTable, from_columns
-from palate.reading.source import Bytes, decode
+from palate.reading.source import Bytes
 from palate.reading.table import BadLines, row_number, shortened
 
 __all__ = ["special_reader"]
 
 _HEAD = 1 << 12
-_MOVIE = re.compile(rb"\s*[^\s,:]+:[ \t]*\r?\n[^\r\n:]+,")
+_MOVIE = re.compile(rb"\s*(?:[^\s,:]+:[ \t]*\r?\n)+[^\r\n:]+,")
+_LISTENER = re.compile(rb"[^\s|]+\|\d+[ \t]*\r?\n[^\r\n|]+\t")
 _SHOWN = 3
 
 
@@ -36,6 +38,8 @@ def special_reader(content: Bytes, json_only: bool = False) -> Callable[[str], R
         return lambda source: read_matrix_market(content, source)
     if _MOVIE.match(head):
         return lambda source: read_netflix(content, source)
+    if _LISTENER.match(head):
+        return lambda source: read_kdd_cup(content, source)
     return None
 
 

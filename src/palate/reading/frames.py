@@ -63,6 +63,7 @@ _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
     ".parquet": (b"PAR1", _read_parquet),
     ".pq": (b"PAR1", _read_parquet),
     ".arrow": (b"ARROW1", _read_arrow),
+    ".arrows": (b"\xff\xff\xff\xff", _read_arrow),  # a stream
     ".feather": (b"ARROW1", _read_arrow),
     ".ipc": (b"ARROW1", _read_arrow),
 }

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.encodings import decode
 from palate.reading.names import RATINGS, find_roles, plain_name
 from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
-from palate.reading.source import Bytes, decode
+from palate.reading.source import Bytes
 from palate.reading.table import shortened
 
 __all__ = ["BLANKS", "RATINGS_WANTED", "Dialect", "normalise", "restore", "sniff", "take_sample"]
