@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
-from palate.reading.columns import choose_columns
+from palate.reading.columns import Guess, choose_columns
 from palate.reading.id_columns import as_ids, padding_note
-from palate.reading.numbers import as_ratings
+from palate.reading.numbers import as_ratings, may_be_thousands
 from palate.reading.raw import Chosen, Part, RawTable, Wanted
 from palate.reading.table import Table
 from palate.reading.times import as_times
@@ -39,6 +41,12 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
         if quick is not None
         else _from_part(raw, chosen, raw.read(list(chosen.positions.values())), note)
     )
+    thousand = None if chosen.rating is None else may_be_thousands(raw.values(chosen.rating))
+    if thousand is not None:
+        note = Guess(
+            f"ratings such as {thousand!r} are read with a decimal point: if it separates thousands, write them without"
+        )
+        table = replace(table, notes=(*table.notes, note))
     return table if wanted.missing is None else table.without(wanted.missing)
 
 

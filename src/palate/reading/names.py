@@ -13,7 +13,8 @@ _USER = (
     "user", "u", "reviewer", "rater", "customer", "client", "member", "person", "reader", "visitor", "account",
     "profile", "subscriber", "buyer", "shopper", "purchaser", "consumer", "viewer", "listener", "player", "gamer",
     "guest", "patient", "student", "learner", "voter", "judge", "participant", "household", "respondent", "session",
-    "cookie", "device", "username", "useremail", "email", "login", "author", "who",
+    "cookie", "device", "username", "useremail", "email", "login", "steam", "screen", "nick", "handle", "reviewprofile",
+    "author", "who",
     "benutzer", "nutzer", "anwender", "kunde", "kunden", "kaufer", "kaeufer", "leser", "mitglied", "teilnehmer",
     "besteller", "besucher", "hoerer", "horer", "zuschauer", "spieler",
     "utilisateur", "usager", "acheteur", "lecteur", "membre", "abonne", "spectateur", "joueur",
@@ -43,9 +44,10 @@ _ITEM = (
 _RATING = (
     "rating", "ratings", "r", "score", "stars", "star", "starrating", "rate", "rated", "overall", "overallrating",
     "grade", "mark", "vote", "points", "point", "preference", "pref", "feedback", "opinion", "evaluation", "bookrating",
-    "userrating", "movierating", "moviescore", "userscore", "reviewscore", "reviewrating", "reviewstars",
+    "userrating", "myrating", "yourrating", "myscore", "yourscore", "mystars", "movierating", "moviescore",
+    "userscore", "reviewscore", "reviewrating", "reviewstars",
     "reviewoverall", "ratingvalue", "ratingscore", "itemrating", "liked", "like", "thumb", "thumbs", "sentiment",
-    "value", "howmuch",
+    "recommended", "isrecommended", "recommend", "votedup", "value", "howmuch",
     "bewertung", "wertung", "sterne", "punkte", "punktzahl", "zensur", "urteil", "stern",
     "evaluation", "etoiles", "etoile", "appreciation", "avis", "notation",
     "puntuacion", "calificacion", "valoracion", "estrellas", "voto", "nota",
@@ -58,12 +60,14 @@ _RATING = (
     "mean", "avg", "average", "meanrating", "avgrating", "averagerating", "mittelwert", "moyenne", "media",
     # Of events: how often, or how much.
     "weight", "count", "counts", "plays", "playcount", "playcounts", "listens", "listencount", "frequency", "freq",
-    "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "strength", "interaction",
+    "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "playtime",
+    "playtimeforever", "strength", "interaction",
     "interactions", "anzahl", "menge", "nombre", "quantite", "cantidad", "quantidade", "quantita", "aantal",
 )  # fmt: skip
 _TIME = (
     "timestamp", "unixtimestamp", "unixreviewtime", "unixtime", "epoch", "epochtime", "time", "ts", "datetime",
-    "ratedat", "ratingtime", "ratingtimestamp", "ratingdate", "reviewtime", "reviewdate", "eventtime", "eventtimestamp",
+    "ratedat", "daterated", "dateread", "ratingtime", "ratingtimestamp", "ratingdate", "reviewtime", "reviewdate",
+    "eventtime", "eventtimestamp",
     "eventdate", "orderdate", "ordertime", "invoicedate", "purchasedate", "transactiondate", "visittime", "created",
     "createdat", "createdon", "createdtime", "creationdate", "creationtime", "updatedat", "modifiedat", "dateadded",
     "timeadded", "date", "day", "t", "when", "year",
@@ -74,6 +78,11 @@ _TIME = (
 )  # fmt: skip
 # What every row of a table of ratings tells.
 RATINGS: Mapping[str, Sequence[str]] = {"user": _USER, "item": _ITEM, "rating": _RATING, "time": _TIME}
+# Items that somebody has written.
+_WRITTEN = frozenset({
+    "book", "isbn", "title", "article", "paper", "document", "doc", "story", "quote", "post", "news", "song", "buch",
+    "titel", "livre", "titre", "libro", "titulo", "livro", "titolo", "boek", "bok", "kniha", "книга",
+})  # fmt: skip
 # Names of items that are titles or texts in a catalogue.
 _NO_IDS = ("title", "titel", "titre", "titulo", "titolo", "content")
 # What a catalogue tells of every item.
@@ -190,4 +199,7 @@ def find_roles(names: Sequence[str], known: Mapping[str, Sequence[str]] = RATING
         if position is not None:
             roles[role] = position
             left[position] = ""
+    plain = {role: plain_name(names[position]) for role, position in roles.items()}
+    if plain.get("user") == "author" and plain.get("item") in _WRITTEN:  # reviews have authors, and so have books
+        del roles["user"]
     return roles
