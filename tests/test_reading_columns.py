@@ -182,6 +182,7 @@ def test_the_author_of_a_book_is_no_user(tmp_path):
         "review_profilename,beer_name,beer_abv,review_overall",
         "author.steamid,appid,author.playtime_at_review,voted_up",
         "handle,album,plays,Your Rating",
+        "User [id],Movie Title,Year,Rating (0-1 stars)",
     ],
 )
 def test_names_of_more_exports(tmp_path, header):

@@ -165,3 +165,11 @@ def test_padded_ids_are_stripped_in_text_unless_quoted(tmp_path):
     wide = write(tmp_path, "user,A,B,C\nann ,5,,3\nbob,,4,\n")
     assert read_ratings(wide).users.ids.tolist() == ["ann", "bob"]
     assert read_ratings([("ann ", 1, 3), ("ann", 1, 4)]).users.ids.tolist() == ["ann", "ann "]
+
+
+def test_rows_that_are_left_out_do_not_make_text_of_ids(tmp_path):
+    text = "user,item,rating\n1,10,5\n2,10,4\nuser,item,rating\n1,11,3\nTotal,,12\n"
+    ratings = read_ratings(write(tmp_path, text), on_error="skip")
+    assert triples(ratings) == [(1, 10, 5.0), (2, 10, 4.0), (1, 11, 3.0)]
+    assert triples(read_ratings([(1, 10, 5), ("x", "y", "z"), (2, 11, 3)], on_error="skip")) == [(1, 10, 5), (2, 11, 3)]
+    assert read_ratings([("007", 1, 5), ("x", 1, "z")], on_error="skip").users.ids.tolist() == ["007"]

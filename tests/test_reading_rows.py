@@ -118,6 +118,9 @@ def test_spellings_with_two_meanings_are_refused_with_the_way_out(tmp_path, spel
         (["٤", "٣٫٥"], [4, 3.5]),
         (["४", "३/५"], None),
         (["４／５", "３／５"], [4, 3]),
+        (["5,0 von 5 Sternen", "3,5 von 5 Sternen"], [5, 3.5]),
+        (["5,0 sur 5 étoiles", "4 sur 5 étoiles"], [5, 4]),
+        (["True", "FALSE", "1", "0"], [1, 0, 1, 0]),
     ],
 )
 def test_ratings_in_other_spellings(spelled, expected):

@@ -16,9 +16,10 @@ from palate.reading.sniff import Dialect
 from palate.reading.source import Bytes
 from palate.reading.table import BadLines
 
-__all__ = ["read_kdd_cup", "read_matrix_market", "read_netflix"]
+__all__ = ["read_adjacency", "read_fields", "read_kdd_cup", "read_matrix_market", "read_netflix"]
 
 _SAMPLE, _LARGEST = 1 << 12, 2**63 - 1
+_FIELD = r"^([A-Za-z_]\w*(?:/\w+)*):(?: (.*))?$"
 _KINDS = ("real", "integer", "pattern")
 
 
@@ -88,6 +89,43 @@ def read_kdd_cup(content: Bytes, source: str) -> RawTable:
     lines = as_lines(decode(content.tobytes())[0])
     heads = lines.str.strip_chars().str.extract(r"^([^|\t]+)\|\d+$")
     return _read_blocks(lines, heads, "\t", ("user", "item", "rating"), 0, source)
+
+
+def read_fields(content: Bytes, source: str) -> RawTable:
+    """Read records of lines such as `review/score: 5.0` with blank lines between, as SNAP has those of Amazon."""
+    lines = as_lines(decode(content.tobytes())[0]).str.strip_chars()
+    record = (lines == "").cum_sum()
+    parts = pl.DataFrame(
+        {"record": record, "name": lines.str.extract(_FIELD, 1), "value": lines.str.extract(_FIELD, 2)}
+    )
+    parts = parts.with_columns(line=pl.int_range(1, len(lines) + 1)).drop_nulls("name")
+    first_lines = parts.group_by("record", maintain_order=True).agg(pl.col("line").first())
+    names = parts["name"].unique(maintain_order=True).to_list()
+    columns = [
+        first_lines.join(parts.filter(pl.col("name") == name).unique("record", keep="first"), "record", "left",
+                         maintain_order="left")["value"]
+        for name in names
+    ]  # fmt: skip
+    places = first_lines["line"].to_list()
+    note = "records of lines of a name and a value"
+    # Of a way to a field the last part is its name.
+    dotted = [name.replace("/", ".") for name in names]
+    raw = from_columns(dotted, columns.__getitem__, len(columns), source, note=note)
+    return raw.with_parts(locate=lambda row: f"line {places[row]}")
+
+
+def read_adjacency(content: Bytes, source: str) -> RawTable:
+    """Read lines of a user and all items that the user chose, as graphs are written."""
+    lines = as_lines(decode(content.tobytes())[0]).str.strip_chars()
+    ids = lines.str.replace(":", " ", literal=True).str.extract_all(r"\d+")
+    chosen = pl.DataFrame(
+        {"line": pl.int_range(1, len(lines) + 1, eager=True), "user": ids.list.first(), "item": ids.list.slice(1)}
+    )
+    chosen = chosen.filter(pl.col("item").list.len() > 0).explode("item")
+    places = chosen["line"].to_list()
+    note = "lines of a user and the items that the user chose"
+    raw = from_columns(("user", "item"), lambda position: chosen[("user", "item")[position]], 2, source, note=note)
+    return raw.with_parts(locate=lambda row: f"line {places[row]}")
 
 
 def _read_blocks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.encodings import decode
-from palate.reading.entries import read_kdd_cup, read_matrix_market, read_netflix
+from palate.reading.entries import read_adjacency, read_fields, read_kdd_cup, read_matrix_market, read_netflix
 from palate.reading.frames import read_frame
 from palate.reading.objects import from_objects
 from palate.reading.raw import RawTable, from_columns
@@ -24,6 +25,9 @@ __all__ = ["special_reader"]
 _HEAD = 1 << 12
 _MOVIE = re.compile(rb"\s*(?:[^\s,:]+:[ \t]*\r?\n)+[^\r\n:]+,")
 _LISTENER = re.compile(rb"[^\s|]+\|\d+[ \t]*\r?\n[^\r\n|]+\t")
+_RECORD = re.compile(rb"\w+/\w+: [^\r\n]*\r?\n\w+/\w+: ")
+_NEIGHBOURS = re.compile(r"\d+:?(?: \d+)*")
+_LINES, _FEWEST_LINES, _REGULAR = 1 << 16, 5, 0.5
 _SHOWN = 3
 
 
@@ -40,7 +44,21 @@ def special_reader(content: Bytes, json_only: bool = False) -> Callable[[str], R
         return lambda source: read_netflix(content, source)
     if _LISTENER.match(head):
         return lambda source: read_kdd_cup(content, source)
+    if _RECORD.match(head):
+        return lambda source: read_fields(content, source)
+    if _is_adjacency(content[:_LINES].tobytes()):
+        return lambda source: read_adjacency(content, source)
     return None
+
+
+def _is_adjacency(head: bytes) -> bool:
+    """Whether lines hold a user each, and as many items as that user chose."""
+    lines = [line.strip() for line in decode(head[: head.rfind(b"\n")])[0].splitlines()] if b"\n" in head else []
+    if len(lines) < _FEWEST_LINES or not all(map(_NEIGHBOURS.fullmatch, lines)):
+        return False
+    rows = [line.split() for line in lines]
+    widths = Counter(map(len, rows))
+    return len({row[0] for row in rows}) == len(rows) and max(widths.values()) <= _REGULAR * len(rows)
 
 
 def _read_json(content: Bytes, source: str) -> RawTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -129,7 +130,9 @@ _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "p
 
 def _letters(name: str) -> str:
     # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
-    base = unicodedata.normalize("NFKD", name.partition(":")[0].casefold().replace("ß", "ss"))
+    # Remarks stand in brackets: `Rating (1-5 stars)`.
+    bare = re.sub(r"\(.*?\)|\[.*?\]", "", name.partition(":")[0])
+    base = unicodedata.normalize("NFKD", (bare if bare.strip() else name).casefold().replace("ß", "ss"))
     letters = "".join(character for character in base if character.isalnum())
     return unicodedata.normalize("NFC", letters) or base.strip()
 

@@ -89,7 +89,7 @@ class _Spelling(NamedTuple):
 
 
 def _truth(column: pl.Series) -> pl.Series:
-    return column.is_in(_YES).cast(pl.String).replace({"true": "1", "false": "0"})
+    return column.is_in((*_YES, "1")).cast(pl.String).replace({"true": "1", "false": "0"})
 
 
 _STARS = "[★⭐]"
@@ -126,7 +126,7 @@ _SPELLINGS = (
         "commas between thousands",
     ),
     _Spelling(rf"{_DECIMAL}\s*%", lambda text: text.str.strip_suffix("%").str.strip_chars(), "per cent"),
-    _Spelling("|".join((*_YES, *_NO)), _truth, "1 for yes and 0 for no"),
+    _Spelling("|".join((*_YES, *_NO, "1", "0")), _truth, "1 for yes and 0 for no"),
     _Spelling(
         rf"{_DECIMAL}\s*(?:stars?|points?|pts|sterne?|punkte?|étoiles?|estrellas?|stelle|sterren)",
         lambda text: text.str.extract(rf"^({_DECIMAL})"),
@@ -143,7 +143,11 @@ _SPELLINGS = (
 )
 # Points and commas alone.
 _DECIMALS = _SPELLINGS[:4]
-_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
+_WORDS_FOR_STARS = "stars?|sternen?|étoiles?|estrellas?|stelle|sterren|punkten?|points?|puntos|punti|punten"
+_FRACTION = (
+    rf"^({_DECIMAL}|[0-9]+,[0-9]+)\s*(?:/|out of|of|von|sur|de|di|su|van(?: de)?)\s*([0-9]+)"
+    rf"(?:\s*(?:{_WORDS_FOR_STARS}))?$"
+)
 
 
 def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
@@ -241,7 +245,7 @@ def _find_way(present: pl.Series, spellings: Sequence[_Spelling] = _SPELLINGS) -
             and _match(present, _FRACTION, share)
             and present.str.extract(_FRACTION, 2).drop_nulls().n_unique() == 1
         ):
-            return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1), "")
+            return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1).str.replace(",", "."), "")
     return None
 
 

@@ -23,7 +23,10 @@ __all__ = ["BLANKS", "RATINGS_WANTED", "Dialect", "normalise", "restore", "sniff
 RATINGS_WANTED = "three columns (user, item, rating)"
 # Any run of blanks and tabs.
 BLANKS = " "
-_SEPARATORS = {"\t\t": "two tabs", "::": "'::'", "\t": "tabs", ";": "';'", "|": "'|'", ",": "commas", BLANKS: "blanks"}
+_SEPARATORS = {
+    "\t\t": "two tabs", "::": "'::'", "\x01": "the character 1, as in Hive", "\t": "tabs", ";": "';'", "|": "'|'",
+    ",": "commas", BLANKS: "blanks",
+}  # fmt: skip
 _UNIT = "\x1f"
 _SAMPLE = 1 << 16
 _LONG_LINES = 1 << 22

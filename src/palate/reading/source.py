@@ -154,7 +154,7 @@ _LANGUAGES = {
 }
 # What archives of tar hold behind the name of their first file.
 _TAR = slice(257, 262)
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
+_CONTROLS = bytes(set(range(32)) - set(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
 
 
 def open_text(path: str | os.PathLike[str]) -> Bytes:
