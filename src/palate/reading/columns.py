@@ -101,6 +101,8 @@ def column_position(raw: RawTable, column: Choice, role: str) -> int:
         return list(raw.names).index(str(column))
     if isinstance(column, str) and column.isdecimal():
         column = int(column)
+    if isinstance(column, bool) or not (isinstance(column, str) or hasattr(column, "__index__")):
+        raise ReadError(f"{raw.source}: {column!r} is no column for the {role}: give its name, or its position from 0")
     if isinstance(column, str):
         there = f"its columns are {listed_names(raw.names)}" if raw.names else "it has no header"
         raise ReadError(f"{raw.source} has no column {column!r} for the {role}: {there}")

@@ -185,8 +185,20 @@ def _refuse_lost_distances(table: Table, rating: NDArray[np.float32]) -> None:
 
 
 def as_scale(scale: RatingScale | tuple[float, float] | None) -> RatingScale | None:
-    """Return a scale that was given as such or as (low, high)."""
-    return scale if scale is None or isinstance(scale, RatingScale) else RatingScale(*map(float, scale))
+    """Return a scale that was given as such or as (low, high).
+
+    Raises
+    ------
+    SettingsError
+        If it is neither.
+    """
+    if scale is None or isinstance(scale, RatingScale):
+        return scale
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"a rating scale is (low, high), such as (1, 5), not {scale!r}") from error
+    return RatingScale(low, high)
 
 
 def _bad(table: Table) -> list[str]:
