@@ -347,3 +347,8 @@ def test_rounded_means_are_means(tmp_path):
 def test_a_title_above_the_header_is_padded_with_blank_cells(tmp_path):
     text = "My ratings,,\nof May,,\nuser,item,rating\n1,10,4\n2,20,5\n"
     assert triples(read_ratings(write(tmp_path, text))) == [(1, 10, 4.0), (2, 20, 5.0)]
+
+
+def test_the_year_of_a_film_in_a_turned_table_is_no_user(tmp_path):
+    path = write(tmp_path, "Title,Year,ann,bob,cid\nDune,2021,5,,3\nEmma,2020,,4,2\nIt,2017,3,1,\n")
+    refused(path, "its column 'Year' holds no ratings as the others do")

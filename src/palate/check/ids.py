@@ -14,6 +14,8 @@ from palate.ratings import Vocabulary
 
 __all__ = ["rated_once", "strange_ids"]
 
+# What programs write for a missing value.
+_NOTHING = ("null", "nan", "none", "na", "n/a", "#n/a", "<na>", "nat", "undefined", "\\n")
 # Whole numbers that were too long for the program that wrote them.
 _ROUNDED = r"^[1-9](\.\d+)?[eE]\+?\d\d?$"
 # Joiners, marks of direction, byte order marks, soft hyphens.
@@ -35,6 +37,13 @@ def strange_ids(side: Vocabulary) -> Iterator[Finding]:
         message = f"the {side.kind} ids look like ratings ({len(ids)} such as {side[0]!r}): are columns swapped?"
         yield Finding("warning", "ratings-as-ids", message, len(ids))
         return
+    nothing = ids.filter(ids.str.to_lowercase().is_in(_NOTHING))
+    if len(nothing):
+        message = (
+            f"the {side.kind} id {nothing[0]!r} looks like a missing one: if it is, take its rows out, or leave the id "
+            "blank, and use on_error='skip' (--on-error skip)"
+        )
+        yield Finding("warning", f"missing-{side.kind}s", message, len(nothing))
     rounded = ids.filter(ids.str.contains(_ROUNDED))
     if len(rounded):
         message = (

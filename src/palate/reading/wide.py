@@ -76,9 +76,14 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     if found - {"time"} - ({"item"} if _is_turned(raw, labels) else {"user"}):
         return False
     gaps = bool(np.isnan(grid).any())
+    other = _about_users(grid, names)
+    if other is not None and _alike(np.delete(grid, other, axis=1), gaps):
+        raise ReadError(
+            f"{raw.source} looks like a wide table, but its column {names[other]!r} holds no ratings as the others do: "
+            "take it out of the table, or say layout='wide' (--layout wide) if it is an item"
+        )
     if not _alike(grid, gaps):
         return False
-    _refuse_others(raw.source, grid, names)
     if raw.width == 3 and not gaps:
         if len(ids) < 3:
             return False
@@ -128,24 +133,16 @@ def _labels(raw: RawTable, user: Choice) -> tuple[int, int | None]:
     return labels, first if labels != first and is_index else None
 
 
-def _refuse_others(source: str, grid: NDArray[np.float64], names: Sequence[str]) -> None:
-    """Refuse columns that tell of users, such as their age, beside ratings on a scale.
-
-    Raises
-    ------
-    ReadError
-        If there are any.
-    """
+def _about_users(grid: NDArray[np.float64], names: Sequence[str]) -> int | None:
+    """Return a column that tells of users (or of items, in a turned table), such as their age, beside ratings."""
     for position, name in enumerate(names):
-        others, column = np.delete(grid, position, axis=1), grid[:, position]
-        present = others[~np.isnan(others)]
-        on_scale = len(present) > 0 and len(np.unique(present)) <= _VALUES and np.abs(present).max() <= _LARGEST
-        beyond = on_scale and len(column) > 1 and np.abs(column).min() > 3 * np.abs(present).max()  # no: NaN
-        if beyond or (plain_name(name) in _ABOUT_USERS and not np.isnan(column).any()):
-            raise ReadError(
-                f"{source} looks like a wide table, but its column {name!r} holds no ratings as the others do: take it "
-                "out of the table, or say layout='wide' (--layout wide) if it is an item"
-            )
+        if plain_name(name) in _ABOUT_USERS and not np.isnan(grid[:, position]).any():
+            return position
+    sizes = np.where(np.isnan(grid), 0, np.abs(grid))
+    largest = int(sizes.max(axis=0).argmax())
+    others = np.delete(sizes, largest, axis=1)
+    on_scale = 0 < others.max() <= _LARGEST and len(np.unique(others)) <= _VALUES
+    return largest if on_scale and len(grid) > 1 and sizes[:, largest].min() > 3 * others.max() else None
 
 
 def _alike(grid: NDArray[np.float64], gaps: bool) -> bool:
