@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 __all__ = ["CATALOGUE", "RATINGS", "find_column", "find_roles", "is_index_name", "plain_name"]
 
@@ -128,6 +129,7 @@ _NAMED = ("name", "email", "mail", "title")
 _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "product"}
 
 
+@lru_cache(maxsize=1 << 12)
 def _letters(name: str) -> str:
     # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
     # Remarks stand in brackets: `Rating (1-5 stars)`.
@@ -148,6 +150,7 @@ def plain_name(name: str) -> str:
     return _plain(name)[0]
 
 
+@lru_cache(maxsize=1 << 12)
 def _plain(name: str) -> tuple[str, int]:
     """Return the plain spelling, and how far it is from an id: 0 for ids, 1 for names and titles."""
     letters = _letters(name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from palate.reading.names import plain_name
 
-__all__ = ["find_totals"]
+__all__ = ["find_totals", "is_called_total"]
 
 # As `plain_name` spells them.
 _WORDS = frozenset({
@@ -32,6 +32,11 @@ _NUMBERS: dict[str, Callable[..., NDArray[Any]]] = {
     "minima": np.nanmin,
     "maxima": np.nanmax,
 }
+
+
+def is_called_total(name: str) -> bool:
+    """Whether a row or column has a name that totals have."""
+    return plain_name(name) in _WORDS
 
 
 def find_totals(cells: NDArray[np.float64], names: Sequence[str], labels: Sequence[str] = ()) -> tuple[list[int], str]:
@@ -56,8 +61,8 @@ def find_totals(cells: NDArray[np.float64], names: Sequence[str], labels: Sequen
     >>> find_totals(np.array([[5, np.nan, 5], [3, 4, 7], [1, 1, 2]]), ["tea", "milk", "Total"])
     ([2], 'sums')
     """
-    called = [position for position, name in enumerate(names) if plain_name(name) in _WORDS]
-    cells = np.delete(cells, [row for row, label in enumerate(labels) if plain_name(label) in _WORDS], axis=0)
+    called = [position for position, name in enumerate(names) if is_called_total(name)]
+    cells = np.delete(cells, [row for row, label in enumerate(labels) if is_called_total(label)], axis=0)
     others = np.delete(cells, called, axis=1)
     if not called or others.shape[1] < 2:
         return [], ""

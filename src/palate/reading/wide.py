@@ -20,7 +20,7 @@ from palate.reading.numbers import decimal_numbers, is_blank, is_number, number_
 from palate.reading.objects import as_plain
 from palate.reading.raw import Choice, Part, RawTable, Wanted
 from palate.reading.table import Table
-from palate.reading.totals import find_totals
+from palate.reading.totals import find_totals, is_called_total
 
 __all__ = ["looks_wide", "read_wide"]
 
@@ -249,7 +249,9 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
 def _totals(cells: pl.DataFrame, names: list[str], labels: pl.Series) -> tuple[list[int], list[int], list[str]]:
     """Return the columns and rows that hold the sums or means of the others, with a note."""
     words = labels.cast(pl.String).fill_null("").to_list()
-    grid = cells.select(pl.all().map_batches(_as_numbers, pl.Float64)).to_numpy().astype(np.float64)
+    if not any(map(is_called_total, (*names, *words))):
+        return [], [], []
+    grid = pl.DataFrame([_as_numbers(column) for column in cells]).to_numpy().astype(np.float64)
     columns, held = find_totals(grid, names, words)
     rows, held_by_rows = find_totals(np.delete(grid, columns, axis=1).T, words)
     left_out = [f"column {names[position]!r}, the {held} of the others" for position in columns]
