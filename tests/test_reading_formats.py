@@ -390,3 +390,34 @@ def test_several_items_in_a_cell_are_no_item(tmp_path):
         refused(write(tmp_path, text), "column 'items' holds several items in a cell, such as .*: write a row for each")
     titles = write(tmp_path, 'user,movie\n1,"[REC], 2"\n2,Up\n2,"10,000 BC"\n')
     assert len(read_ratings(titles).items) == 3
+
+
+def test_types_that_mongodb_writes_around_values(tmp_path):
+    rows = [("u1", 7, 4), ("u2", 7, 5), ("u1", 8, 1)]
+    records = [
+        {
+            "_id": {"$oid": f"5f{item}"},
+            "user": user,
+            "item": {"$numberInt": str(item)},
+            "rating": {"$numberDouble": str(rating)},
+            "timestamp": {"$date": {"$numberLong": "1590000000000"}},
+        }
+        for user, item, rating in rows
+    ]
+    for text in ("\n".join(map(json.dumps, records)), json.dumps(records)):
+        ratings = read_ratings(write(tmp_path, text, "export.json"))
+        assert triples(ratings) == rows
+        assert set(ratings.time.tolist()) == {1590000000}
+
+
+def test_dictionaries_of_rows_are_rows(tmp_path):
+    rows = {str(at): {"user": user, "item": item, "rating": rating} for at, (user, item, rating) in enumerate(ROWS)}
+    assert triples(read_ratings(rows)) == ROWS
+    assert triples(read_ratings(write(tmp_path, json.dumps(rows), "index.json"))) == ROWS
+
+
+def test_items_of_two_users_are_no_columns(tmp_path):
+    liked = {"ann": ["Dune", "Emma"], "bob": ["Dune", "It"]}
+    refused(liked, "may hold columns, or the items of two users: name columns 'user' and 'item'")
+    refused(write(tmp_path, json.dumps(liked), "liked.json"), "may hold columns, or the items of two users")
+    assert len(read_ratings({"user": ["ann", "bob"], "item": ["Dune", "It"]})) == 2

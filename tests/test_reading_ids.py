@@ -190,3 +190,8 @@ def test_words_for_nothing_among_names_are_told():
     table = read_table([("ann", 1, 5), ("None", 1, 4), ("bob", 2, 3), ("None", 2, 1)])
     assert set(read_ratings(table.frame).users.ids) == {"ann", "bob", "None"}
     assert "missing-users" in {finding.code for finding in palate.check_table(table).findings}
+
+
+def test_formulas_that_keep_text_in_spreadsheets_are_that_text(tmp_path):
+    path = write(tmp_path, 'user,isbn,rating\n="007",="0441013597",5\n="007","=""0155061224""",4\n="8","a=""b""",4\n')
+    assert triples(read_ratings(path)) == [("007", "0441013597", 5.0), ("007", "0155061224", 4.0), ("8", 'a="b"', 4.0)]

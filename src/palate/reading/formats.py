@@ -26,6 +26,8 @@ _HEAD = 1 << 12
 _MOVIE = re.compile(rb"\s*(?:[^\s,:]+:[ \t]*\r?\n)+[^\r\n:]+,")
 _LISTENER = re.compile(rb"[^\s|]+\|\d+[ \t]*\r?\n[^\r\n|]+\t")
 _RECORD = re.compile(rb"\w+/\w+: [^\r\n]*\r?\n\w+/\w+: ")
+# What MongoDB writes around values, such as {"$numberInt": "5"}.
+_TYPE = re.compile(r"(?:\.\$\w+)+$")
 _NEIGHBOURS = re.compile(r"\d+:?(?: \d+)*")
 _LINES, _FEWEST_LINES, _REGULAR = 1 << 16, 5, 0.5
 _SHOWN = 3
@@ -139,7 +141,8 @@ def _read_json_lines(content: Bytes, lines: list[str], source: str) -> RawTable:
     numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     if frame is None or frame.height != len(numbers):
         return _parse_json_lines(lines, source)
-    raw = from_columns(frame.columns, lambda position: frame[:, position], frame.width, source, note="JSON lines")
+    names = [_TYPE.sub("", name) for name in frame.columns]
+    raw = from_columns(names, lambda position: frame[:, position], frame.width, source, note="JSON lines")
     return raw.with_parts(locate=lambda row: f"line {numbers[row]}")
 
 
@@ -182,7 +185,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": deep for inner, deep in _flat(value).items()}
+            flat |= {_TYPE.sub("", f"{name}.{inner}"): deep for inner, deep in _flat(value).items()}
         else:
             flat[name] = value
     return flat

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import IOBase
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,8 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
     if values and all(isinstance(value, Mapping) for value in values):
         if {"user", "item"} <= find_roles(list(map(str, source))).keys():
             return _read_indexed(source)
+        if {"user", "item"} <= find_roles(list(map(str, values[0]))).keys():  # as pandas makes with orient="index"
+            return replace(_read_rows(values), source="the dictionary")
         rows = [(user, item, rating) for user, rated in source.items() for item, rating in rated.items()]
         columns = [from_objects(column) for column in zip(*rows, strict=True)] or [pl.Series([])] * 3
         note = "users are the keys of the dictionary, items those of the dictionaries in it"
@@ -210,8 +213,14 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
         )
     if len({len(value) for value in values}) > 1:
         raise ReadError(f"the columns of the dictionary have different lengths: {[len(value) for value in values]}")
+    names = list(map(str, source))
+    if len(names) == 2 and not find_roles(names):
+        raise ReadError(
+            f"a dictionary of {names[0]!r} and {names[1]!r} may hold columns, or the items of two users: name columns "
+            "'user' and 'item', or hand over a list of (user, item)"
+        )
     columns = [_any_column(value) for value in values]
-    return from_columns(list(map(str, source)), columns.__getitem__, len(columns), "the dictionary")
+    return from_columns(names, columns.__getitem__, len(columns), "the dictionary")
 
 
 def _read_indexed(source: Mapping[Any, Mapping[Any, Any]]) -> RawTable:

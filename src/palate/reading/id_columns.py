@@ -54,7 +54,14 @@ def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.S
         return column.cast(pl.String).replace({"true": "True", "false": "False"})
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string("%Y-%m-%d %H:%M:%S%.6f").str.strip_suffix(".000000")
-    return _text_ids(column.cast(pl.String), padded)
+    text = column.cast(pl.String)
+    if padded is not None and text.head(100).str.contains(_FORMULA).any():
+        text = text.str.replace(_FORMULA, "$1")
+    return _text_ids(text, padded)
+
+
+# Text that spreadsheets must not take for a number, such as ="0441013597".
+_FORMULA = r'^="(.*)"$'
 
 
 def _shortest(column: pl.Series) -> list[float | None]:
