@@ -352,3 +352,18 @@ def test_a_title_above_the_header_is_padded_with_blank_cells(tmp_path):
 def test_the_year_of_a_film_in_a_turned_table_is_no_user(tmp_path):
     path = write(tmp_path, "Title,Year,ann,bob,cid\nDune,2021,5,,3\nEmma,2020,,4,2\nIt,2017,3,1,\n")
     refused(path, "its column 'Year' holds no ratings as the others do")
+
+
+MATRIX = np.array([[5, np.nan, 3, 1], [4, 4, 2, 2], [3, 1, np.nan, 3]])
+
+
+def test_the_columns_of_a_matrix_in_a_frame_are_all_items():
+    expected = [(row, column, MATRIX[row, column]) for row, column in np.argwhere(~np.isnan(MATRIX)).tolist()]
+    for source in (MATRIX, pd.DataFrame(MATRIX), pl.DataFrame(MATRIX).fill_nan(None)):
+        refused(source, "which columns are user, item and rating")
+        assert triples(read_ratings(source, layout="wide", user=False)) == expected
+        refused(source, "does the first column hold the ids of the users, or ratings", layout="wide")
+    ids = pd.DataFrame(np.column_stack([[250, 349, 17], MATRIX]))
+    assert read_ratings(ids, layout="wide").users.ids.tolist() == [17, 250, 349]
+    assert triples(read_ratings(pd.DataFrame([[1, 10, 4.5], [2, 20, 3]]))) == [(1, 10, 4.5), (2, 20, 3.0)]
+    assert triples(read_ratings(pl.DataFrame({"column_0": [1], "column_1": [2], "column_2": [3]}))) == [(1, 2, 3.0)]

@@ -6,6 +6,7 @@ The first column holds the ids of the users; or, as in Jester's spreadsheets, co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     ReadError
         If they look like both.
     """
+    raw = _without_numbers_for_names(raw)
     told = set(wanted.columns()) - {"time"}
     if told - {"user"} or raw.width < 3 or not raw.sample:
         return False
@@ -92,6 +94,16 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
             "(--layout long|wide)"
         )
     return True
+
+
+def _without_numbers_for_names(raw: RawTable) -> RawTable:
+    """Take names such as 0, 1, 2 or column_0, column_1 from a table: frames give them to the columns of an array."""
+    names = list(raw.names or ())
+    for prefix in ("", "column_", "V", "X"):
+        for first in (0, 1):
+            if names == [f"{prefix}{number}" for number in range(first, first + len(names))] != []:
+                return replace(raw, names=None, first=first)
+    return raw
 
 
 def _few(values: Sequence[object]) -> int:
@@ -199,6 +211,7 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     SettingsError
         If columns of items, ratings or times are named.
     """
+    raw = _without_numbers_for_names(raw)
     named = [role for role, column in wanted.columns().items() if role != "user" and column is not False]
     if named:
         raise SettingsError(f"a wide table has no {named[0]} column: leave out {named[0]}= or layout='wide'")
@@ -291,7 +304,7 @@ def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None, int |
     distinct = len(set(numbers)) == len(numbers) and all(value.is_integer() for value in numbers)
     if not distinct:
         return "none", None, None
-    if rest and (max(numbers) > max(rest) or min(numbers) < min(rest)):
+    if rest and (max(numbers) >= 1.5 * max(rest) or min(numbers) < min(0, *rest)):
         return "ids", 0, None
     raise ReadError(
         f"{raw.source}: does the first column hold the ids of the users, or ratings? Say user=0 if ids, user=False if "
