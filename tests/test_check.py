@@ -318,3 +318,22 @@ def test_published_tables_are_good(data):
     assert jester.ok
     assert jester.scale == (-10, 10)
     assert jester.scale_reason == "continuous from -9.95 to 9.9, rounded outwards"
+
+
+def test_ids_that_were_rounded_are_told(tmp_path):
+    rows = [("1.23457E+17", 1, 3), ("1.23457E+17", 2, 4), ("2.5E+17", 1, 5), ("7.5e+16", 2, 1)]
+    assert "3 user ids, such as '1.23457E+17', are a rounded number" in finding(check(rows), "rounded-users").message
+    rows = [(76561198037867621.0, 1, 3), (76561198037867632.0, 2, 4), (1.0, 1, 2)]
+    assert "rounded" in finding(check(rows), "rounded-users").message
+
+
+@pytest.mark.parametrize("other", ["ann\u200b", "\ufeffann", "\uff41nn", "a\u00adnn"])
+def test_ids_that_look_the_same(other):
+    found = check([("ann", 1, 3), (other, 1, 4), ("bob", 2, 3), ("Jose\u0301", 1, 3), ("Jos\u00e9", 2, 3)])
+    assert finding(found, "similar-users").count == 4
+
+
+def test_days_as_spreadsheets_count_them():
+    rows = [(user, item, 3 + user % 2, 43_831.5 + item) for user in range(3) for item in range(4)]
+    table = read_table(rows, user=0, item=1, rating=2, time=3)
+    assert "as Excel counts them" in finding(check_table(table), "small-times").message

@@ -230,3 +230,10 @@ def test_new_users_of_a_model_of_both_heads_get_their_lists():
     row = int(np.flatnonzero(task.train.users.ids[task.users] == new)[0])
     listed = task.train.items.ids[result.lists.ranked.lists[row][:10]].tolist()
     assert listed == [one.id for one in model.recommend(model.fold_in(dict(given)), 10)]
+
+
+def test_equal_ratings_have_no_nmae_and_no_deviation_of_it():
+    ratings = table([(user, item, 3.0) for user in range(6) for item in range(6) if (user + item) % 4])
+    result = cross_validate(Means(), k_fold(ratings, 2))
+    assert result.mean["rmse"] == result.spread["rmse"] == 0
+    assert np.isnan([result.mean["nmae"], result.spread["nmae"]]).all()

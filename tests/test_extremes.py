@@ -73,3 +73,13 @@ def test_distances_that_float32_keeps_are_fitted():
     palate.SGD(epochs=1).fit(
         palate.read_ratings([(u, i, 1e9) for u in range(9) for i in range(9)], rating=2, time=False)
     )
+
+
+@pytest.mark.parametrize("solver", [palate.ALS(factors=2, regularization=1, sweeps=2), palate.SGD(factors=2, epochs=2)])
+def test_lists_by_interest_of_huge_ratings_give_no_warning(solver, tmp_path):
+    ratings = palate.read_ratings([(1, 1, 1e30), (1, 2, -1e30), (2, 1, 5), (2, 2, 3)])
+    model = palate.workflow.fit_and_save(solver, ratings, tmp_path / "m.palate").model
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        listed = model.recommend(1, 2, seen=True, by="interest")
+    assert np.isfinite([one.score for one in listed]).all()

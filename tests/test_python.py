@@ -236,3 +236,25 @@ def test_batches_can_be_pickled_and_copied():
     batch = model.recommend_batch([1, 2], 2)
     for twin in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)):
         assert twin.as_dict() == batch.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda rows, _: palate.read_ratings(rows, missing="NA"), "missing is a number, not 'NA'"),
+        (lambda rows, _: palate.read_ratings(rows, separator=5), "separator is text"),
+        (lambda rows, _: palate.read_ratings(rows, scale="1-5"), r"a rating scale is \(low, high\)"),
+        (lambda rows, _: palate.read_ratings(rows, scale=(1, 2, 3)), r"a rating scale is \(low, high\)"),
+        (lambda rows, _: palate.read_ratings(rows, user=1.0), "1.0 is no column for the user"),
+        (lambda rows, _: palate.read_ratings(rows, user=True), "True is no column for the user"),
+        (lambda rows, _: palate.k_fold(rows, "3"), "folds must be between 2 and .* not '3'"),
+        (lambda rows, _: palate.load(None), "a model has a path, not an object of type NoneType"),
+        (lambda _, model: palate.save("m.palate", model), r"an object of type str is no model: save\(model, path\)"),
+        (lambda _, model: palate.save(model, None), "a model has a path, not an object of type NoneType"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_told_in_one_line(call, match):
+    rows = [(user, item, 1 + (user * item) % 5) for user in range(4) for item in range(4)]
+    model = palate.solvers.Means().fit(palate.read_ratings(rows))
+    with pytest.raises(palate.PalateError, match=match):
+        call(rows, model)

@@ -163,3 +163,28 @@ def test_a_name_that_comes_twice_is_not_taken_for_two_roles(tmp_path):
     path = write(tmp_path, "user,rating,rating\n1,1,4\n2,2,5\n3,3,1\n")
     refused(path, "several columns called 'rating': rename all but one")
     assert triples(read_ratings(path, user=0, item=1, rating=2)) == [(1, 1, 4.0), (2, 2, 5.0), (3, 3, 1.0)]
+
+
+def test_the_author_of_a_book_is_no_user(tmp_path):
+    header = "Book Id,Title,Author,My Rating,Average Rating,Date Added"
+    path = write(tmp_path, f"{header}\n1,Dune,Herbert,5,4.2,2019/12/01\n2,Emma,Austen,3,4.0,2019/12/02\n")
+    message = refused(path, "which column is the user")
+    assert "Date Added" not in message.partition("for example")[2]
+    assert "rating='My Rating'" in message
+    path = write(tmp_path, "author,recipe,rating\nann,tea,5\nbob,tea,3\nann,milk,1\n")
+    assert triples(read_ratings(path))[0] == ("ann", "tea", 5.0)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "username,anime_id,my_watched_episodes,my_score",
+        "review_profilename,beer_name,beer_abv,review_overall",
+        "author.steamid,appid,author.playtime_at_review,voted_up",
+        "handle,album,plays,Your Rating",
+        "User [id],Movie Title,Year,Rating (0-1 stars)",
+    ],
+)
+def test_names_of_more_exports(tmp_path, header):
+    path = write(tmp_path, f"{header}\nann,7,12,1\nbob,8,13,0\nann,8,14,1\n")
+    assert triples(read_ratings(path)) == [("ann", 7, 1.0), ("bob", 8, 0.0), ("ann", 8, 1.0)]

@@ -339,3 +339,85 @@ def test_titles_above_and_separators_behind(tmp_path):
 def test_lzma_as_xz_wrote_it_first(tmp_path):
     text = b"1,2,3\n2,2,4\n"
     assert len(read_ratings(write(tmp_path, lzma.compress(text, format=lzma.FORMAT_ALONE)))) == 2
+
+
+def test_blocks_of_the_kdd_cup(tmp_path):
+    text = "0|2\n507\t90\t0\t21:00:00\n137\t0\t1\t21:01:00\n7|1\n507\t50\t2\t10:00:00\n137\t50\n"
+    refused(write(tmp_path, text, "train.txt"), "line 6 has 2 columns, 4 expected")
+    ratings = read_ratings(write(tmp_path, text.replace("137\t50\n", ""), "train.txt"))
+    assert triples(ratings) == [(0, 507, 90.0), (0, 137, 0.0), (7, 507, 50.0)]
+    assert ratings.time is None
+
+
+def test_blocks_of_the_netflix_prize_may_be_empty(tmp_path):
+    text = "1:\n2:\n7,3,2005-09-06\n8,5,2005-05-13\n3:\n4:\n7,1,2005-09-08\n"
+    assert triples(read_ratings(write(tmp_path, text))) == [(7, 2, 3.0), (8, 2, 5.0), (7, 4, 1.0)]
+
+
+def test_records_of_names_and_values(tmp_path):
+    record = (
+        "product/productId: B{}\nreview/userId: {}\nreview/profileName: d, x\nreview/score: {}.0\nreview/time: {}\n"
+    )
+    rows = [(7, "ann", 5, 1303862400), (8, "bob", 1, 1303862460), (8, "ann", 3, 1303862520)]
+    text = "\n".join(record.format(*row) + "review/text: I have, bought\n" * (row[1] == "ann") for row in rows)
+    ratings = read_ratings(write(tmp_path, text, "foods.txt"))
+    assert triples(ratings) == [("ann", "B7", 5.0), ("bob", "B8", 1.0), ("ann", "B8", 3.0)]
+    assert ratings.time.tolist() == [row[3] for row in rows]
+    refused(write(tmp_path, text.replace("1.0", "good"), "foods.txt"), "line 8: rating 'good'")
+
+
+@pytest.mark.parametrize("colon", ["", ":"])
+def test_lines_of_a_user_and_all_items(tmp_path, colon):
+    chosen = {0: [3, 4, 5], 1: [4], 2: [], 3: [3, 5], 9: [4, 5, 6, 7], 12: [3, 4]}
+    text = "".join(f"{user}{colon} {' '.join(map(str, items))}\n" for user, items in chosen.items())
+    ratings = read_ratings(write(tmp_path, text, "train.txt"))
+    assert ratings.is_choices
+    assert triples(ratings) == [(user, item, 1.0) for user, items in chosen.items() for item in items]
+
+
+def test_columns_of_hive(tmp_path):
+    rows = [(1, 10, 4.0), (2, 10, 5.0), (1, 20, 3.0)]
+    assert triples(read_ratings(write(tmp_path, lines(rows, "\x01"), "000000_0"))) == rows
+
+
+def test_several_items_in_a_cell_are_no_item(tmp_path):
+    for cells in (
+        ['"10,11,12"', "10", '"11,12"'],
+        ["10|11|12", "10", "11|12"],
+        ["\"['a1', 'b2']\"", "\"['a1']\"", "[]"],
+    ):
+        text = "user,items\n" + "".join(f"{user},{cell}\n" for user, cell in enumerate(cells))
+        refused(write(tmp_path, text), "column 'items' holds several items in a cell, such as .*: write a row for each")
+    titles = write(tmp_path, 'user,movie\n1,"[REC], 2"\n2,Up\n2,"10,000 BC"\n')
+    assert len(read_ratings(titles).items) == 3
+
+
+def test_types_that_mongodb_writes_around_values(tmp_path):
+    rows = [("u1", 7, 4), ("u2", 7, 5), ("u1", 8, 1)]
+    records = [
+        {
+            "_id": {"$oid": f"5f{item}"},
+            "user": user,
+            "item": {"$numberInt": str(item)},
+            "rating": {"$numberDouble": str(rating)},
+            "timestamp": {"$date": {"$numberLong": "1590000000000"}},
+        }
+        for user, item, rating in rows
+    ]
+    for text in ("\n".join(map(json.dumps, records)), json.dumps(records)):
+        ratings = read_ratings(write(tmp_path, text, "export.json"))
+        assert triples(ratings) == rows
+        assert set(ratings.time.tolist()) == {1590000000}
+
+
+def test_dictionaries_of_rows_are_rows(tmp_path):
+    rows = {str(at): {"user": user, "item": item, "rating": rating} for at, (user, item, rating) in enumerate(ROWS)}
+    assert triples(read_ratings(rows)) == ROWS
+    assert triples(read_ratings(write(tmp_path, json.dumps(rows), "index.json"))) == ROWS
+
+
+def test_items_of_two_users_are_no_columns(tmp_path):
+    liked = {"ann": ["Dune", "Emma"], "bob": ["Dune", "It"]}
+    refused(liked, "may hold columns, or the items of two users: name columns 'user' and 'item'")
+    refused(write(tmp_path, json.dumps(liked), "liked.json"), "may hold columns, or the items of two users")
+    assert len(read_ratings({"user": ["ann", "bob"], "item": ["Dune", "It"]})) == 2

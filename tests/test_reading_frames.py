@@ -1,6 +1,9 @@
 """Reading tables in memory, and Parquet and Arrow files."""
 
+import csv
+import json
 from collections import namedtuple
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -148,3 +151,34 @@ def test_an_array_of_one_value_is_that_value():
 def test_half_of_a_character_is_refused_in_a_list_too():
     for cell in ("\ud800", ["\ud800"]):
         refused([(1, cell, 4.0), (2, "b", 3.0)], "is no text that can be written: mend the value")
+
+
+def test_the_first_row_of_a_list_may_name_the_columns(tmp_path):
+    rows = [["item", "user", "rating"], *([item, user, rating] for user, item, rating in ROWS)]
+    assert triples(read_ratings(rows)) == ROWS
+    assert triples(read_ratings(np.array(rows, object))) == triples(read_ratings(np.array(rows))) == ROWS
+    assert triples(read_ratings(csv.reader(lines([tuple(row) for row in rows]).splitlines()))) == ROWS
+    assert triples(read_ratings(write(tmp_path, json.dumps({"values": rows}), "sheet.json"))) == ROWS
+    refused([*rows, [1, 2, "good"]], "the list, row 6: rating 'good'")
+    refused([*rows, [1, 2]], r"the list, row 6 is \[1, 2\]")
+
+
+def test_a_matrix_of_numpy_is_an_array():
+    assert triples(read_ratings(np.array(ROWS).view(np.matrix))) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            pd.DataFrame(ROWS, columns=["user", "item", "rating"]).groupby("user"),
+            "a pandas DataFrameGroupBy is no table",
+        ),
+        (pl.DataFrame({"user": [1], "item": [2], "rating": [timedelta(1)]}), "holds Duration.* cannot be ratings"),
+        ([(object(), 1, 3), (object(), 2, 4)], "an object of type object is no value of a table"),
+        (lines(ROWS), r"^'1,10,4.5\\n.*'… does not exist"),
+        (lines(ROWS) * 1000, r"^'1,10,4.5\\n.*'… "),
+    ],
+)
+def test_what_is_no_table_is_told_in_one_line(source, message):
+    assert len(refused(source, message)) < 250

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import palate
 from palate.errors import DataError
 from palate.reading import Table, encode, ids, read_ratings, read_table
-from reading_help import ROWS, lines, triples, write
+from reading_help import ROWS, lines, refused, triples, write
 
 
 @pytest.mark.parametrize(
@@ -165,3 +166,32 @@ def test_padded_ids_are_stripped_in_text_unless_quoted(tmp_path):
     wide = write(tmp_path, "user,A,B,C\nann ,5,,3\nbob,,4,\n")
     assert read_ratings(wide).users.ids.tolist() == ["ann", "bob"]
     assert read_ratings([("ann ", 1, 3), ("ann", 1, 4)]).users.ids.tolist() == ["ann", "ann "]
+
+
+def test_rows_that_are_left_out_do_not_make_text_of_ids(tmp_path):
+    text = "user,item,rating\n1,10,5\n2,10,4\nuser,item,rating\n1,11,3\nTotal,,12\n"
+    ratings = read_ratings(write(tmp_path, text), on_error="skip")
+    assert triples(ratings) == [(1, 10, 5.0), (2, 10, 4.0), (1, 11, 3.0)]
+    assert triples(read_ratings([(1, 10, 5), ("x", "y", "z"), (2, 11, 3)], on_error="skip")) == [(1, 10, 5), (2, 11, 3)]
+    assert read_ratings([("007", 1, 5), ("x", 1, "z")], on_error="skip").users.ids.tolist() == ["007"]
+
+
+@pytest.mark.parametrize("word", ["NULL", "nan", "None", "N/A", "-"])
+def test_words_for_nothing_among_integers_are_missing_ids(tmp_path, word):
+    rows = [(1, 10, 5.0), (word, 10, 4.0), (2, 11, 3.0), (1, word, 2.0)]
+    for source in (write(tmp_path, "user,item,rating\n" + lines(rows)), rows):
+        refused(source, "the user id is missing")
+        assert triples(read_ratings(source, on_error="skip")) == [(1, 10, 5.0), (2, 11, 3.0)]
+    floats = write(tmp_path, f"user,item,rating\n1.0,10,5\n{word},10,4\n2.0,11,3\n")
+    assert triples(read_ratings(floats, on_error="skip")) == [(1, 10, 5.0), (2, 11, 3.0)]
+
+
+def test_words_for_nothing_among_names_are_told():
+    table = read_table([("ann", 1, 5), ("None", 1, 4), ("bob", 2, 3), ("None", 2, 1)])
+    assert set(read_ratings(table.frame).users.ids) == {"ann", "bob", "None"}
+    assert "missing-users" in {finding.code for finding in palate.check_table(table).findings}
+
+
+def test_formulas_that_keep_text_in_spreadsheets_are_that_text(tmp_path):
+    path = write(tmp_path, 'user,isbn,rating\n="007",="0441013597",5\n="007","=""0155061224""",4\n="8","a=""b""",4\n')
+    assert triples(read_ratings(path)) == [("007", "0441013597", 5.0), ("007", "0155061224", 4.0), ("8", 'a="b"', 4.0)]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from palate.errors import DataError, ReadError, SettingsError
 from palate.ratings import RatingScale
-from palate.reading import read_ratings
+from palate.reading import Guess, read_ratings
 from reading_help import ROWS, refused, triples, write
 
 BAD = [(1, 1, 3), (1, 2, float("nan")), (None, 3, 3), (2, None, 4), (2, 1, None), (2, 2, float("inf")), (2, 3, 5)]
@@ -105,3 +105,36 @@ def test_spellings_with_two_meanings_are_refused_with_the_way_out(tmp_path, spel
     (tmp_path / "r.csv").write_text("user,item,rating\n" + "\n".join(rows) + "\n")
     with pytest.raises(ReadError, match=hint):
         read_ratings(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "expected"),
+    [
+        (["★★★★☆", "★★½", "½", "☆☆☆☆☆"], [4, 2.5, 0.5, 0]),
+        (["3½", "4", "½", "1 ¾"], [3.5, 4, 0.5, 1.75]),
+        (["1 234", "999", "12\u202f345,5"], [1234, 999, 12345.5]),
+        (["1'234", "2'345'678"], [1234, 2345678]),
+        (["５", "４", "３．５"], [5, 4, 3.5]),
+        (["٤", "٣٫٥"], [4, 3.5]),
+        (["४", "३/५"], None),
+        (["４／５", "３／５"], [4, 3]),
+        (["5,0 von 5 Sternen", "3,5 von 5 Sternen"], [5, 3.5]),
+        (["5,0 sur 5 étoiles", "4 sur 5 étoiles"], [5, 4]),
+        (["True", "FALSE", "1", "0"], [1, 0, 1, 0]),
+    ],
+)
+def test_ratings_in_other_spellings(spelled, expected):
+    rows = [(f"u{row}", row % 2, rating) for row, rating in enumerate(spelled)]
+    if expected is None:
+        refused(rows, "is not a number")
+    else:
+        assert read_ratings(rows).rating.tolist() == expected
+
+
+def test_points_between_thousands_are_a_guess(tmp_path):
+    path = write(tmp_path, "user;artist;plays\n1;10;1.234\n1;20;87\n2;10;12.500\n")
+    note = read_ratings(path).notes[-1]
+    assert isinstance(note, Guess)
+    assert "'1.234' are read with a decimal point: if it separates thousands" in note
+    path = write(tmp_path, "user;artist;plays\n1;10;1.234\n1;20;87.5\n2;10;12.500\n")
+    assert not any("thousands" in note for note in read_ratings(path).notes)

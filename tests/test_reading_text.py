@@ -216,3 +216,70 @@ def test_the_published_wide_file(data):
     assert (len(ratings), len(ratings.users), len(ratings.items)) == (1_810_455, 24_983, 100)
     assert (ratings.rating.min(), ratings.rating.max()) == (np.float32(-9.95), 10)
     assert "wide layout" in ratings.notes[0]
+
+
+LETTERS = {
+    "WINDOWS-1251": ("cp1251", "пользователь;фильм;оценка\nАнна;Сталкер;5\nИван;Зеркало;4\n"),
+    "KOI8-R": ("koi8_r", "пользователь;фильм;оценка\nАнна;Сталкер;5\nИван;Зеркало;4\n"),
+    "WINDOWS-1253": ("cp1253", "χρήστης;ταινία;βαθμός\nΆννα;Ζορμπάς;5\nΝίκος;Ζορμπάς;4\n"),
+    "WINDOWS-1255": ("cp1255", "משתמש,סרט,דירוג\nדנה,שואה,5\nיוסי,שואה,3\n"),
+    "WINDOWS-1250": ("cp1250", "użytkownik;książka;ocena\nŁukasz;Źdźbło;5\nŻaneta;Źdźbło;4\n"),
+    "SHIFT-JIS": ("cp932", "ユーザー,映画,評価\n太郎,七人の侍,5\n花子,千と千尋,4\n"),
+    "EUC-KR": ("euc_kr", "사용자,영화,평점\n철수,기생충,5\n영희,기생충,4\n"),
+    "GB18030": ("gb18030", "用户,电影,评分\n张三,英雄,5\n李四,卧虎藏龙,4\n"),
+    "BIG5": ("big5", "用戶,電影,評分\n張三,英雄,5\n李四,臥虎藏龍,4\n"),
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_other_alphabets_than_latin_are_no_gibberish(tmp_path, name):
+    codec, text = LETTERS[name]
+    refused(write(tmp_path, text.encode(codec)), f"is no UTF-8 text, perhaps {name}: convert it first")
+    assert read_ratings(write(tmp_path, text)).users.ids.tolist() == sorted(
+        line.replace(";", ",").split(",")[0] for line in text.split("\n")[1:3]
+    )
+
+
+def test_another_alphabet_far_below_the_first_lines_is_found(tmp_path):
+    text = lines([(f"u{user % 7}", f"i{user}", 3) for user in range(9000)]).encode()
+    refused(write(tmp_path, text + "Анна,Сталкер,5\nИван,Зеркало,4\n".encode("cp1251")), "perhaps WINDOWS-1251")
+
+
+def test_western_letters_of_windows_stay(tmp_path):
+    text = "Nutzer;Titel;Note\nJürgen;Größe;5\nZoë;Café – “Noir”;4\n"
+    ratings = read_ratings(write(tmp_path, text.encode("cp1252")))
+    assert triples(ratings) == [("Jürgen", "Größe", 5.0), ("Zoë", "Café – “Noir”", 4.0)]
+    assert "windows-1252" in ratings.notes[1]
+
+
+def test_a_damaged_byte_does_not_change_all_other_letters(tmp_path):
+    text = "José,é,4\nZoë,ü,3\nJosé,ö,4\nZoë,ä,3\nAnaïs,ç,1\nAnaïs,à,1\n".encode() + b"Z\xe9,ae,4\n"
+    ratings = read_ratings(write(tmp_path, text))
+    assert ratings.users.ids.tolist() == ["Anaïs", "José", "Zoë", "Z\ufffd"]
+    assert "1 character of another encoding than UTF-8" in ratings.notes[1]
+
+
+def test_what_was_packed_twice_and_what_systems_add_to_archives(tmp_path):
+    text = lines(ROWS).encode()
+    assert triples(read_ratings(write(tmp_path, gzip.compress(gzip.compress(text)), "x.gz.gz"))) == ROWS
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ratings.csv", text)
+        for junk in ("folder/", ".DS_Store", "folder/.DS_Store", "Thumbs.db", "__MACOSX/._ratings.csv"):
+            archive.writestr(junk, "junk")
+    assert triples(read_ratings(path)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"-- a dump\nCREATE TABLE r (u int);\nINSERT INTO r VALUES (1, 2, 3);\n", "is a dump of a database: load it"),
+        (b"% weka\n@RELATION r\n@attribute u numeric\n@data\n1,2,3\n", "is an ARFF file: load it"),
+        (b"- user: 1\n  item: 2\n  rating: 3\n", "is a YAML file: load it"),
+        (b"<table><tr><td>1</td></tr></table>", "is a page of the web"),
+        (b"\x80\x02]q\x00.", "is a pickle"),
+        (gzip.compress(b"PAR1" + b"\x00" * 20), "holds a Parquet or Arrow file: unpack it"),
+    ],
+)
+def test_tables_in_other_languages_are_named(tmp_path, content, match):
+    refused(write(tmp_path, content), match)

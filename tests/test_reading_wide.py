@@ -261,3 +261,109 @@ def test_pivot_tables_of_pandas_with_margins_and_levels(tmp_path):
 def test_names_of_goods_as_items_do_not_make_a_long_table(tmp_path):
     path = write(tmp_path, "customer,beer,wine,game\na,1,2,5\nb,3,2,1\nc,4,5,2\n")
     assert triples(read_ratings(path))[:2] == [("a", "beer", 1.0), ("a", "wine", 2.0)]
+
+
+WIDE_TRIPLES = [
+    ("ann", "Dune", 5.0),
+    ("ann", "It", 3.0),
+    ("bob", "Emma", 4.0),
+    ("bob", "It", 2.0),
+    ("cid", "Dune", 3.0),
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",user,Dune,Emma,It\n0,ann,5,,3\n1,bob,,4,2\n2,cid,3,,\n",
+        "Unnamed: 0,reader,Dune,Emma,It\n0,ann,5,,3\n1,bob,,4,2\n2,cid,3,,\n",
+        "Dune,Emma,It,user\n5,,3,ann\n,4,2,bob\n3,,,cid\n",
+    ],
+)
+@pytest.mark.parametrize("layout", ["auto", "wide"])
+def test_the_users_of_a_wide_table_stand_in_the_column_that_is_named_so(tmp_path, text, layout):
+    assert triples(read_ratings(write(tmp_path, text), layout=layout)) == WIDE_TRIPLES
+
+
+def test_a_numbered_row_is_no_user_beside_a_column_of_user_ids(tmp_path):
+    text = ",userId,1,2,3\n0,250,5,,3\n1,349,,4,2\n2,17,1,,1\n"
+    expected = [(250, 1, 5.0), (250, 3, 3.0), (349, 2, 4.0), (349, 3, 2.0), (17, 1, 1.0), (17, 3, 1.0)]
+    path = write(tmp_path, text)
+    assert triples(read_ratings(path)) == triples(read_ratings(path, layout="wide")) == expected
+    assert triples(read_ratings(path, layout="wide", user="userId")) == expected
+    frame = pd.DataFrame({"userId": [250, 349, 17], "1": [5, None, 1], "2": [None, 4, None], "3": [3, 2, 1]})
+    frame.index = [4, 7, 9]
+    assert triples(read_ratings(frame)) == expected
+
+
+def test_a_parquet_file_of_a_pivot_table_has_its_index_last(tmp_path):
+    path = tmp_path / "pivot.parquet"
+    pl.DataFrame({"1": [5.0, 4.0], "2": [3.0, 2.0], "user": [8, 9]}).write_parquet(path)
+    assert triples(read_ratings(path)) == [(8, 1, 5.0), (8, 2, 3.0), (9, 1, 4.0), (9, 2, 2.0)]
+    pl.DataFrame({"1": [5.0, None], "2": [None, 2.0], "__index_level_0__": ["a", "b"]}).write_parquet(path)
+    assert triples(read_ratings(path)) == [("a", 1, 5.0), ("b", 2, 2.0)]
+
+
+def test_the_ids_of_items_in_a_turned_table_are_no_counts():
+    frame = pd.DataFrame({"a": [5.0, 3.0], "b": [None, 4.0]}, index=pd.Index([1, 2], name="item"))
+    table = read_table(frame)
+    assert "99 is not rated" not in table.notes[0]
+    assert table.frame.rows() == [("a", 1, 5.0), ("a", 2, 3.0), ("b", 2, 4.0)]
+
+
+@pytest.mark.parametrize("name", ["age", "Age", "Alter", "shoe number"])
+def test_what_a_wide_table_tells_of_users_is_no_item(tmp_path, name):
+    text = f"user,{name},Dune,Emma,It\nann,33,5,,3\nbob,45,,4,2\ncid,22,3,,\n"
+    path = write(tmp_path, text)
+    message = refused(path, f"its column '{name}' holds no ratings as the others do: take it out")
+    assert "--layout wide" in message
+    assert (read_ratings(path, layout="wide").rating == 33).any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user,Dune,Emma,It,Gesamtergebnis\nann,5,,3,8\nbob,,4,2,6\ncid,3,,,3\nGesamtergebnis,8,4,5,17\n",
+        "user;Dune;Emma;It;Mittelwert\nann;5;;3;4,0\nbob;;4;2;3,0\ncid;3;;;3,0\n",
+        (
+            "Average of rating,Column Labels,,,\nRow Labels,Dune,Emma,It,Grand Total\n"
+            "ann,5,,3,4\nbob,,4,2,3\ncid,3,,,3\nGrand Total,4,4,2.5,3.4\n"
+        ),
+        (
+            "Sum of rating;Column Labels;;;\nRow Labels;Dune;Emma;It;Grand Total\n"
+            "ann;5;;3;8\nbob;;4;2;6\ncid;3;;;3\nGrand Total;8;4;5;17\n"
+        ),
+    ],
+)
+def test_pivot_tables_of_excel_and_their_totals(tmp_path, text):
+    assert triples(read_ratings(write(tmp_path, text))) == WIDE_TRIPLES
+
+
+def test_rounded_means_are_means(tmp_path):
+    text = "user,a,b,c,Mean\nu,1,2,2,1.7\nv,5,4,5,4.7\nw,1,1,2,1.3\n"
+    assert len(read_ratings(write(tmp_path, text)).items) == 3
+
+
+def test_a_title_above_the_header_is_padded_with_blank_cells(tmp_path):
+    text = "My ratings,,\nof May,,\nuser,item,rating\n1,10,4\n2,20,5\n"
+    assert triples(read_ratings(write(tmp_path, text))) == [(1, 10, 4.0), (2, 20, 5.0)]
+
+
+def test_the_year_of_a_film_in_a_turned_table_is_no_user(tmp_path):
+    path = write(tmp_path, "Title,Year,ann,bob,cid\nDune,2021,5,,3\nEmma,2020,,4,2\nIt,2017,3,1,\n")
+    refused(path, "its column 'Year' holds no ratings as the others do")
+
+
+MATRIX = np.array([[5, np.nan, 3, 1], [4, 4, 2, 2], [3, 1, np.nan, 3]])
+
+
+def test_the_columns_of_a_matrix_in_a_frame_are_all_items():
+    expected = [(row, column, MATRIX[row, column]) for row, column in np.argwhere(~np.isnan(MATRIX)).tolist()]
+    for source in (MATRIX, pd.DataFrame(MATRIX), pl.DataFrame(MATRIX).fill_nan(None)):
+        refused(source, "which columns are user, item and rating")
+        assert triples(read_ratings(source, layout="wide", user=False)) == expected
+        refused(source, "does the first column hold the ids of the users, or ratings", layout="wide")
+    ids = pd.DataFrame(np.column_stack([[250, 349, 17], MATRIX]))
+    assert read_ratings(ids, layout="wide").users.ids.tolist() == [17, 250, 349]
+    assert triples(read_ratings(pd.DataFrame([[1, 10, 4.5], [2, 20, 3]]))) == [(1, 10, 4.5), (2, 20, 3.0)]
+    assert triples(read_ratings(pl.DataFrame({"column_0": [1], "column_1": [2], "column_2": [3]}))) == [(1, 2, 3.0)]

@@ -23,7 +23,7 @@ from palate.errors import StorageError
 from palate.left_overs import flush, private_folder
 from palate.parallel import pool
 
-__all__ = ["read_arrays", "replacing", "write_arrays"]
+__all__ = ["may_hold_arrays", "read_arrays", "replacing", "write_arrays"]
 
 Header = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
@@ -158,6 +158,15 @@ def read_arrays(
     if not is_whole:
         raise StorageError(damaged)
     return arrays, header
+
+
+def may_hold_arrays(path: Path) -> bool:
+    """Whether a file begins as those of `write_arrays` do, damaged ones included."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False
 
 
 def _finite(text: str) -> float:

@@ -114,8 +114,8 @@ def k_fold(ratings: Ratings | Any, folds: int = 5, *, seed: int = 0) -> Iterator
         If there are fewer than two folds, or more folds than rows.
     """
     ratings = ratings_of(ratings)
-    if not 2 <= folds <= len(ratings):
-        raise SettingsError(f"folds must be between 2 and the number of ratings ({len(ratings):,}), not {folds}")
+    if isinstance(folds, bool) or not hasattr(folds, "__index__") or not 2 <= folds <= len(ratings):
+        raise SettingsError(f"folds must be between 2 and the number of ratings ({len(ratings):,}), not {folds!r}")
     order = np.random.default_rng(seed).permutation(len(ratings))
     return (_split(ratings, rows) for rows in np.array_split(order, folds))
 

@@ -43,8 +43,11 @@ def save(model: Model, path: str | Path) -> None:
     Raises
     ------
     StorageError
-        If the file cannot be written; an existing file is then left as it was.
+        If the file cannot be written; an existing file is then left as it was. If the first argument is no model.
     """
+    if not isinstance(model, Model):
+        raise StorageError(f"an object of type {type(model).__name__} is no model: save(model, path) is wanted")
+    path = _as_path(path)
     arrays: Arrays = {name: np.asarray(getattr(model, name)) for name in _PARAMETERS}
     arrays |= _pack_vocabulary("users", model.users) | _pack_vocabulary("items", model.items)
     if model.seen is not None:
@@ -91,7 +94,14 @@ def save(model: Model, path: str | Path) -> None:
             **model.interest._asdict(),
             "calibration": model.interest.calibration._asdict(),
         }
-    write_arrays(Path(path), arrays, header)
+    write_arrays(path, arrays, header)
+
+
+def _as_path(path: str | Path) -> Path:
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise StorageError(f"a model has a path, not an object of type {type(path).__name__}") from error
 
 
 def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) -> Model:
@@ -114,7 +124,7 @@ def load(path: str | Path, *, mmap: bool = False, verify: bool | None = None) ->
     StorageError
         If the file is missing or damaged, is not a model, or is from a later version of palate.
     """
-    arrays, header = read_arrays(Path(path), "model", mmap=mmap, verify=verify)
+    arrays, header = read_arrays(_as_path(path), "model", mmap=mmap, verify=verify)
     if header.get("kind") != "model":
         raise StorageError(f"{path} is not a palate model")
     if header.get("format") != FORMAT:

@@ -5,6 +5,7 @@ The command ``palate fit`` is `fit_and_save` with its options read and its resul
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from palate.check import check_ratings
 from palate.errors import SettingsError, StorageError
 from palate.evaluation import Evaluation, evaluate
 from palate.evaluation.lists import require_liked
-from palate.files import read_arrays
+from palate.files import may_hold_arrays, read_arrays
 from palate.heads import Choices, add_choices
 from palate.model import Model
 from palate.ratings import Ratings
@@ -29,6 +30,7 @@ __all__ = [
     "BothHeads",
     "FitResult",
     "check_fit_output",
+    "check_model_output",
     "check_output",
     "checkpoint_path",
     "describe_ratings",
@@ -338,11 +340,24 @@ def check_fit_output(output: Path, *inputs: str | None) -> None:
     StorageError
         If so, or if the file at the place of the checkpoint is something else, which must not be overwritten.
     """
-    check_output(output, *inputs)
+    check_model_output(output, *inputs)
     checkpoint = checkpoint_path(output)
     check_output(checkpoint, *inputs)
     if checkpoint.exists():
         read_arrays(checkpoint, "checkpoint", mmap=True)
+
+
+def check_model_output(output: Path, *inputs: str | None) -> None:
+    """Refuse a model file that cannot be written, or that would replace something else than a model.
+
+    Raises
+    ------
+    StorageError
+        If so: see `check_output`. An empty file, and one that is called *.palate, may be replaced.
+    """
+    check_output(output, *inputs)
+    if output.suffix != ".palate" and output.exists() and output.stat().st_size and not may_hold_arrays(output):
+        raise StorageError(f"{output} exists and is no palate model: name another file with -o, or remove it")
 
 
 def check_output(output: Path, *inputs: str | None) -> None:
@@ -363,6 +378,10 @@ def check_output(output: Path, *inputs: str | None) -> None:
     try:
         if not output.name or not output.parent.is_dir():
             raise StorageError(f"folder {output.parent} does not exist: {output} cannot be written")
+        if output.exists() and not output.is_file():
+            raise StorageError(f"{output} is not an ordinary file and is not replaced: name another file")
+        if not os.access(output.parent, os.W_OK):
+            raise StorageError(f"folder {output.parent} may not be written into: {output} cannot be written")
         for name in inputs:
             if name is not None and Path(name).exists() and output.exists() and output.samefile(name):
                 raise StorageError(f"{output} is read by this very command: name another file with -o")

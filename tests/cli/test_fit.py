@@ -1,5 +1,6 @@
 """The command that fits: what it prints, saves and refuses."""
 
+import os
 import subprocess
 import sys
 
@@ -101,6 +102,31 @@ def test_an_output_never_replaces_an_input(palate, folder, tmp_path):
     assert foreign.read_text() == "dear diary"
     assert table.read_bytes() == (folder / "ratings.csv").read_bytes()
     assert items.read_bytes() == (folder / "items.csv").read_bytes()
+
+
+def test_a_model_does_not_replace_a_file_that_is_none(palate, folder, model, tmp_path):
+    table, notes = folder / "ratings.csv", tmp_path / "results.csv"
+    notes.write_text("dear diary")
+    for arguments in (
+        ("fit", table, "-o", notes),
+        ("update", model, table, "--duplicates", "last", "-o", notes),
+        ("tune", table, "-o", notes),
+        ("demo", "--dataset", table, "-o", notes),
+    ):
+        code, out, err = palate(*arguments)
+        assert (code, out) == (2, "")
+        assert "exists and is no palate model: name another file with -o, or remove it" in err
+    assert notes.read_text() == "dear diary"
+    for replaced, content in (("cut.model", model.read_bytes()[:100]), ("empty.csv", b""), ("m.palate", b"junk")):
+        (tmp_path / replaced).write_bytes(content)
+        assert palate("fit", table, "-o", tmp_path / replaced, "--solver", "sgd", "--epochs", 1)[0] == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices are files of another system")
+def test_a_device_is_no_output_before_anything_is_read(palate, folder):
+    code, out, err = palate("fit", folder / "ratings.csv", "-o", "/dev/null")
+    assert (code, out) == (2, "")
+    assert "is not an ordinary file and is not replaced" in err
 
 
 def test_a_link_stays_a_link(palate, folder, tmp_path):

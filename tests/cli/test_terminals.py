@@ -69,6 +69,41 @@ def test_a_narrow_terminal_keeps_ids(capfd, monkeypatch, columns):
     assert out.count("4.12") == 6
 
 
+@pytest.mark.parametrize("columns", [40, 60])
+def test_a_wide_table_with_titles_keeps_to_a_narrow_terminal(capfd, monkeypatch, columns):
+    from rich.cells import cell_len
+
+    from palate.cli.output import table
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["id", "interest", "predicted", "90% from", "to", "chance of choice", "title"]
+    rows = [[id, "4.7%", "3.01", "1.00", "5.00", "12.9%", f"{title} and more of it"] for id, title in
+            (("7", "Item"), ("日本語の名前", "映画のとても長い題名がここにある"))]  # fmt: skip
+    table("Lists for 18 users from the whole catalogue, where 4 or more is liked", names, rows)
+    lines = capfd.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    assert "".join(lines).count("日本語の名前") >= 2
+    assert [name for name in names[1:] if not any(name in line for line in lines)] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the files")
+def test_closed_outputs_do_not_stop_the_work(model):
+    for closed in (">&-", "2>&-", ">&- 2>&-", "<&-"):
+        line = f"'{sys.executable}' -m palate recommend '{model}' --user 1 {closed}"
+        done = subprocess.run(line, shell=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_output_is_named_and_a_full_standard_error_keeps_the_exit_code(model):
+    command = [sys.executable, "-m", "palate", "recommend", str(model), "--user"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*command, "1"], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr.count(b"output cannot be written")) == (2, 1)
+        done = subprocess.run([*command, "nobody"], stdout=subprocess.PIPE, stderr=full, check=False)
+        assert done.returncode == 2
+
+
 def test_a_warning_of_python_is_one_line(monkeypatch, palate):
     import warnings
 

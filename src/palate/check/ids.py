@@ -14,6 +14,13 @@ from palate.ratings import Vocabulary
 
 __all__ = ["rated_once", "strange_ids"]
 
+# What programs write for a missing value.
+_NOTHING = ("null", "nan", "none", "na", "n/a", "#n/a", "<na>", "nat", "undefined", "\\n")
+# Whole numbers that were too long for the program that wrote them.
+_ROUNDED = r"^[1-9](\.\d+)?[eE]\+?\d\d?$"
+# Joiners, marks of direction, byte order marks, soft hyphens.
+_UNSEEN = r"[\u{ad}\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}\u{feff}]"
+
 
 def strange_ids(side: Vocabulary) -> Iterator[Finding]:
     """Find ids that look like ratings, or that differ only in their spelling."""
@@ -30,8 +37,25 @@ def strange_ids(side: Vocabulary) -> Iterator[Finding]:
         message = f"the {side.kind} ids look like ratings ({len(ids)} such as {side[0]!r}): are columns swapped?"
         yield Finding("warning", "ratings-as-ids", message, len(ids))
         return
+    nothing = ids.filter(ids.str.to_lowercase().is_in(_NOTHING))
+    if len(nothing):
+        message = (
+            f"the {side.kind} id {nothing[0]!r} looks like a missing one: if it is, take its rows out, or leave the id "
+            "blank, and use on_error='skip' (--on-error skip)"
+        )
+        yield Finding("warning", f"missing-{side.kind}s", message, len(nothing))
+    rounded = ids.filter(ids.str.contains(_ROUNDED))
+    if len(rounded):
+        message = (
+            f"{many(len(rounded), f'{side.kind} id')}, such as {rounded[0]!r}, "
+            f"{'is' if len(rounded) == 1 else 'are'} a rounded number, as spreadsheets and floats make of long ids: "
+            "different ids may have become one; take them from a table that holds them whole, as text or integers"
+        )
+        yield Finding("warning", f"rounded-{side.kind}s", message, len(rounded))
     plain = (
-        ids.str.strip_chars()
+        ids.str.normalize("NFKC")
+        .str.replace_all(_UNSEEN, "")
+        .str.strip_chars()
         .str.to_lowercase()
         .str.replace(r"^([+-]?\d+)\.0+$", "$1")
         .str.replace(r"^([+-]?)0+(\d+)$", "$1$2")
@@ -42,8 +66,8 @@ def strange_ids(side: Vocabulary) -> Iterator[Finding]:
         first = plain.filter(plain.is_duplicated())[0]
         some = ids.filter(plain == first).to_list()[:EXAMPLES]
         message = (
-            f"{len(alike):,} {side.kind} ids differ from others only by blanks, case or the spelling of a number, such "
-            "as " + " and ".join(map(repr, some))
+            f"{len(alike):,} {side.kind} ids differ from others only by blanks, case, accents written in two ways, "
+            "marks that are not seen, or the spelling of a number, such as " + " and ".join(map(repr, some))
         )
         yield Finding("warning", f"similar-{side.kind}s", message, len(alike))
 

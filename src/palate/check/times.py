@@ -16,6 +16,9 @@ __all__ = ["Times", "look_at_times", "span", "strange_times"]
 
 _RESOLUTIONS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 _FIRST_YEAR = 366 * 86_400
+# Dates from 1982 to 2064 as spreadsheets count them.
+_SERIALS = (30_000, 60_000)
+_EXCEL = "if they are days since 1900, as Excel counts them, write them as dates such as 2024-01-31; "
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,6 @@ def strange_times(ratings: Ratings) -> Iterator[Finding]:
     elif low >= 0 and high < _FIRST_YEAR:
         message = (
             f"the times are small numbers, {low} to {high}: taken as seconds since 1970 they only order the ratings; "
-            "time=False (--no-time) leaves them out"
+            f"{_EXCEL if low >= _SERIALS[0] and high <= _SERIALS[1] else ''}time=False (--no-time) leaves them out"
         )
         yield Finding("warning", "small-times", message, len(ratings))

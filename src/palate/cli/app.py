@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -17,7 +18,7 @@ from palate.cli.ask import ask
 from palate.cli.compare import compare
 from palate.cli.data import check, datasets, fetch
 from palate.cli.demo import demo
-from palate.cli.encoding import write_what_the_terminal_can_show
+from palate.cli.encoding import replace_closed_outputs, write_what_the_terminal_can_show
 from palate.cli.evaluate import cross_validate, evaluate
 from palate.cli.explain import explain
 from palate.cli.fit import fit
@@ -107,6 +108,7 @@ def main() -> None:
     """Run the command: exit 0, 2 for anything that the caller can mend, 130 after Ctrl-C."""
     # Importing makes many objects and no garbage: looking for it less often saves a tenth of the start.
     gc.set_threshold(200_000)
+    replace_closed_outputs()
     write_what_the_terminal_can_show()
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore", PalateWarning)  # the commands print what they warn of
@@ -124,32 +126,38 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         help = f" (see {context.command_path} --help)" if context else ""
-        click.echo(f"palate: {' '.join(error.format_message().split())}{help}", err=True)
+        _complain(f"palate: {' '.join(error.format_message().split())}{help}")
         sys.exit(_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("palate: interrupted", err=True)
+        _complain("palate: interrupted")
         sys.exit(_INTERRUPTED)
     except PalateError as error:
-        click.echo(f"palate: {' '.join(str(error).split())}", err=True)
+        _complain(f"palate: {' '.join(str(error).split())}")
         sys.exit(_USAGE)
     except MemoryError:
-        click.echo("palate: not enough memory for this", err=True)
+        _complain("palate: not enough memory for this")
         sys.exit(_USAGE)
     except OSError as error:  # a full or closed standard output, a folder that may not be looked into
-        click.echo(f"palate: {error}", err=True)
+        where = "" if error.filename else "output cannot be written: "
+        _complain(f"palate: {where}{error}")
         sys.exit(_USAGE)
     except Exception as error:
         if is_interruption(error):
-            click.echo("palate: interrupted", err=True)
+            _complain("palate: interrupted")
             sys.exit(_INTERRUPTED)
         if "PALATE_TRACEBACK" in os.environ:
             raise
         message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        click.echo(
-            f"palate: this should not have happened: {message} (PALATE_TRACEBACK=1 shows where; please report it)",
-            err=True,
+        _complain(
+            f"palate: this should not have happened: {message} (PALATE_TRACEBACK=1 shows where; please report it)"
         )
         sys.exit(_BUG)
+
+
+def _complain(message: str) -> None:
+    """Say on standard error why the command ends; if that cannot be written, the exit code says it alone."""
+    with suppress(OSError):
+        click.echo(message, err=True)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -67,9 +67,9 @@ def demo(
     from palate.evaluation import evaluate
     from palate.splits import holdout
     from palate.storage import save
-    from palate.workflow import check_output, describe_ratings, fit
+    from palate.workflow import check_model_output, describe_ratings, fit
 
-    check_output(output, source, items)
+    check_model_output(output, source, items)
     ratings, catalogue = reading.load(source)
     train, test = holdout(ratings, 0.1)
     notes = describe_ratings(ratings)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 
-__all__ = ["write_what_the_terminal_can_show"]
+__all__ = ["replace_closed_outputs", "write_what_the_terminal_can_show"]
 
 _SPELLED = str.maketrans(
     {"…": "...", "–": "-", "—": "-", "─": "-", "━": "-", "·": "-", "×": "x", "→": "->", "λ": "lambda", "≥": ">=",
      "≤": "<=", "‘": "'", "’": "'", "“": '"', "”": '"', "²": "^2", "±": "+-"}
 )  # fmt: skip
+
+
+def replace_closed_outputs() -> None:
+    """Have what is said to a closed standard output or standard error (`>&-`) go nowhere: the work is done anyway."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
 def write_what_the_terminal_can_show() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
@@ -11,8 +12,8 @@ import click
 
 __all__ = ["json_text", "paragraph", "percent", "size", "table"]
 
-# Cells of at most this many characters are never broken.
-_SHORT = 20
+# Cells of at most this width are never broken, and titles are not cut below this one.
+_SHORT, _TITLE = 20, 12
 
 
 def json_text(value: Any) -> None:
@@ -40,23 +41,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     from rich.table import Table
     from rich.text import Text
 
-    if title:
-        click.secho(title, bold=True)
     console = Console(highlight=False)
+    if title:
+        click.secho(textwrap.fill(title, max(_SHORT, console.width)), bold=True)
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    if "title" in columns:  # one line each: what does not fit is cut
-        place = columns.index("title")
-        room = max(12, console.width - sum(widths) + widths[place] - 3 * len(columns))
-        for row in cells:
-            row[place] = row[place] if len(row[place]) <= room else row[place][: room - 1].rstrip(" …") + "…"
-    else:
-        parts = _side_by_side(widths, console.width, left)
+    widths = [max(map(_width, column)) for column in zip(columns, *cells, strict=True)]
+    order = list(range(len(columns)))
+    if "title" in columns:
+        order = _fit_titles(columns.index("title"), cells, widths, console.width, left)
+    if "title" not in columns or columns[order[-1]] != "title":
+        parts = _side_by_side([widths[place] for place in order], console.width, left)
         if len(parts) > 1:
             for part in parts:
-                table(
-                    "", [columns[place] for place in part], [[row[place] for place in part] for row in rows], left=left
-                )
+                places = [order[at] for at in part]
+                rows = [[row[place] for place in places] for row in cells]
+                table("", [columns[place] for place in places], rows, left=left)
             return
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
@@ -71,6 +70,35 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     with console.capture() as captured:
         console.print(grid)
     click.echo("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines() if line.strip()))
+
+
+def _fit_titles(place: int, cells: list[list[str]], widths: list[int], width: int, left: int) -> list[int]:
+    """Cut titles to one line each, and return the order of the columns.
+
+    Where there is hardly room for titles at the end, they stay with the ids, and the rest follows below.
+    """
+    order = list(range(len(widths)))
+    room = width - sum(widths) + widths[place] - 3 * len(widths)
+    if room < _TITLE and len(widths) > left + 1:
+        order = [*order[:left], place, *(other for other in order[left:] if other != place)]
+        room = width - sum(widths[:left]) - 3 * (left + 1)
+    for row in cells:
+        row[place] = _cut(row[place], max(_TITLE, room))
+    widths[place] = max(len("title"), *(_width(row[place]) for row in cells)) if cells else len("title")
+    return order
+
+
+def _width(text: str) -> int:
+    """Return how wide a text is on a terminal, where Chinese characters take two places."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _cut(text: str, room: int) -> str:
+    from rich.cells import set_cell_size
+
+    return text if _width(text) <= room else set_cell_size(text, room - 1).rstrip(" …") + "…"
 
 
 def _side_by_side(widths: list[int], room: int, left: int) -> list[list[int]]:
@@ -97,7 +125,6 @@ def _cell(value: Any) -> str:
 def paragraph(text: str, indent: str = "    ", *, err: bool = False) -> None:
     """Print a text with its own line breaks, wrapped and indented; on stderr if `err`."""
     import shutil
-    import textwrap
 
     width = min(100, shutil.get_terminal_size().columns)
     for line in text.splitlines():

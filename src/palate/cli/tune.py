@@ -105,11 +105,13 @@ def tune(
 
     from palate.evaluation.tune import tune as search
     from palate.storage import save
-    from palate.workflow import BothHeads, check_output, fit, split_seed
+    from palate.workflow import BothHeads, check_model_output, check_output, fit, split_seed
 
     chosen = make_solver(solver, settings, liked)
-    for path in filter(None, (study, output)):
-        check_output(path, source)
+    if study:
+        check_output(study, source)
+    if output:
+        check_model_output(output, source)
     ratings, catalogue = reading.load(source)
     result = search(
         ratings,

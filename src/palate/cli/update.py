@@ -38,9 +38,9 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
     """
     from palate.check.findings import many
     from palate.storage import save
-    from palate.workflow import check_output
+    from palate.workflow import check_model_output
 
-    check_output(output, *sources)
+    check_model_output(output, *sources)
     started = time.perf_counter()
     fitted = load_model(model)
     new, _ = reading.load_all(sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 from statistics import fmean, stdev
 from typing import Any, Protocol
 
@@ -38,7 +39,7 @@ class CrossValidation(Tabular):
 
     @property
     def spread(self) -> Scores:
-        """The standard deviation of each score over the folds (NaN for one fold)."""
+        """The standard deviation of each score over the folds (NaN for one fold, and of what is not a number)."""
         return _over(_deviation, [fold.scores for fold in self.folds])
 
     @property
@@ -79,7 +80,8 @@ def _over(summary: Callable[[list[float]], float], scores: list[Scores]) -> Scor
 
 
 def _deviation(values: list[float]) -> float:
-    return stdev(values) if len(values) > 1 else float("nan")
+    # Without a width of the scale, as where all ratings are equal, the NMAE is not a number.
+    return stdev(values) if len(values) > 1 and all(map(isfinite, values)) else float("nan")
 
 
 def cross_validate(

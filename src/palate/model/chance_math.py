@@ -82,10 +82,14 @@ def choosing(
     return rows.reshape(np.shape(scores))
 
 
+# Variances above cannot be doubled in float32; ratings of such a spread are liked or not alike.
+_LARGEST = 1e37
+
+
 def liking(predictions: Floats, variance: NDArray[np.floating] | float, boundary: float) -> Floats:
     r"""Return :math:`\Phi((\hat r - t) / \sigma)` of predictions, float32; the variance is like them or one number."""
     values = np.array(predictions, np.float32, ndmin=1)
-    spread = np.ascontiguousarray(np.broadcast_to(np.float32(variance), values.shape))
+    spread = np.ascontiguousarray(np.broadcast_to(np.float32(np.minimum(variance, _LARGEST)), values.shape))
     if _compiled(values.size):
         from palate.kernels.interest import chances_of_liking
 

@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from palate.catalogue import Catalogue
-from palate.errors import DataError, PalateWarning, ReadError
+from palate.errors import DataError, PalateWarning, ReadError, SettingsError
 from palate.ratings import Ratings, RatingScale
 from palate.reading.arrange import arrange
 from palate.reading.attributes import read_attributes
@@ -93,6 +93,8 @@ def read_table(
     ------
     ReadError
         If the source cannot be read as a table.
+    SettingsError
+        If `layout`, `missing` or `separator` is none.
     MissingExtraError
         If a database is to be read without SQLAlchemy or its driver.
 
@@ -102,6 +104,7 @@ def read_table(
     >>> len(table), table.where(1)
     (2, 'the list, row 2')
     """
+    _check_types(missing, separator)
     wanted = Wanted(user, item, rating, time, layout, missing)
     files = None if is_url(source) else list_files(source)
 
@@ -110,6 +113,14 @@ def read_table(
             return arrange(_open(path, separator, header, query), wanted)
 
     return read(source) if files is None else read_several(files, read)
+
+
+def _check_types(missing: Any, separator: Any) -> None:
+    """Refuse what is plainly of another type than is wanted."""
+    if missing is not None and (isinstance(missing, str) or not hasattr(missing, "__float__")):
+        raise SettingsError(f"missing is a number, not {missing!r}: words such as NA and blank cells are never ratings")
+    if separator is not None and not isinstance(separator, str):
+        raise SettingsError(f"separator is text, such as ';', not {separator!r}")
 
 
 def _open(source: Any, separator: str | None, header: bool | None, query: str | None) -> RawTable:

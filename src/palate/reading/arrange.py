@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from palate.errors import ReadError, SettingsError
 from palate.lazy import pl
-from palate.reading.columns import choose_columns
+from palate.reading.columns import Guess, choose_columns
 from palate.reading.id_columns import as_ids, padding_note
-from palate.reading.numbers import as_ratings
+from palate.reading.numbers import as_ratings, may_be_thousands
 from palate.reading.raw import Chosen, Part, RawTable, Wanted
-from palate.reading.table import Table
+from palate.reading.table import Table, shortened
 from palate.reading.times import as_times
 from palate.reading.wide import looks_wide, read_wide
 
 __all__ = ["arrange"]
 
 _LAYOUTS = ("auto", "long", "wide")
+# Numbers with a separator between, or a list of anything.
+_BASKET = re.compile(r"\d+(?:[,;| ]+\d+)*|\[.*\]|\{.*\}")
+# One comma alone may be that of a decimal.
+_SEVERAL = r"^[\[{].*,|\d[;|]|\d[, ]+\d+[, ]+\d"
+_FEWEST = 2
 
 
 def arrange(raw: RawTable, wanted: Wanted) -> Table:
@@ -32,6 +40,7 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
     if wanted.layout == "wide" or (wanted.layout == "auto" and looks_wide(raw, wanted)):
         return read_wide(raw, wanted)
     chosen = choose_columns(raw, wanted)
+    _refuse_baskets(raw, chosen)
     note = type(chosen.note)("; ".join(filter(None, [raw.note, chosen.note])))  # a guess stays a guess
     quick = raw.quick(chosen) if raw.quick is not None else None
     table = (
@@ -39,7 +48,32 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
         if quick is not None
         else _from_part(raw, chosen, raw.read(list(chosen.positions.values())), note)
     )
+    thousand = None if chosen.rating is None else may_be_thousands(raw.values(chosen.rating))
+    if thousand is not None:
+        note = Guess(
+            f"ratings such as {thousand!r} are read with a decimal point: if it separates thousands, write them without"
+        )
+        table = replace(table, notes=(*table.notes, note))
     return table if wanted.missing is None else table.without(wanted.missing)
+
+
+def _refuse_baskets(raw: RawTable, chosen: Chosen) -> None:
+    """Refuse cells that hold several items of a user.
+
+    Raises
+    ------
+    ReadError
+        If all values of the column of items are lists, or numbers with commas or the like between.
+    """
+    values = raw.values(chosen.item)
+    if len(values) < _FEWEST or not all(map(_BASKET.fullmatch, values)):
+        return
+    several = [value for value in values if re.search(_SEVERAL, value)]
+    if several:
+        raise ReadError(
+            f"{raw.source}: column {raw.name(chosen.item)!r} holds several items in a cell, such as "
+            f"{shortened(several[0], 40)!r}: write a row for each of them"
+        )
 
 
 def _from_part(raw: RawTable, chosen: Chosen, part: Part, note: str) -> Table:

@@ -13,6 +13,7 @@ from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.columns import column_position, listed_names
 from palate.reading.encode import check_policies
+from palate.reading.encodings import decode
 from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
 from palate.reading.html import plain_text
@@ -24,7 +25,7 @@ from palate.reading.objects import from_objects
 from palate.reading.raw import Column, Part, RawTable
 from palate.reading.records import Record, is_regular, read_records, unescape
 from palate.reading.sniff import BLANKS, Dialect, normalise, restore, sniff, take_sample
-from palate.reading.source import Bytes, decode, open_text, polars_errors_named, source_name
+from palate.reading.source import Bytes, open_text, polars_errors_named, source_name
 from palate.reading.table import shortened
 
 __all__ = ["read_catalogue"]

@@ -101,6 +101,8 @@ def column_position(raw: RawTable, column: Choice, role: str) -> int:
         return list(raw.names).index(str(column))
     if isinstance(column, str) and column.isdecimal():
         column = int(column)
+    if isinstance(column, bool) or not (isinstance(column, str) or hasattr(column, "__index__")):
+        raise ReadError(f"{raw.source}: {column!r} is no column for the {role}: give its name, or its position from 0")
     if isinstance(column, str):
         there = f"its columns are {listed_names(raw.names)}" if raw.names else "it has no header"
         raise ReadError(f"{raw.source} has no column {column!r} for the {role}: {there}")
@@ -203,7 +205,7 @@ def _is_grid(raw: RawTable) -> bool:
 def suggest(raw: RawTable, chosen: dict[str, int | None], free: Sequence[int]) -> list[int]:
     """Guess the columns of user, item and rating for a message that asks which they are."""
     known = {role: position for role, position in chosen.items() if position is not None}
-    left = [position for position in free if not are_epochs(raw.values(position))]
+    left = [position for position in free if not _may_be_times(raw, position)]
     if "rating" not in known:
         by_values = sorted(left, key=lambda place: _unlike_ratings(raw.values(place), place))
         known["rating"] = by_values[0] if by_values else free[-1]
@@ -212,6 +214,11 @@ def suggest(raw: RawTable, chosen: dict[str, int | None], free: Sequence[int]) -
         if role not in known:
             known[role] = next((place for place in ids if place not in known.values()), free[0])
     return [known[role] for role in ("user", "item", "rating")]
+
+
+def _may_be_times(raw: RawTable, position: int) -> bool:
+    is_named_so = raw.names is not None and find_column([raw.names[position]], RATINGS["time"]) is not None
+    return is_named_so or are_epochs(raw.values(position))
 
 
 def _ids_first(raw: RawTable, positions: Sequence[int]) -> Iterator[int]:

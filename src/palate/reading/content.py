@@ -18,14 +18,19 @@ __all__ = ["STDIN", "read_content", "source_name"]
 # The path that stands for standard input.
 STDIN = "-"
 
+# Of names, in messages; longer ones are no names of files.
+_LONGEST, _SHOWN = 4096, 60
 _CHUNK = 1 << 20
 # For how many seconds a named pipe waits for a program that writes into it, and how often it looks.
 _PATIENCE, _LOOK = 10.0, 0.05
 
 
 def source_name(path: str | os.PathLike[str]) -> str:
-    """Name a path for people."""
-    return "standard input" if os.fspath(path) == STDIN else os.fspath(path)
+    """Name a path for people, in one line: it may be the text of a whole table, by mistake."""
+    name = os.fspath(path)
+    if name == STDIN:
+        return "standard input"
+    return name if len(name) <= _LONGEST and "\n" not in name else f"{name[:_SHOWN]!r}…"
 
 
 def read_content(path: str | os.PathLike[str]) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from palate.errors import DataError, ReadError, SettingsError
 from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale, lost_distances
 from palate.reading.faults import Fault, Repeats, find_faults, find_repeats, listed, shown
+from palate.reading.id_columns import as_ids
 from palate.reading.ids import index_ids
 from palate.reading.table import Table
 from palate.reading.times import readable_times
@@ -67,13 +68,18 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
         for fault in faults:
             usable[fault.rows] = False
         rows = np.flatnonzero(usable)
-        rating, columns = rating[rows], [column[rows] for column in columns]
+        # A bad row, such as a header that comes again, must not make text of the ids of all others.
+        rating, columns = rating[rows], [_ids(column[rows], table.source) for column in columns]
     indexed = index_ids(columns[0], columns[1])
     ratings = Ratings(
         indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows),
         is_choices=not table.has_ratings,
     )  # fmt: skip
     return Examined(ratings, rows, faults, find_repeats(indexed))
+
+
+def _ids(column: pl.Series | NDArray[Any], source: str) -> pl.Series | NDArray[Any]:
+    return as_ids(column, source) if isinstance(column, pl.Series) and column.dtype == pl.String else column
 
 
 def _times(table: Table, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
@@ -179,8 +185,20 @@ def _refuse_lost_distances(table: Table, rating: NDArray[np.float32]) -> None:
 
 
 def as_scale(scale: RatingScale | tuple[float, float] | None) -> RatingScale | None:
-    """Return a scale that was given as such or as (low, high)."""
-    return scale if scale is None or isinstance(scale, RatingScale) else RatingScale(*map(float, scale))
+    """Return a scale that was given as such or as (low, high).
+
+    Raises
+    ------
+    SettingsError
+        If it is neither.
+    """
+    if scale is None or isinstance(scale, RatingScale):
+        return scale
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"a rating scale is (low, high), such as (1, 5), not {scale!r}") from error
+    return RatingScale(low, high)
 
 
 def _bad(table: Table) -> list[str]:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from palate.errors import ReadError
 from palate.lazy import pl
-from palate.reading.entries import read_matrix_market, read_netflix
+from palate.reading.encodings import decode
+from palate.reading.entries import read_adjacency, read_fields, read_kdd_cup, read_matrix_market, read_netflix
 from palate.reading.frames import read_frame
 from palate.reading.objects import from_objects
 from palate.reading.raw import RawTable, from_columns
-from palate.reading.source import Bytes, decode
+from palate.reading.source import Bytes
 from palate.reading.table import BadLines, row_number, shortened
 
 __all__ = ["special_reader"]
 
 _HEAD = 1 << 12
-_MOVIE = re.compile(rb"\s*[^\s,:]+:[ \t]*\r?\n[^\r\n:]+,")
+_MOVIE = re.compile(rb"\s*(?:[^\s,:]+:[ \t]*\r?\n)+[^\r\n:]+,")
+_LISTENER = re.compile(rb"[^\s|]+\|\d+[ \t]*\r?\n[^\r\n|]+\t")
+_RECORD = re.compile(rb"\w+/\w+: [^\r\n]*\r?\n\w+/\w+: ")
+# What MongoDB writes around values, such as {"$numberInt": "5"}.
+_TYPE = re.compile(r"(?:\.\$\w+)+$")
+_NEIGHBOURS = re.compile(r"\d+:?(?: \d+)*")
+_LINES, _FEWEST_LINES, _REGULAR = 1 << 16, 5, 0.5
 _SHOWN = 3
 
 
@@ -36,7 +44,23 @@ def special_reader(content: Bytes, json_only: bool = False) -> Callable[[str], R
         return lambda source: read_matrix_market(content, source)
     if _MOVIE.match(head):
         return lambda source: read_netflix(content, source)
+    if _LISTENER.match(head):
+        return lambda source: read_kdd_cup(content, source)
+    if _RECORD.match(head):
+        return lambda source: read_fields(content, source)
+    if _is_adjacency(content[:_LINES].tobytes()):
+        return lambda source: read_adjacency(content, source)
     return None
+
+
+def _is_adjacency(head: bytes) -> bool:
+    """Whether lines hold a user each, and as many items as that user chose."""
+    lines = [line.strip() for line in decode(head[: head.rfind(b"\n")])[0].splitlines()] if b"\n" in head else []
+    if len(lines) < _FEWEST_LINES or not all(map(_NEIGHBOURS.fullmatch, lines)):
+        return False
+    rows = [line.split() for line in lines]
+    widths = Counter(map(len, rows))
+    return len({row[0] for row in rows}) == len(rows) and max(widths.values()) <= _REGULAR * len(rows)
 
 
 def _read_json(content: Bytes, source: str) -> RawTable:
@@ -117,7 +141,8 @@ def _read_json_lines(content: Bytes, lines: list[str], source: str) -> RawTable:
     numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     if frame is None or frame.height != len(numbers):
         return _parse_json_lines(lines, source)
-    raw = from_columns(frame.columns, lambda position: frame[:, position], frame.width, source, note="JSON lines")
+    names = [_TYPE.sub("", name) for name in frame.columns]
+    raw = from_columns(names, lambda position: frame[:, position], frame.width, source, note="JSON lines")
     return raw.with_parts(locate=lambda row: f"line {numbers[row]}")
 
 
@@ -160,7 +185,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": deep for inner, deep in _flat(value).items()}
+            flat |= {_TYPE.sub("", f"{name}.{inner}"): deep for inner, deep in _flat(value).items()}
         else:
             flat[name] = value
     return flat

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import IOBase
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ _FILES: dict[str, tuple[bytes, Callable[[str], pl.DataFrame]]] = {
     ".parquet": (b"PAR1", _read_parquet),
     ".pq": (b"PAR1", _read_parquet),
     ".arrow": (b"ARROW1", _read_arrow),
+    ".arrows": (b"\xff\xff\xff\xff", _read_arrow),  # a stream
     ".feather": (b"ARROW1", _read_arrow),
     ".ipc": (b"ARROW1", _read_arrow),
 }
@@ -147,7 +149,7 @@ def read_frame(source: Any) -> RawTable:
         except pl.exceptions.PolarsError as error:
             raise ReadError(f"an object of type {type(source).__name__} is no table of three columns") from error
     if isinstance(source, np.ndarray):
-        return _read_array(source)
+        return _read_array(np.asarray(source))  # a matrix has two dimensions also where it is one column
     if isinstance(source, Mapping):
         return _read_mapping(source)
     if isinstance(source, Iterator) and not isinstance(source, IOBase):
@@ -173,7 +175,9 @@ def _read_array(source: np.ndarray[Any, Any]) -> RawTable:
         return from_columns(fields, lambda position: from_array(source[fields[position]]), len(fields), "the array")
     if source.ndim != 2 or source.shape[1] < 2:
         raise ReadError(f"an array of shape {source.shape} is no table: (n, 3) with user, item and rating is expected")
-    return from_columns(None, lambda position: from_array(source[:, position]), source.shape[1], "the array", first=0)
+    names = _header(source[0].tolist()) if len(source) and source.dtype.kind in "OSU" else None
+    body = source if names is None else source[1:]
+    return from_columns(names, lambda position: from_array(body[:, position]), body.shape[1], "the array", first=0)
 
 
 def _read_sparse(source: Any) -> RawTable:
@@ -191,6 +195,8 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
     if values and all(isinstance(value, Mapping) for value in values):
         if {"user", "item"} <= find_roles(list(map(str, source))).keys():
             return _read_indexed(source)
+        if {"user", "item"} <= find_roles(list(map(str, values[0]))).keys():  # as pandas makes with orient="index"
+            return replace(_read_rows(values), source="the dictionary")
         rows = [(user, item, rating) for user, rated in source.items() for item, rating in rated.items()]
         columns = [from_objects(column) for column in zip(*rows, strict=True)] or [pl.Series([])] * 3
         note = "users are the keys of the dictionary, items those of the dictionaries in it"
@@ -207,8 +213,14 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
         )
     if len({len(value) for value in values}) > 1:
         raise ReadError(f"the columns of the dictionary have different lengths: {[len(value) for value in values]}")
+    names = list(map(str, source))
+    if len(names) == 2 and not find_roles(names):
+        raise ReadError(
+            f"a dictionary of {names[0]!r} and {names[1]!r} may hold columns, or the items of two users: name columns "
+            "'user' and 'item', or hand over a list of (user, item)"
+        )
     columns = [_any_column(value) for value in values]
-    return from_columns(list(map(str, source)), columns.__getitem__, len(columns), "the dictionary")
+    return from_columns(names, columns.__getitem__, len(columns), "the dictionary")
 
 
 def _read_indexed(source: Mapping[Any, Mapping[Any, Any]]) -> RawTable:
@@ -235,23 +247,31 @@ def _read_rows(source: Sequence[Any]) -> RawTable:
         if all(len(part) == size for part in source):
             return _read_columns([from_objects(part) for part in source], "the lists")
     if source and all(isinstance(row, Mapping) for row in source):
-        names = list(dict.fromkeys(str(name) for row in source for name in row))
-        columns = [from_objects([row.get(name) for row in source]) for name in names]
-        return from_columns(names, columns.__getitem__, len(names), "the list")
+        keys = list(dict.fromkeys(str(name) for row in source for name in row))
+        columns = [from_objects([row.get(name) for row in source]) for name in keys]
+        return from_columns(keys, columns.__getitem__, len(keys), "the list")
     sizes = [len(row) if _is_row(row) else 0 for row in source]
     width = next(iter(Counter(size for size in sizes if size > 1).most_common(1)), (0, 0))[0]
     if source and width == 0:
         raise ReadError(f"the list, row 1 is {shortened(repr(source[0]))}: (user, item, rating) is expected")
     at = [number for number, size in enumerate(sizes) if size == width]
+    fields = getattr(source[at[0]], "_fields", None) if at else None  # of named tuples
+    header = _header(source[at[0]]) if fields is None and at else None
+    at = at if header is None else at[1:]
+    names = header if fields is None else list(fields)
     odd = [number for number, size in enumerate(sizes) if size != width]
     faults = [f"is {shortened(repr(source[number]))}, {width} values are expected" for number in odd[:_SHOWN]]
     bad = BadLines([row_number(number) for number in odd], faults) if odd else None
-    rows = list(zip(*(source[number] for number in at), strict=True)) or [()] * 3
-    fields = getattr(source[at[0]], "_fields", None) if at else None  # of named tuples
-    raw = from_columns(
-        None if fields is None else list(fields), lambda position: from_objects(rows[position]), len(rows), "the list"
-    )
-    return raw.with_parts(locate=lambda row: row_number(at[row]), bad=bad) if odd else raw
+    rows = list(zip(*(source[number] for number in at), strict=True)) or [()] * (width or 3)
+    raw = from_columns(names, lambda position: from_objects(rows[position]), len(rows), "the list")
+    return raw.with_parts(locate=lambda row: row_number(at[row]), bad=bad)
+
+
+def _header(row: Sequence[Any]) -> list[str] | None:
+    """Return the names of columns if a first row holds them, as rows of a spreadsheet or of Python's csv do."""
+    names = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in row]
+    is_header = all(isinstance(name, str) for name in names) and len(find_roles(names)) >= 2
+    return names if is_header else None
 
 
 def _is_row(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from palate.lazy import pl
+from palate.reading.numbers import without_blanks
 from palate.reading.objects import as_plain
 
 __all__ = ["Padded", "as_ids", "padding_note"]
@@ -16,8 +17,9 @@ Padded = Callable[[], frozenset[str]]
 def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.Series:
     """Bring a column of ids to Int64 (or leave it at Int32) if all are integers, else to String; blanks become null.
 
-    Integers must be spelled in one way only: a column with "007" or with both "1" and "1.0" stays text. Whole numbers
-    among fractions are spelled without ".0", truth values and dates as Python does.
+    Integers must be spelled in one way only: a column with "007" or with both "1" and "1.0" stays text. Words for
+    nothing, such as NULL, are missing among integers, and text among text. Whole numbers among fractions are spelled
+    without ".0", truth values and dates as Python does.
 
     Parameters
     ----------
@@ -52,7 +54,14 @@ def as_ids(column: pl.Series, source: str, padded: Padded | None = None) -> pl.S
         return column.cast(pl.String).replace({"true": "True", "false": "False"})
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string("%Y-%m-%d %H:%M:%S%.6f").str.strip_suffix(".000000")
-    return _text_ids(column.cast(pl.String), padded)
+    text = column.cast(pl.String)
+    if padded is not None and text.head(100).str.contains(_FORMULA).any():
+        text = text.str.replace(_FORMULA, "$1")
+    return _text_ids(text, padded)
+
+
+# Text that spreadsheets must not take for a number, such as ="0441013597".
+_FORMULA = r'^="(.*)"$'
 
 
 def _shortest(column: pl.Series) -> list[float | None]:
@@ -74,9 +83,19 @@ def _text_ids(column: pl.Series, padded: Padded | None = None) -> pl.Series:
     if integers is None and bare.str.ends_with(".0").all():
         whole = bare.str.strip_suffix(".0")
         integers = _spelled_integers(whole.replace("-0", "0"))
+    if integers is None:
+        integers = _integers_and_gaps(bare)
     if integers is not None:
         return integers
     return _without_fractions(column if padded is None else _stripped(column, bare, padded))
+
+
+def _integers_and_gaps(bare: pl.Series) -> pl.Series | None:
+    """Read ids as integers where all others are words for nothing, such as NULL: nobody is called so among numbers."""
+    present = without_blanks(bare)
+    if present.null_count() in (bare.null_count(), len(bare)):
+        return None
+    return _spelled_integers(present.str.strip_suffix(".0").replace("-0", "0"))
 
 
 def _without_fractions(column: pl.Series) -> pl.Series:

@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 
 from palate.lazy import pl
+from palate.reading.encodings import decode
 from palate.reading.raw import Part
 from palate.reading.records import is_regular, read_records, unescape
 from palate.reading.sniff import Dialect, normalise, restore
-from palate.reading.source import Bytes, decode
+from palate.reading.source import Bytes
 from palate.reading.table import BadLines, Locate, shortened
 
 __all__ = ["SHOWN_FAULTS", "Body", "as_lines", "name_bad_lines", "read_strings"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 __all__ = ["CATALOGUE", "RATINGS", "find_column", "find_roles", "is_index_name", "plain_name"]
 
@@ -13,7 +15,8 @@ _USER = (
     "user", "u", "reviewer", "rater", "customer", "client", "member", "person", "reader", "visitor", "account",
     "profile", "subscriber", "buyer", "shopper", "purchaser", "consumer", "viewer", "listener", "player", "gamer",
     "guest", "patient", "student", "learner", "voter", "judge", "participant", "household", "respondent", "session",
-    "cookie", "device", "username", "useremail", "email", "login", "author", "who",
+    "cookie", "device", "username", "useremail", "email", "login", "steam", "screen", "nick", "handle", "reviewprofile",
+    "author", "who",
     "benutzer", "nutzer", "anwender", "kunde", "kunden", "kaufer", "kaeufer", "leser", "mitglied", "teilnehmer",
     "besteller", "besucher", "hoerer", "horer", "zuschauer", "spieler",
     "utilisateur", "usager", "acheteur", "lecteur", "membre", "abonne", "spectateur", "joueur",
@@ -43,9 +46,10 @@ _ITEM = (
 _RATING = (
     "rating", "ratings", "r", "score", "stars", "star", "starrating", "rate", "rated", "overall", "overallrating",
     "grade", "mark", "vote", "points", "point", "preference", "pref", "feedback", "opinion", "evaluation", "bookrating",
-    "userrating", "movierating", "moviescore", "userscore", "reviewscore", "reviewrating", "reviewstars",
+    "userrating", "myrating", "yourrating", "myscore", "yourscore", "mystars", "movierating", "moviescore",
+    "userscore", "reviewscore", "reviewrating", "reviewstars",
     "reviewoverall", "ratingvalue", "ratingscore", "itemrating", "liked", "like", "thumb", "thumbs", "sentiment",
-    "value", "howmuch",
+    "recommended", "isrecommended", "recommend", "votedup", "value", "howmuch",
     "bewertung", "wertung", "sterne", "punkte", "punktzahl", "zensur", "urteil", "stern",
     "evaluation", "etoiles", "etoile", "appreciation", "avis", "notation",
     "puntuacion", "calificacion", "valoracion", "estrellas", "voto", "nota",
@@ -58,12 +62,14 @@ _RATING = (
     "mean", "avg", "average", "meanrating", "avgrating", "averagerating", "mittelwert", "moyenne", "media",
     # Of events: how often, or how much.
     "weight", "count", "counts", "plays", "playcount", "playcounts", "listens", "listencount", "frequency", "freq",
-    "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "strength", "interaction",
+    "quantity", "qty", "clicks", "views", "visits", "purchases", "hours", "hoursplayed", "playtime",
+    "playtimeforever", "strength", "interaction",
     "interactions", "anzahl", "menge", "nombre", "quantite", "cantidad", "quantidade", "quantita", "aantal",
 )  # fmt: skip
 _TIME = (
     "timestamp", "unixtimestamp", "unixreviewtime", "unixtime", "epoch", "epochtime", "time", "ts", "datetime",
-    "ratedat", "ratingtime", "ratingtimestamp", "ratingdate", "reviewtime", "reviewdate", "eventtime", "eventtimestamp",
+    "ratedat", "daterated", "dateread", "ratingtime", "ratingtimestamp", "ratingdate", "reviewtime", "reviewdate",
+    "eventtime", "eventtimestamp",
     "eventdate", "orderdate", "ordertime", "invoicedate", "purchasedate", "transactiondate", "visittime", "created",
     "createdat", "createdon", "createdtime", "creationdate", "creationtime", "updatedat", "modifiedat", "dateadded",
     "timeadded", "date", "day", "t", "when", "year",
@@ -74,6 +80,11 @@ _TIME = (
 )  # fmt: skip
 # What every row of a table of ratings tells.
 RATINGS: Mapping[str, Sequence[str]] = {"user": _USER, "item": _ITEM, "rating": _RATING, "time": _TIME}
+# Items that somebody has written.
+_WRITTEN = frozenset({
+    "book", "isbn", "title", "article", "paper", "document", "doc", "story", "quote", "post", "news", "song", "buch",
+    "titel", "livre", "titre", "libro", "titulo", "livro", "titolo", "boek", "bok", "kniha", "книга",
+})  # fmt: skip
 # Names of items that are titles or texts in a catalogue.
 _NO_IDS = ("title", "titel", "titre", "titulo", "titolo", "content")
 # What a catalogue tells of every item.
@@ -93,7 +104,7 @@ CATALOGUE: Mapping[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 # Names of a column that numbers the rows; writers of data frames leave it blank.
-_INDEX = frozenset({"", "#", "unnamed", "index", "row", "rownames", "no", "nr", "num"})
+_INDEX = frozenset({"", "#", "unnamed", "index", "indexlevel0", "row", "rownames", "no", "nr", "num"})
 # Endings that say what kind of name an id is; the first is the plainest.
 _ENDINGS = (
     "id",
@@ -118,9 +129,12 @@ _NAMED = ("name", "email", "mail", "title")
 _SPELLED = {"uid": "u", "iid": "i", "mid": "movie", "bid": "business", "pid": "product"}
 
 
+@lru_cache(maxsize=1 << 12)
 def _letters(name: str) -> str:
     # RecBole's atomic files say the type behind a colon; JSON that was nested says the way to the field before a dot.
-    base = unicodedata.normalize("NFKD", name.partition(":")[0].casefold().replace("ß", "ss"))
+    # Remarks stand in brackets: `Rating (1-5 stars)`.
+    bare = re.sub(r"\(.*?\)|\[.*?\]", "", name.partition(":")[0])
+    base = unicodedata.normalize("NFKD", (bare if bare.strip() else name).casefold().replace("ß", "ss"))
     letters = "".join(character for character in base if character.isalnum())
     return unicodedata.normalize("NFC", letters) or base.strip()
 
@@ -136,6 +150,7 @@ def plain_name(name: str) -> str:
     return _plain(name)[0]
 
 
+@lru_cache(maxsize=1 << 12)
 def _plain(name: str) -> tuple[str, int]:
     """Return the plain spelling, and how far it is from an id: 0 for ids, 1 for names and titles."""
     letters = _letters(name)
@@ -190,4 +205,7 @@ def find_roles(names: Sequence[str], known: Mapping[str, Sequence[str]] = RATING
         if position is not None:
             roles[role] = position
             left[position] = ""
+    plain = {role: plain_name(names[position]) for role, position in roles.items()}
+    if plain.get("user") == "author" and plain.get("item") in _WRITTEN:  # reviews have authors, and so have books
+        del roles["user"]
     return roles

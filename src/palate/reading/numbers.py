@@ -9,7 +9,16 @@ from typing import NamedTuple
 from palate.lazy import pl
 from palate.reading.objects import as_plain
 
-__all__ = ["as_ratings", "decimal_numbers", "is_blank", "is_number", "number_of", "to_numbers", "without_blanks"]
+__all__ = [
+    "as_ratings",
+    "decimal_numbers",
+    "is_blank",
+    "is_number",
+    "may_be_thousands",
+    "number_of",
+    "to_numbers",
+    "without_blanks",
+]
 
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # What stands for nothing in tables of numbers.
@@ -23,6 +32,9 @@ _NO = (
     "false", "no", "dislike", "disliked", "dislikes", "down", "thumbs down", "negative", "f", "n", "👎", "nein", "non",
     "nee",
 )  # fmt: skip
+# Digits and signs of other scripts, and those that are as wide as Chinese characters.
+_DIGITS = {chr(zero + digit): str(digit) for zero in (0x660, 0x6F0, 0x966, 0xFF10) for digit in range(10)}
+_DIGITS |= {"\u066b": ".", "\uff0e": ".", "\uff0c": ",", "\uff0f": "/", "\uff05": "%", "\uff0b": "+", "\uff0d": "-"}
 # The share of values that tell how all of a column are spelt.
 _REGULAR = 0.9
 
@@ -77,10 +89,28 @@ class _Spelling(NamedTuple):
 
 
 def _truth(column: pl.Series) -> pl.Series:
-    return column.is_in(_YES).cast(pl.String).replace({"true": "1", "false": "0"})
+    return column.is_in((*_YES, "1")).cast(pl.String).replace({"true": "1", "false": "0"})
 
 
 _STARS = "[★⭐]"
+_PARTS = {"¼": ".25", "½": ".5", "¾": ".75"}
+
+
+def _stars(text: pl.Series) -> pl.Series:
+    halves = 0.5 * text.str.contains("½", literal=True)
+    return (text.str.count_matches(_STARS) + halves).cast(pl.String)
+
+
+def _with_parts(text: pl.Series) -> pl.Series:
+    return text.str.replace_all(r"\s", "").str.replace_many(list(_PARTS), list(_PARTS.values()))
+
+
+def _without_thousands(text: pl.Series) -> pl.Series:
+    return text.str.replace_all(_BETWEEN, "").str.replace(",", ".", literal=True)
+
+
+# Between thousands: blanks of some widths, and apostrophes.
+_BETWEEN = "[' \u00a0\u2009\u202f\u2019]"
 _SPELLINGS = (
     _Spelling(_DECIMAL, lambda text: text, "numbers with a printed minus sign"),
     # Not 1,000 alone: that may be a thousand.
@@ -96,20 +126,28 @@ _SPELLINGS = (
         "commas between thousands",
     ),
     _Spelling(rf"{_DECIMAL}\s*%", lambda text: text.str.strip_suffix("%").str.strip_chars(), "per cent"),
-    _Spelling("|".join((*_YES, *_NO)), _truth, "1 for yes and 0 for no"),
+    _Spelling("|".join((*_YES, *_NO, "1", "0")), _truth, "1 for yes and 0 for no"),
     _Spelling(
         rf"{_DECIMAL}\s*(?:stars?|points?|pts|sterne?|punkte?|étoiles?|estrellas?|stelle|sterren)",
         lambda text: text.str.extract(rf"^({_DECIMAL})"),
         "numbers before a word",
     ),
+    _Spelling(rf"(?:{_STARS}\ufe0f?)+½?☆*|½☆*|☆+", _stars, "so many stars"),
+    _Spelling(r"[0-9]+|[0-9]*\s*[¼½¾]", _with_parts, "numbers with a half or a quarter"),
     _Spelling(
-        rf"(?:{_STARS}\ufe0f?)+☆*|☆+", lambda text: text.str.count_matches(_STARS).cast(pl.String), "so many stars"
+        rf"[+-]?[0-9]{{1,3}}(?:{_BETWEEN}[0-9]{{3}})*(?:[.,][0-9]+)?",
+        _without_thousands,
+        "blanks or apostrophes between thousands",
     ),
     _Spelling(r"\*+", lambda text: text.str.count_matches("*", literal=True).cast(pl.String), "so many stars"),
 )
 # Points and commas alone.
 _DECIMALS = _SPELLINGS[:4]
-_FRACTION = rf"^({_DECIMAL})\s*(?:/|out of|of|von|sur|de|di|van)\s*([0-9]+)(?:\s*(?:stars?|sterne?))?$"
+_WORDS_FOR_STARS = "stars?|sternen?|étoiles?|estrellas?|stelle|sterren|punkten?|points?|puntos|punti|punten"
+_FRACTION = (
+    rf"^({_DECIMAL}|[0-9]+,[0-9]+)\s*(?:/|out of|of|von|sur|de|di|su|van(?: de)?)\s*([0-9]+)"
+    rf"(?:\s*(?:{_WORDS_FOR_STARS}))?$"
+)
 
 
 def as_ratings(column: pl.Series, source: str) -> tuple[pl.Series, str]:
@@ -136,7 +174,7 @@ def to_numbers(text: pl.Series) -> tuple[pl.Series, str]:
     numbers = text.cast(pl.Float64, strict=False)
     if numbers.null_count() == text.null_count():
         return numbers, ""
-    bare = text.str.strip_chars()
+    bare = text.str.strip_chars().str.replace_many(list(_DIGITS), list(_DIGITS.values()))
     empty = bare.is_null() | (bare == "")
     text, bare = (values.zip_with(~empty, pl.Series([None], dtype=pl.String)) for values in (text, bare))
     numbers = bare.cast(pl.Float64, strict=False)
@@ -152,6 +190,22 @@ def to_numbers(text: pl.Series) -> tuple[pl.Series, str]:
     how = way.read or format(numbers.drop_nulls()[0], "g")
     note = f"ratings such as {bare.filter(fits)[0]!r} are read as {how}"
     return (numbers if (fits | blank).all() else numbers.cast(pl.String).zip_with(fits | blank, bare)), note
+
+
+def may_be_thousands(values: Sequence[str]) -> str | None:
+    """Return a value with a point that separates thousands, most likely, None if there is none.
+
+    Others are whole numbers without a point, and every point stands before three digits at the end.
+
+    Examples
+    --------
+    >>> may_be_thousands(["1.250", "87", "12.000"]), may_be_thousands(["1.250", "3.5"]), may_be_thousands(["1.250"])
+    ('1.250', None, None)
+    """
+    pointed = [value for value in values if "." in value]
+    if not pointed or len(pointed) == len(values) or not all(map(str.isdecimal, set(values) - set(pointed))):
+        return None
+    return pointed[0] if all(re.fullmatch(r"[1-9][0-9]{0,2}(\.[0-9]{3})+", value) for value in pointed) else None
 
 
 def without_blanks(text: pl.Series) -> pl.Series:
@@ -191,7 +245,7 @@ def _find_way(present: pl.Series, spellings: Sequence[_Spelling] = _SPELLINGS) -
             and _match(present, _FRACTION, share)
             and present.str.extract(_FRACTION, 2).drop_nulls().n_unique() == 1
         ):
-            return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1), "")
+            return _Spelling(_FRACTION, lambda text: text.str.extract(_FRACTION, 1).str.replace(",", "."), "")
     return None
 
 

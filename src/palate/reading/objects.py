@@ -52,6 +52,9 @@ def from_objects(values: Sequence[Any]) -> pl.Series:
         return _floats(objects)
     elif kinds == {bool}:
         return pl.Series(present, dtype=pl.Boolean)
+    nameless = next((kind.__name__ for kind in kinds if not _is_spelled(kind)), None)
+    if nameless is not None:
+        raise ReadError(f"an object of type {nameless} is no value of a table: hand over text or numbers")
     several = any(_holds_several(kind) for kind in kinds)
     spell, kind = (_members, pl.List(pl.String)) if several else (str, pl.String)
     texts = [None if value is None else spell(value) for value in present]
@@ -71,7 +74,7 @@ def as_plain(column: pl.Series, source: str, role: str) -> pl.Series:
     """
     if column.dtype == pl.Object:
         return from_objects(column.to_list()).alias(column.name)
-    if column.dtype.is_nested() or column.dtype == pl.Binary:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Duration):
         name = f"column {column.name!r}" if column.name else "a column"
         raise ReadError(f"{source}: {name} holds {column.dtype} values, which cannot be {role}")
     return column
@@ -79,6 +82,11 @@ def as_plain(column: pl.Series, source: str, role: str) -> pl.Series:
 
 def _holds_several(kind: type) -> bool:
     return issubclass(kind, (list, tuple, Set, Mapping, np.ndarray))
+
+
+def _is_spelled(kind: type) -> bool:
+    """Whether objects of a type say what they are; else their text is an address in memory."""
+    return any(vars(base).keys() & {"__str__", "__repr__"} for base in kind.__mro__ if base is not object)
 
 
 def _members(value: Any) -> list[str]:

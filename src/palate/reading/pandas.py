@@ -26,7 +26,7 @@ def read_pandas(source: Any) -> RawTable:
     dimensions = getattr(source, "ndim", 0)
     if dimensions == 1 and getattr(source.index, "nlevels", 1) == 2:
         source = source.to_frame("rating" if source.name is None else source.name)
-    elif dimensions != 2:
+    elif dimensions != 2 or not hasattr(source, "iloc"):  # such as what groupby makes
         raise ReadError(
             f"a pandas {type(source).__name__} is no table: hand over a DataFrame with three columns, or a Series "
             "whose index has two levels, user and item"

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.encodings import decode
 from palate.reading.names import RATINGS, find_roles, plain_name
 from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
-from palate.reading.source import Bytes, decode
+from palate.reading.source import Bytes
 from palate.reading.table import shortened
 
 __all__ = ["BLANKS", "RATINGS_WANTED", "Dialect", "normalise", "restore", "sniff", "take_sample"]
@@ -22,7 +23,10 @@ __all__ = ["BLANKS", "RATINGS_WANTED", "Dialect", "normalise", "restore", "sniff
 RATINGS_WANTED = "three columns (user, item, rating)"
 # Any run of blanks and tabs.
 BLANKS = " "
-_SEPARATORS = {"\t\t": "two tabs", "::": "'::'", "\t": "tabs", ";": "';'", "|": "'|'", ",": "commas", BLANKS: "blanks"}
+_SEPARATORS = {
+    "\t\t": "two tabs", "::": "'::'", "\x01": "the character 1, as in Hive", "\t": "tabs", ";": "';'", "|": "'|'",
+    ",": "commas", BLANKS: "blanks",
+}  # fmt: skip
 _UNIT = "\x1f"
 _SAMPLE = 1 << 16
 _LONG_LINES = 1 << 22
@@ -161,6 +165,7 @@ def sniff(
     if said is not None:
         return best._replace(dialect=replace(dialect, names=said, above=above))
     preface = 0 if header is not None else _preface(rows, dialect, known)
+    preface += 0 if header is not None else _titles(rows[preface:], dialect, known)
     rows, above, dialect = rows[preface:], above + preface, replace(dialect, preface=preface)
     if header is None and len(rows[0]) == dialect.width - 1 and _is_pivot_header(["", *rows[0]], rows[1:]):
         rows = [["", *rows[0]], *rows[1:]]  # as R writes a matrix, with the names of its rows in front
@@ -195,6 +200,25 @@ def _preface(rows: list[list[str]], dialect: Dialect, known: Mapping[str, Sequen
     """Return how many lines, such as a title, stand above a header of known names."""
     count = next((place for place, row in enumerate(rows) if len(row) == dialect.width), 0)
     return count if count and len(find_roles(rows[count], known)) >= 2 and _has_header(rows[count:], known) else 0
+
+
+def _titles(rows: list[list[str]], dialect: Dialect, known: Mapping[str, Sequence[str]]) -> int:
+    """Return how many lines above a header hold a title and blank cells, as spreadsheets write it.
+
+    Above a pivot table Excel writes what its cells and its columns hold, such as "Average of rating,Column Labels,,,".
+    """
+    count = 0
+    while count + 2 < len(rows) and dialect.width > 2 and _is_title(rows[count]):
+        count += 1
+        header = rows[count]
+        is_whole = len(header) == dialect.width and all(map(str.strip, header))
+        if is_whole and (len(find_roles(header, known)) >= 2 or _is_pivot_header(header, rows[count + 1 :])):
+            return count
+    return 0
+
+
+def _is_title(row: list[str]) -> bool:
+    return bool(row[0].strip()) and not any(map(str.strip, row[2:])) and not any(map(is_number, row))
 
 
 def _is_row(comment: str, below: Sniffed) -> bool:

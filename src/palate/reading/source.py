@@ -20,14 +20,17 @@ from numpy.typing import NDArray
 from palate.errors import ReadError
 from palate.lazy import pl
 from palate.reading.content import STDIN, read_content, source_name
+from palate.reading.encodings import refuse_other_alphabets, refuse_wide_characters, without_mark
 
-__all__ = ["STDIN", "Bytes", "decode", "open_text", "polars_errors_named", "read_bytes", "source_name"]
+__all__ = ["STDIN", "Bytes", "open_text", "polars_errors_named", "read_bytes", "source_name"]
 
 Bytes = NDArray[np.uint8]
 
 _SAMPLE = 1 << 16
 # What the dictionary of an xz file may take, in bytes; "xz -9" takes 64 MiB. Damaged files ask for any amount.
 _XZ_MEMORY = 1 << 29
+# How often a file is unpacked: some are packed twice by mistake, and a few unpack to themselves.
+_LAYERS = 3
 
 
 def read_bytes(path: str | os.PathLike[str]) -> Bytes:
@@ -41,20 +44,33 @@ def read_bytes(path: str | os.PathLike[str]) -> Bytes:
     content = read_content(path)
     if not len(content):
         raise ReadError(f"{source_name(path)} is empty")
-    return _decompress(content, source_name(path))
+    name = source_name(path)
+    for _ in range(_LAYERS):
+        unpacked = _decompress(content, name)
+        if unpacked is content:
+            return content
+        content = unpacked
+        head = content[:8].tobytes()
+        if head.startswith((b"PAR1", b"ARROW1")):
+            raise ReadError(f"{name} holds a Parquet or Arrow file: unpack it and name that file")
+    return content
 
 
 def _unxz(data: bytes) -> bytes:
     return lzma.decompress(data, memlimit=_XZ_MEMORY)
 
 
+# Folders, and what macOS and Windows add to archives.
+_HIDDEN = re.compile(r"/$|^__MACOSX/|(^|/)(\.[^/]*|Thumbs\.db|desktop\.ini)$")
+
+
 def _unzip(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if "[Content_Types].xml" in archive.namelist():
+        if {"[Content_Types].xml", "content.xml"} & {*archive.namelist()}:
             raise ReadError("is a workbook of Excel or the like: save its sheet as CSV")
         if any(name.endswith(".npy") for name in archive.namelist()):
             raise ReadError("is an archive of NumPy or SciPy: load it there, and hand over the array or sparse matrix")
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        names = [name for name in archive.namelist() if not _HIDDEN.search(name)]
         if len(names) != 1:
             some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
             raise ReadError(f"is a zip of {len(names)} files ({some}): unpack it and name one")
@@ -106,8 +122,10 @@ _BINARY = {
     b"SQLite format 3\x00": "is an SQLite database: read it as sqlite:///{path} with a query",
     b"\x93NUMPY": "is a NumPy file: load it with numpy.load and hand over the array",
     b"\x89HDF": "is an HDF5 file: load it, with pandas.read_hdf for example, and hand over the frame",
-    b"\x80\x04\x95": "is a pickle: load it if you trust it, and hand over the frame",
-    b"\x80\x05\x95": "is a pickle: load it if you trust it, and hand over the frame",
+    b"\x80\x02": "is a pickle: load it if you trust it, and hand over the frame",
+    b"\x80\x03": "is a pickle: load it if you trust it, and hand over the frame",
+    b"\x80\x04": "is a pickle: load it if you trust it, and hand over the frame",
+    b"\x80\x05": "is a pickle: load it if you trust it, and hand over the frame",
     b"%PDF": "is a PDF, not a table",
     b"\xd0\xcf\x11\xe0": "is a workbook of an older Excel: save its sheet as CSV",
     b"X\n\x00\x00": "is a file of R: write the table with write.csv",
@@ -121,18 +139,22 @@ _BINARY = {
     b"Rar!": "is an archive of RAR: unpack it and name the file in it",
     b"version https://git-lfs": "is a pointer of Git LFS, without the file itself: fetch it with 'git lfs pull'",
 }
-_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html|table|\?xml)\b", re.IGNORECASE)
+# Texts that hold a table in another language than that of delimiters, below comments and blank lines.
+_LANGUAGES = {
+    re.compile(
+        rb"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+\s*\()", re.IGNORECASE
+    ): ("is a dump of a database: load it there, and read the database with a query"),
+    re.compile(rb"(?:\s|%[^\n]*\n)*@relation\b", re.IGNORECASE): (
+        "is an ARFF file: load it, with scipy.io.arff.loadarff for example, and hand over the array"
+    ),
+    re.compile(rb"- *\w+:(?: [^\n]*)?\n"): (
+        "is a YAML file: load it, with yaml.safe_load for example, and hand over the list"
+    ),
+}
 # What archives of tar hold behind the name of their first file.
 _TAR = slice(257, 262)
-# Byte order marks, the longer ones first.
-_MARKS = {
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-    b"\xef\xbb\xbf": "utf-8-sig",
-}
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
+_CONTROLS = bytes(set(range(32)) - set(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
 
 
 def open_text(path: str | os.PathLike[str]) -> Bytes:
@@ -146,19 +168,23 @@ def open_text(path: str | os.PathLike[str]) -> Bytes:
         As `read_bytes`; and if it is no text at all.
     """
     name = source_name(path)
-    content = _marked(read_bytes(path), name)
+    content = without_mark(read_bytes(path), name)
     head = content[:_SAMPLE].tobytes()
     for magic, what in _BINARY.items():
         if head.startswith(magic):
             raise ReadError(f"{name} {what.format(path=name)}")
     if head[_TAR] == b"ustar":
         raise ReadError(f"{name} is an archive of tar: unpack it and name the file in it")
+    for pattern, what in _LANGUAGES.items():
+        if pattern.match(head):
+            raise ReadError(f"{name} {what}")
     if _PAGE.match(head):
         raise ReadError(f"{name} is a page of the web or XML, not a table: perhaps the answer of a server that refused")
-    _refuse_wide_characters(head, name)
+    refuse_wide_characters(content, name)
     if len(head.translate(None, _CONTROLS)) < len(head):
         place = next(place for place, byte in enumerate(head) if byte in _CONTROLS)
         raise ReadError(f"{name} is not text: its byte {place} is 0x{head[place]:02x}")
+    refuse_other_alphabets(content, name)
     if b"\n" not in head and b"\r" in head:  # lines as on an old Macintosh
         content = np.where(content == 13, np.uint8(10), content)
     end = len(content)
@@ -167,34 +193,6 @@ def open_text(path: str | os.PathLike[str]) -> Bytes:
     if not head.strip() or not end:
         raise ReadError(f"{name} is empty: it holds nothing but blanks")
     return content[:end]
-
-
-def _marked(content: Bytes, name: str) -> Bytes:
-    """Decode text as its byte order mark says."""
-    head = content[:4].tobytes()
-    encoding = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
-    if encoding is None:
-        return content
-    if encoding == "utf-8-sig":
-        return content[3:]
-    try:
-        return np.frombuffer(content.tobytes().decode(encoding).encode(), np.uint8)
-    except UnicodeError as error:
-        raise ReadError(f"{name} is damaged: it begins as {encoding.upper()} and is none ({error})") from error
-
-
-def _refuse_wide_characters(head: bytes, name: str) -> None:
-    if b"\x00" not in head[:256]:
-        return
-    # Without a mark: every second byte of Latin text in UTF-16 is a NUL.
-    odd, even = head[1:256:2].count(0), head[0:256:2].count(0)
-    size = len(head[:256]) // 2
-    # Text has no zeros in both bytes.
-    encoding = None if odd and even else "UTF-16LE" if odd > 0.8 * size else "UTF-16BE" if even > 0.8 * size else None
-    if encoding:
-        raise ReadError(
-            f"{name} is {encoding} text: convert it first (iconv -f {encoding} -t UTF-8 {name} > converted.txt)"
-        )
 
 
 @contextmanager
@@ -212,13 +210,3 @@ def polars_errors_named(source: Any) -> Iterator[None]:
         name = source_name(source) if isinstance(source, (str, os.PathLike)) else "the table"
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ReadError(f"{name} cannot be read as a table: {reason}") from error
-
-
-def decode(data: bytes) -> tuple[str, str]:
-    """Decode text as UTF-8, else as Windows-1252 or Latin-1; returns it with a note, empty for UTF-8."""
-    for encoding in ("utf-8", "windows-1252", "latin-1"):
-        try:
-            return data.decode(encoding), "" if encoding == "utf-8" else f"not UTF-8: read as {encoding}"
-        except UnicodeDecodeError:
-            continue
-    raise AssertionError("Latin-1 decodes everything")

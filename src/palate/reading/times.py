@@ -48,7 +48,11 @@ _SENTENCES = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%
 _SHORT_YEAR = r"^\d{1,2}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2}(\D|$)"
 _UTC = r"\s*(?:Z|UTC|GMT)$"
 # Behind a clock: a date such as 31-01-2024 ends in digits behind a sign, too.
-_ZONE = r":\d{2}(?:\.\d+)?\s*[+-]\d{2}:?\d{2}$"
+_ZONE = r":\d{2}(?:\.\d+)?\s*[+-]\d{2}(?::?\d{2})?$"
+# Whole hours, as PostgreSQL writes them.
+_HOURS = r"(:\d{2}(?:\.\d+)?\s*[+-]\d{2})$"
+# The compact form of ISO 8601.
+_COMPACT = r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})"
 
 
 def as_times(column: pl.Series, source: str) -> pl.Series:
@@ -200,6 +204,10 @@ def readable_times(text: pl.Series) -> pl.Series:
 def _plain(text: pl.Series) -> pl.Series:
     """Spell ISO times with a blank and without the mark of UTC."""
     head = text.drop_nulls().head(_SAMPLE)
+    if head.str.contains(_COMPACT).any():
+        text = text.str.replace(_COMPACT, "$1-$2-$3 $4:$5:$6")
+    if head.str.contains(_HOURS).any():
+        text = text.str.replace(_HOURS, "${1}00")
     if head.str.contains(r"^\d{4}-\d{2}-\d{2}[Tt]\d").any():
         text = text.str.replace("T", " ", literal=True)
     if head.str.contains(_UTC).any():

@@ -6,6 +6,7 @@ The first column holds the ids of the users; or, as in Jester's spreadsheets, co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from palate.lazy import pl
 from palate.reading.columns import column_position
 from palate.reading.id_columns import as_ids, padding_note
 from palate.reading.names import RATINGS, find_column, find_roles, is_index_name, plain_name
-from palate.reading.numbers import is_blank, is_number, number_of, to_numbers
+from palate.reading.numbers import decimal_numbers, is_blank, is_number, number_of, to_numbers
 from palate.reading.objects import as_plain
-from palate.reading.raw import Part, RawTable, Wanted
+from palate.reading.raw import Choice, Part, RawTable, Wanted
 from palate.reading.table import Table
-from palate.reading.totals import find_totals
+from palate.reading.totals import find_totals, is_called_total
 
 __all__ = ["looks_wide", "read_wide"]
 
@@ -30,6 +31,12 @@ _REGULAR = 0.9
 _JESTER = 99.0
 # Ratings on a scale of steps have few values, and no large ones.
 _VALUES, _LARGEST = 30, 101
+# What tables tell of users beside their ratings, as `plain_name` spells it.
+_ABOUT_USERS = frozenset({
+    "age", "year", "yearofbirth", "birthyear", "zip", "zipcode", "postcode", "postal", "income", "height", "alter",
+    "jahr", "geburtsjahr", "plz", "postleitzahl", "annee", "anneedenaissance", "codepostal", "edad", "anno", "eta",
+    "idade", "leeftijd", "возраст", "年龄", "年齢", "나이",
+})  # fmt: skip
 _COUNTS = ("count", "counts", "n", "number", "total", "rated", "nratings", "numratings", "ratingcount")
 
 
@@ -41,6 +48,7 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     ReadError
         If they look like both.
     """
+    raw = _without_numbers_for_names(raw)
     told = set(wanted.columns()) - {"time"}
     if told - {"user"} or raw.width < 3 or not raw.sample:
         return False
@@ -49,17 +57,17 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
         return True
     if raw.names is None or (wanted.user is False and not told):
         return False
-    labels = column_position(raw, wanted.user, "user") if wanted.user not in (None, False) else _labels(raw)
+    labels, index = _labels(raw, wanted.user)
     rows = [row for row in raw.sample if len(row) == raw.width]
     ids = [row[labels].strip() for row in rows]
     named = [name for name in ids if name]
     if len(set(named)) < len(named) or len(named) < len(ids) - _few(ids):
         return False
-    places = [position for position in range(raw.width) if position != labels]
+    places = [position for position in range(raw.width) if position not in (labels, index)]
     grid = _numbers([[row[position].strip() for position in places] for row in rows], wanted.missing)
     if grid is None:
         return False
-    totals, _ = find_totals(grid, [raw.names[position] for position in places])
+    totals, _ = find_totals(grid, [raw.names[position] for position in places], ids)
     grid = np.delete(grid, totals, axis=1)
     names = [raw.names[position] for at, position in enumerate(places) if at not in totals]
     if all(map(is_number, names)) and not is_number(raw.names[labels]):
@@ -70,6 +78,12 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
     if found - {"time"} - ({"item"} if _is_turned(raw, labels) else {"user"}):
         return False
     gaps = bool(np.isnan(grid).any())
+    other = _about_users(grid, names)
+    if other is not None and _alike(np.delete(grid, other, axis=1), gaps):
+        raise ReadError(
+            f"{raw.source} looks like a wide table, but its column {names[other]!r} holds no ratings as the others do: "
+            "take it out of the table, or say layout='wide' (--layout wide) if it is an item"
+        )
     if not _alike(grid, gaps):
         return False
     if raw.width == 3 and not gaps:
@@ -80,6 +94,16 @@ def looks_wide(raw: RawTable, wanted: Wanted) -> bool:
             "(--layout long|wide)"
         )
     return True
+
+
+def _without_numbers_for_names(raw: RawTable) -> RawTable:
+    """Take names such as 0, 1, 2 or column_0, column_1 from a table: frames give them to the columns of an array."""
+    names = list(raw.names or ())
+    for prefix in ("", "column_", "V", "X"):
+        for first in (0, 1):
+            if names == [f"{prefix}{number}" for number in range(first, first + len(names))] != []:
+                return replace(raw, names=None, first=first)
+    return raw
 
 
 def _few(values: Sequence[object]) -> int:
@@ -104,8 +128,33 @@ def _is_whole(raw: RawTable, position: int) -> bool:
     return not any(is_blank(row[position]) for row in raw.sample if position < len(row))
 
 
-def _labels(raw: RawTable) -> int:
-    return 0 if raw.index is None else raw.index
+def _labels(raw: RawTable, user: Choice) -> tuple[int, int | None]:
+    """Return the column with the ids of the rows, and the one beside it that only numbers or labels them."""
+    names = raw.names or ()
+    stored = next((position for position, name in enumerate(names) if name == "__index_level_0__"), None)
+    first = raw.index if raw.index is not None else stored or 0
+    is_index = first in (raw.index, stored) or (bool(names) and is_index_name(names[first]))
+    labels = first
+    if user is not None and user is not False:
+        labels = column_position(raw, user, "user")
+    elif names and not find_roles([names[first]]):
+        named = find_roles(names).get("user", first)
+        values = raw.values(named)
+        if len(set(values)) == len(raw.sample):
+            labels = named
+    return labels, first if labels != first and is_index else None
+
+
+def _about_users(grid: NDArray[np.float64], names: Sequence[str]) -> int | None:
+    """Return a column that tells of users (or of items, in a turned table), such as their age, beside ratings."""
+    for position, name in enumerate(names):
+        if plain_name(name) in _ABOUT_USERS and not np.isnan(grid[:, position]).any():
+            return position
+    sizes = np.where(np.isnan(grid), 0, np.abs(grid))
+    largest = int(sizes.max(axis=0).argmax())
+    others = np.delete(sizes, largest, axis=1)
+    on_scale = 0 < others.max() <= _LARGEST and len(np.unique(others)) <= _VALUES
+    return largest if on_scale and len(grid) > 1 and sizes[:, largest].min() > 3 * others.max() else None
 
 
 def _alike(grid: NDArray[np.float64], gaps: bool) -> bool:
@@ -162,11 +211,12 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
     SettingsError
         If columns of items, ratings or times are named.
     """
+    raw = _without_numbers_for_names(raw)
     named = [role for role, column in wanted.columns().items() if role != "user" and column is not False]
     if named:
         raise SettingsError(f"a wide table has no {named[0]} column: leave out {named[0]}= or layout='wide'")
-    kind, labels = _first_column(raw, wanted)
-    positions = [position for position in range(raw.width) if position != labels]
+    kind, labels, index = _first_column(raw, wanted)
+    positions = [position for position in range(raw.width) if position not in (labels, index)]
     part = raw.read([*([] if labels is None else [labels]), *positions])
     label_column = None if labels is None else as_plain(part.columns[0], raw.source, "ids")
     columns_of_items = part.columns if labels is None else part.columns[1:]
@@ -212,40 +262,50 @@ def read_wide(raw: RawTable, wanted: Wanted) -> Table:
 def _totals(cells: pl.DataFrame, names: list[str], labels: pl.Series) -> tuple[list[int], list[int], list[str]]:
     """Return the columns and rows that hold the sums or means of the others, with a note."""
     words = labels.cast(pl.String).fill_null("").to_list()
-    grid = cells.select(pl.all().cast(pl.Float64, strict=False)).to_numpy().astype(np.float64)
-    columns, held = find_totals(grid, names)
+    if not any(map(is_called_total, (*names, *words))):
+        return [], [], []
+    grid = pl.DataFrame([_as_numbers(column) for column in cells]).to_numpy().astype(np.float64)
+    columns, held = find_totals(grid, names, words)
     rows, held_by_rows = find_totals(np.delete(grid, columns, axis=1).T, words)
     left_out = [f"column {names[position]!r}, the {held} of the others" for position in columns]
     left_out += [f"row {words[row]!r}, the {held_by_rows} of the others" for row in rows]
     return columns, rows, [f"left out {'; '.join(left_out)}"] if left_out else []
 
 
-def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None]:
-    """Say what the column of labels holds ("ids", "counts", or "none" if there is none), and where it is."""
+def _as_numbers(column: pl.Series) -> pl.Series:
+    return decimal_numbers(column) if column.dtype == pl.String else column.cast(pl.Float64, strict=False)
+
+
+def _first_column(raw: RawTable, wanted: Wanted) -> tuple[str, int | None, int | None]:
+    """Say what the column of labels holds ("ids", "counts", or "none" if there is none), and where it is.
+
+    The last value is the position of a column that only numbers the rows, beside ids.
+    """
     if wanted.user is False:
-        return "none", None
-    if wanted.user is not None:
-        return "ids", column_position(raw, wanted.user, "user")
-    if raw.index is not None:
-        return "ids", raw.index
+        return "none", None, None
+    labels, index = _labels(raw, wanted.user)
+    if wanted.user is not None or raw.index is not None or labels != 0:
+        return "ids", labels, index
     absent = _JESTER if wanted.missing is None else wanted.missing
     matches = sum(_count_matches(row, absent, 1) for row in raw.sample)
     first = "" if raw.names is None else plain_name(raw.names[0])
-    known = raw.names is not None and (is_index_name(raw.names[0]) or first in RATINGS["user"] or first == "id")
+    named = first == "id" or first in RATINGS["user"] or first in RATINGS["item"]
+    known = raw.names is not None and (named or is_index_name(raw.names[0]))
     if matches > 0.5 * len(raw.sample) and raw.sample and not known:
-        return "counts", 0
+        return "counts", 0, None
     if raw.names is not None:
-        return "ids", 0
+        return "ids", 0, None
     values = [row[0].strip() for row in raw.sample if row]
     if not all(map(is_number, values)):
-        return ("none", None) if all(is_blank(value) or is_number(value) for value in values) else ("ids", 0)
+        has_words = not all(is_blank(value) or is_number(value) for value in values)
+        return ("ids", 0, None) if has_words else ("none", None, None)
     rest = [number_of(cell) for row in raw.sample for cell in row[1:] if is_number(cell) and not is_blank(cell)]
     numbers = [number_of(value) for value in values]
     distinct = len(set(numbers)) == len(numbers) and all(value.is_integer() for value in numbers)
     if not distinct:
-        return "none", None
-    if rest and (max(numbers) > max(rest) or min(numbers) < min(rest)):
-        return "ids", 0
+        return "none", None, None
+    if rest and (max(numbers) >= 1.5 * max(rest) or min(numbers) < min(0, *rest)):
+        return "ids", 0, None
     raise ReadError(
         f"{raw.source}: does the first column hold the ids of the users, or ratings? Say user=0 if ids, user=False if "
         "ratings"
