@@ -238,6 +238,64 @@ def test_halves_of_implicit_sweeps_solve_dense_equations_and_the_objective_falls
     assert not parameters["users"][:, K:].any()
 
 
+def test_no_half_sweep_that_goes_beyond_its_solution_lets_the_objective_rise(monkeypatch):
+    ratings, full = confident()
+    solver = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, sweeps=12)
+    values, half, go_beyond, steps = [], ImplicitFit.half, ImplicitFit.go_beyond, []
+
+    def judge(work):
+        sides = (work.parameters[name][:, :K].astype(float) for name in ("users", "items"))
+        values.append(naive.implicit_objective((full > 0).astype(float), *sides, 0.02, 0.1, 1.0))
+
+    def judged_step(work, rows, before):
+        go_beyond(work, rows, before)
+        steps.append(float(abs(rows - before).max()))
+        judge(work)
+
+    def judged_half(work, *arguments):
+        squares = half(work, *arguments)
+        if work.done in (0, 11):  # the first sweep and the last do not go beyond
+            judge(work)
+        return squares
+
+    monkeypatch.setattr(ImplicitFit, "half", judged_half)
+    monkeypatch.setattr(ImplicitFit, "go_beyond", judged_step)
+    solver.fit(ratings)
+    assert len(values) == 24
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(values))
+    assert len(steps) == 20
+    assert min(steps) > 0
+
+
+def test_sweeps_that_go_beyond_their_solutions_reach_an_objective_in_two_thirds_of_the_sweeps(monkeypatch):
+    ratings, full = confident()
+
+    def reached(sweeps):
+        model = ImplicitALS(factors=K, regularization=0.02, unobserved=0.1, sweeps=sweeps).fit(ratings)
+        sides = (side.astype(float) for side in (model.user_factors, model.item_factors))
+        return naive.implicit_objective((full > 0).astype(float), *sides, 0.02, 0.1, 1.0)
+
+    faster = reached(10)
+    monkeypatch.setattr(ImplicitFit, "go_beyond", lambda work, rows, before: None)
+    assert faster <= reached(15)
+
+
+def test_an_interrupted_implicit_fit_has_the_users_that_fold_in_gives():
+    ratings, _ = confident()
+    solver = ImplicitALS(factors=K, regularization=0.1, unobserved=0.1, sweeps=9)
+
+    def stop(epoch):
+        if epoch.number == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    model = solver.fit(ratings, progress=stop)
+    assert model.training["sweeps"] == 4
+    assert model.training["interrupted"]
+    items, values = model.seen[3]
+    profile = model.fold_in(dict(zip(model.items.ids[items].tolist(), values.tolist(), strict=True)))
+    np.testing.assert_allclose(profile.factors, model.user_factors[3], atol=1e-4)
+
+
 @pytest.mark.parametrize(("confidence", "exponent"), [(False, 1.0), (True, 0.5)])
 def test_implicit_models_answer_like_others(confidence, exponent, tmp_path):
     ratings, full = confident()

@@ -234,14 +234,24 @@ def test_long_registers_give_the_same_bits(size):
         simd.add_products_4x2(tile, tile, len(tile), 0, 8, np.float32(-1), out)
         simd.add_products_4x2(tile, tile, len(tile), 4, 8, np.float32(-1), out)
 
+        simd.add_products_4x2(tile, tile, len(tile), 0, 24, np.float32(-1), out)
+        simd.add_products_4x2(tile, tile, len(tile), 4, 24, np.float32(-1), out)
+
     @numba.njit(fastmath={"contract"})
     def long(tile, out):
         simd.add_products_8x2(tile, tile, len(tile), 0, 8, np.float32(-1), out)
+        simd.add_products_8x2(tile, tile, len(tile), 0, 24, np.float32(-1), out)
+
+    @numba.njit(fastmath={"contract"})
+    def longest(tile, out):
+        simd.add_products_8x4(tile, tile, len(tile), 0, 8, np.float32(-1), out)
 
     rng = np.random.default_rng(0)
-    tile, out = rng.normal(size=(size, 24)).astype(np.float32), rng.normal(size=(8, 24)).astype(np.float32)
-    one, two = out.copy(), out.copy()
+    tile, out = rng.normal(size=(size, 40)).astype(np.float32), rng.normal(size=(8, 40)).astype(np.float32)
+    one, two, three = out.copy(), out.copy(), out.copy()
     short(tile, one)
     long(tile, two)
+    longest(tile, three)
     assert np.array_equal(one, two)
+    assert np.array_equal(one, three)
     np.testing.assert_allclose(one[:, 8:], out[:, 8:] - tile[:, :8].T @ tile[:, 8:], rtol=1e-5, atol=1e-5)

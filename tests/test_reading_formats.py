@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from palate.errors import DataError
+from palate.check import check_table
+from palate.errors import DataError, PalateWarning
 from palate.reading import read_ratings, read_table
 from reading_help import ROWS, lines, refused, triples, write
 
@@ -206,6 +207,39 @@ def test_several_files_are_one_table(folder):
     ):
         assert triples(read_ratings(source, on_error="skip")) == expected
         refused(source, "b.csv, line 3: rating 'x' is not a number")
+
+
+@pytest.mark.parametrize(
+    ("fields", "ids"),
+    [
+        (["12", "ann"], ["12", "7", "ann"]),
+        (["007", "12"], ["007", "12", "7"]),
+        (["12.0", "12.5"], ["12", "12.5", "7"]),
+        (["true", "12"], ["12", "7", "true"]),
+        (["2024-05-01", " 12 "], ["12", "2024-05-01", "7"]),
+    ],
+)
+def test_integers_in_one_file_and_text_in_another_are_one_id_and_a_line_says_so(tmp_path, fields, ids):
+    integers = write(tmp_path, "user,item,rating\n7,1,5\n12,1,4\n", "a.csv")
+    text = write(tmp_path, "user,item,rating\n" + "".join(f"{field},2,3\n" for field in fields), "b.csv")
+    odd = next(field for field in ids if field not in ("12", "7"))
+    line = rf"user ids of .*a.csv \(2 rows\) are integers and were read as text, as .*b.csv has ids such as '{odd}'"
+    with pytest.warns(PalateWarning, match=line) as warned:
+        ratings = read_ratings([text, integers])
+    assert len(warned) == 1
+    assert ratings.users.ids.tolist() == ids
+    assert str(warned[0].message) in ratings.notes
+    check = check_table(read_table([integers, text]))
+    assert [(one.level, one.count) for one in check.findings if one.code == "mixed-ids"] == [("warning", 2)]
+
+
+@pytest.mark.parametrize("fields", [["12", "13"], ["12.0", "13.0"], ['"12"', " 13 "]])
+def test_files_of_integers_in_other_spellings_have_integers_without_a_line(tmp_path, fields):
+    one = write(tmp_path, "user,item,rating\n7,1,5\n12,1,4\n", "a.csv")
+    other = write(tmp_path, "user,item,rating\n" + "".join(f"{field},2,3\n" for field in fields), "b.csv")
+    ratings = read_ratings([one, other])
+    assert ratings.users.ids.tolist() == [7, 12, 13]
+    assert not any("read as text" in note for note in ratings.notes)
 
 
 def test_bad_lines_of_several_files(folder):

@@ -55,6 +55,20 @@ def test_a_refit_that_cannot_be_leaves_the_file_alone(path, tmp_path):
         refit(path, [(1, 100, 3.0)])
 
 
+def test_integers_for_a_model_of_texts_are_its_texts_and_the_model_warns(tmp_path):
+    table = [(user, item, float(1 + (user * item) % 5)) for user in range(8) for item in range(6)]
+    model = SOLVER.fit([(str(user) if user else "ann", item, rating) for user, item, rating in table])
+    line = (
+        "the user ids of the new ratings (1 row) are integers and were read as text, as the model has ids such as 'ann'"
+    )
+    updated = model.with_ratings([(3, 0, 5.0)])
+    assert updated.users.ids.tolist() == model.users.ids.tolist()
+    save(model, tmp_path / "m.palate")
+    again = refit(tmp_path / "m.palate", [(3, 0, 5.0)]).model
+    for one in (updated, again):
+        assert [warning.startswith(line) for warning in one.training["warnings"]] == [True]
+
+
 def test_tables_are_joined_in_their_order():
     first, second = read_ratings([(2, 7, 5), (1, 7, 1)]), read_ratings([(3, 9, 2), (1, 7, 4)])
     assert rows(join_ratings([first, second], duplicates="last")) == [(1, 7, 4.0), (2, 7, 5.0), (3, 9, 2.0)]
@@ -73,6 +87,10 @@ def test_ids_are_joined_as_integers_if_all_are_and_else_as_text():
     joined = join_ratings([numbers, words], duplicates="last")
     assert joined.users.ids.tolist() == ["1", "2", "ann"]
     assert joined.items.ids.tolist() == [10, 20]
+    (line,) = [note for note in joined.notes if "read as text" in note]
+    assert line.startswith(
+        "the user ids of table 1 (2 rows) are integers and were read as text, as table 2 has ids such"
+    )
     np.testing.assert_array_equal(joined.rating, [5, 4, 1])
     assert rows(join_ratings([numbers, read_ratings([(30, 5, 2)])]))[-1] == (30, 5, 2.0)
 

@@ -1,6 +1,7 @@
 """The model is fitted again on its ratings and those of the store."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import time
@@ -74,6 +75,12 @@ def test_a_new_user_with_a_name_among_numbers_makes_all_ids_texts():
     assert pairs["5", 1 if ("5", 1) in pairs else 2]
     assert visitors.sum() == 1
     assert 99 in merged.items.ids
+    (line,) = merged.notes
+    assert re.match(
+        r"the user ids of the model \(\d+ rows\) are integers and were read as text, as the store has", line
+    )
+    assert "such as 'ann'" in line
+    assert not merge(fitted().ratings(), [("u:7000", "3", 4.0)])[0].notes
 
 
 @pytest.mark.parametrize("odd", ["--5", " 12", "12 ", "012", "-0", "１２", "1_0", "9" * 30])

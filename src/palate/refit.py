@@ -15,6 +15,7 @@ from palate.model.update import check_ratings
 from palate.ratings import Ratings
 from palate.reading import ratings_of
 from palate.reading.join import join_ratings
+from palate.reading.mixed_ids import with_warnings
 from palate.service.portable import exclusive_lock
 from palate.solvers import SOLVERS, Epoch, Solver, settings
 from palate.storage import load, save
@@ -85,13 +86,16 @@ def refit(
         if base is None:
             raise DataError(f"{path} keeps no ratings to fit anew on: fit a model on all ratings instead")
         check_ratings(model, new)
-        ratings = join_ratings([base, replace(new, declared_scale=base.scale)], duplicates="last")
+        ratings = join_ratings(
+            [base, replace(new, declared_scale=base.scale)], duplicates="last", names=("the model", "the new ratings")
+        )
         changes = {} if time_budget is None else {"time_budget": time_budget}
         start = None if fresh else model
         fitted = solver_of(model, changes).fit(ratings, threads=threads, progress=progress, start=start)
         if fitted.training.get("interrupted"):
             raise KeyboardInterrupt
-        fitted = refit_choices(model, replace(fitted, catalogue=model.catalogue), fresh=fresh, threads=threads)
+        fitted = replace(fitted, catalogue=model.catalogue, training=with_warnings(fitted.training, ratings.notes))
+        fitted = refit_choices(model, fitted, fresh=fresh, threads=threads)
         save(fitted, path)
     return Refitted(fitted, len(ratings), len(new))
 

@@ -18,6 +18,7 @@ from palate.heads import refit_choices
 from palate.ids import integer_of
 from palate.model import Model
 from palate.ratings import Grouped, Ratings, Vocabulary, is_single
+from palate.reading.mixed_ids import IdPart, MixedIds, mixed_ids, odd_id, with_warnings
 from palate.refit import lock_model, solver_of
 from palate.service.retrains import Retrains
 from palate.service.store import USER, VISITOR, Store
@@ -125,7 +126,7 @@ def _fit_again(
         raise KeyboardInterrupt
     fitted = refit_choices(model, fitted, fresh=fresh, threads=threads)
     count = int(visitors.sum())
-    training = {**fitted.training, "visitors": count}
+    training = {**with_warnings(fitted.training, ratings.notes), "visitors": count}
     fitted = without_users(dataclasses.replace(fitted, catalogue=model.catalogue, training=training), visitors)
     if (path.stat().st_ino, path.stat().st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
         raise StorageError(f"{path} was replaced while it was being fitted: the new fit is dropped")
@@ -161,6 +162,9 @@ def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Rat
     visitors = {owner: index for index, owner in enumerate(sorted({o for o in owners if o.startswith(VISITOR)}))}
     users, new_user = _extended(base.users, [owner.removeprefix(USER) for owner in owners if owner not in visitors])
     items, new_item = _extended(base.items, [item for _, item, _ in events])
+    notes = [*_mixed_ids(base, base.users, users), *_mixed_ids(base, base.items, items)]
+    for note in notes:
+        _log.warning(note)
     named = len(users)
     users = _with_visitors(users, list(visitors))
     user = np.array([_event_user(users, visitors, named, owner) for owner in owners], int)
@@ -177,11 +181,20 @@ def merge(base: Ratings, events: Iterable[Event], now: float = 0.0) -> tuple[Rat
         np.concatenate([base_item[is_unchanged], item[is_rated]]).astype(np.int32),
         np.concatenate([base.rating[is_unchanged], rating[is_rated]]),
         base.scale,
+        notes=tuple(notes),
         time=None if base.time is None else np.append(base.time[is_unchanged], np.full(is_rated.sum(), int(now))),
         user_features=base.user_features,
         item_features=base.item_features,
     )
     return table.compact(), (np.arange(len(users)) >= named)[table.user_counts > 0]
+
+
+def _mixed_ids(base: Ratings, old: Vocabulary, extended: Vocabulary) -> list[MixedIds]:
+    """Say that the integers of a model became text, because the store has an id that is text."""
+    if old.is_text or not extended.is_text:
+        return []
+    parts = [IdPart("the model", len(base), None), IdPart("the store", 0, odd_id(extended.ids))]
+    return mixed_ids(old.kind, parts)
 
 
 def _event_user(users: Vocabulary, visitors: Mapping[str, int], named: int, owner: str) -> int:

@@ -18,6 +18,7 @@ from palate.ratings import Ratings, RatingScale
 from palate.reading.columns import Guess
 from palate.reading.encode import Examined, as_scale, check_policies, examine, settled
 from palate.reading.faults import Fault, shown
+from palate.reading.mixed_ids import MixedIds
 from palate.reading.table import Table
 
 __all__ = ["Bar", "Check", "check_ratings", "check_table", "histogram", "median_of"]
@@ -137,11 +138,13 @@ def check_table(
     level = "error" if on_error == "error" else "note"
     findings = [*_bad_lines(table, level), *(_fault(table, fault, level) for fault in examined.faults)]
     findings += _repeats(table, examined, duplicates)
+    findings += [Finding("warning", "mixed-ids", note, note.rows) for note in table.notes if isinstance(note, MixedIds)]
+    notes = tuple(note for note in table.notes if not isinstance(note, MixedIds))
     if not len(ratings):
         findings.append(Finding("error", "empty", "there are no ratings that can be used", 0))
         return Check(
             table.source, len(table), 0, 0, 0, 0.0, None, "", None, None, None, (), 0, 0, None, None, tuple(findings),
-            table.notes,
+            notes,
         )  # fmt: skip
     values, counts = np.unique(ratings.rating, return_counts=True)
     look = _look(ratings, values, counts)
@@ -166,7 +169,7 @@ def check_table(
         most_user=(ratings.users[int(users.argmax())], int(users.max())),
         most_item=(ratings.items[int(items.argmax())], int(items.max())),
         findings=tuple(findings),
-        notes=table.notes,
+        notes=notes,
         times=look_at_times(ratings),
     )
 

@@ -28,6 +28,7 @@ __all__ = [
     "add_products_4x2",
     "add_products_8x1",
     "add_products_8x2",
+    "add_products_8x4",
     "fma",
     "load",
     "mul",
@@ -228,6 +229,7 @@ def _products(rows: int, vectors: int, lanes: int = LANES) -> Any:
 add_products_8x1 = _products(8, 1)
 add_products_1x3, add_products_1x2, add_products_1x1 = _products(1, 3), _products(1, 2), _products(1, 1)
 add_products_4x2, add_products_8x2 = _products(4, 2), _products(8, 1, 2 * LANES)
+add_products_8x4 = _products(8, 2, 2 * LANES)
 # Whether the CPU has 32 registers of 16 floats, as `add_products_8x2` needs.
 HAS_AVX512 = bool(get_host_cpu_features().get("avx512f")) and not numba.config.CPU_NAME
 

@@ -31,6 +31,7 @@ from palate.model.update_weights import add_items, weight_settings
 from palate.ratings import Grouped, Ratings
 from palate.reading import ratings_of
 from palate.reading.join import join_ratings
+from palate.reading.mixed_ids import with_warnings
 
 __all__ = ["check_ratings", "head_model", "with_ratings"]
 
@@ -95,7 +96,8 @@ def with_ratings(model: ModelArrays, new: Ratings | Any) -> ModelArrays:
     check_ratings(model, new)
     growth = _grow(base, new)
     grown = _extend(model, growth)
-    record = {**model.training, "updates": _record(model, base, new, growth)}
+    training = with_warnings(model.training, growth.table.notes)
+    record = {**training, "updates": _record(model, base, new, growth)}
     if not len(new):
         return replace(grown, times=model.times, training=record)
     if model.factors or model.predicts == "rating":
@@ -140,7 +142,9 @@ def check_ratings(model: ModelArrays, new: Ratings) -> None:
 def _grow(base: Ratings, new: Ratings) -> _Growth:
     if base.time is not None and new.time is None:  # they come after all others
         new = replace(new, time=np.full(len(new), base.time.max(initial=0)))
-    table = join_ratings([base, replace(new, declared_scale=base.scale)], duplicates="last")
+    table = join_ratings(
+        [base, replace(new, declared_scale=base.scale)], duplicates="last", names=("the model", "the new ratings")
+    )
     user_move, item_move = (
         getattr(table, side).index(_as_ids(getattr(base, side).ids, getattr(table, side).is_text))
         for side in ("users", "items")

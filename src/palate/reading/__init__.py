@@ -23,6 +23,7 @@ from palate.reading.columns import Guess
 from palate.reading.encode import encode
 from palate.reading.formats import special_reader
 from palate.reading.frames import binary_reader, read_frame
+from palate.reading.mixed_ids import MixedIds
 from palate.reading.raw import Choice, Column, RawTable, Wanted
 from palate.reading.several import list_files, read_several
 from palate.reading.source import open_text, polars_errors_named, source_name
@@ -177,7 +178,8 @@ def read_ratings(
     Warns
     -----
     PalateWarning
-        If every user has exactly one rating: most likely the columns are others.
+        If every user has exactly one rating: most likely the columns are others. If ids are integers in one of several
+        files and text in another: then all are text.
 
     Examples
     --------
@@ -191,6 +193,9 @@ def read_ratings(
         missing=missing, query=query,
     )  # fmt: skip
     ratings = encode(table, on_error=on_error, duplicates=duplicates, scale=scale)
+    for note in table.notes:
+        if isinstance(note, MixedIds):
+            warnings.warn(note, PalateWarning, stacklevel=2)
     if len(ratings.users) == len(ratings) >= _FEW_USERS:
         warning = (
             f"{table.source}: every user has exactly one rating: is the user column right? Name the columns with "

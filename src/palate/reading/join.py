@@ -12,21 +12,26 @@ from numpy.typing import NDArray
 from palate.errors import DataError, SettingsError
 from palate.ids import integer_of
 from palate.ratings import Ratings, RatingScale, Vocabulary
+from palate.reading.mixed_ids import IdPart, MixedIds, mixed_ids, odd_id
 
 __all__ = ["join_ratings", "join_vocabularies"]
 
 _POLICIES = ("error", "last", "mean")
 
 
-def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Ratings:
+def join_ratings(
+    tables: Sequence[Ratings], *, duplicates: str = "error", names: Sequence[str] | None = None
+) -> Ratings:
     """Return the ratings of several tables as one table, in the order of the tables.
 
     Parameters
     ----------
     tables
-        At least one. Where ids are integers in one table and text in another, they become text.
+        At least one. Where ids are integers in one table and text in another, they become text, and a note says so.
     duplicates
         What to do where several tables rate a pair: "error", or "last" or "mean" of the ratings.
+    names
+        What the tables are called in that note; "table 1", "table 2" and so on if None.
 
     Raises
     ------
@@ -51,7 +56,9 @@ def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Rat
     user = np.concatenate([move[table.user] for move, table in zip(user_moves, tables, strict=True)])
     item = np.concatenate([move[table.item] for move, table in zip(item_moves, tables, strict=True)])
     rating = np.concatenate([table.rating for table in tables])
-    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
+    names = names or [f"table {number}" for number in range(1, len(tables) + 1)]
+    mixed = [note for side in ("users", "items") for note in _mixed_ids(side, names, tables)]
+    notes = tuple(dict.fromkeys([*(note for table in tables for note in table.notes), *mixed]))
     times = [table.time for table in tables if table.time is not None]
     time = np.concatenate(times) if len(times) == len(tables) else None  # known of all, or of no use
     features: dict[str, Any] = {
@@ -75,6 +82,12 @@ def join_ratings(tables: Sequence[Ratings], *, duplicates: str = "error") -> Rat
         sums = np.bincount(which, weights=rating[::-1].astype(np.float64))
         joined = replace(joined, rating=(sums / counts)[which][::-1].astype(np.float32))
     return joined.take(np.sort(len(pair) - 1 - last))
+
+
+def _mixed_ids(side: str, names: Sequence[str], tables: Sequence[Ratings]) -> list[MixedIds]:
+    vocabularies: list[Vocabulary] = [getattr(table, side) for table in tables]
+    texts = [odd_id(vocabulary.ids) if vocabulary.is_text else None for vocabulary in vocabularies]
+    return mixed_ids(vocabularies[0].kind, [IdPart(*part) for part in zip(names, map(len, tables), texts, strict=True)])
 
 
 def _scale(tables: Sequence[Ratings]) -> RatingScale | None:

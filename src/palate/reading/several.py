@@ -13,6 +13,7 @@ import numpy as np
 
 from palate.errors import ReadError
 from palate.lazy import pl
+from palate.reading.mixed_ids import IdPart, MixedIds, mixed_ids, odd_id
 from palate.reading.source import STDIN
 from palate.reading.table import BadLines, Table
 
@@ -102,8 +103,19 @@ def read_several(files: Sequence[str], read: Callable[[str], Table]) -> Table:
     ]
     notes = [f"{len(files)} files, {files[0]} to {files[-1]}", *tables[0].notes]
     notes += [f"{table.source}: {note}" for table in tables[1:] for note in table.notes if note not in tables[0].notes]
+    for role in ("user", "item"):
+        notes += _mixed_ids(role, files, tables)
     faults = BadLines([place for place, _ in bad], [fault for _, fault in bad if fault]) if bad else None
     return Table(pl.DataFrame(columns), f"{len(files)} files", tuple(notes), locate, faults, rated[0])
+
+
+def _mixed_ids(role: str, files: Sequence[str], tables: Sequence[Table]) -> list[MixedIds]:
+    """Say that the ids of some files are integers and those of others text."""
+    columns = [table.frame[role].drop_nulls() for table in tables]
+    if len({column.dtype == pl.String for column in columns}) == 1:
+        return []
+    texts = [odd_id(column.unique(maintain_order=True)) if column.dtype == pl.String else None for column in columns]
+    return mixed_ids(role, [IdPart(*part) for part in zip(files, map(len, columns), texts, strict=True)])
 
 
 def _padded(bad: BadLines) -> list[tuple[str, str]]:

@@ -91,7 +91,7 @@ class SparkImplicitFit(ImplicitFit):
     def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None = None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""
         solver, cluster, name = self.solver, self.table.cluster, "user" if side is self.users else "item"
-        cluster.describe(f"sweep {self.done + (name == 'item')}, {name}s")
+        cluster.describe(f"sweep {self.done + 1}, {name}s")
         assert solver.regularization is not None
         assert solver.unobserved is not None
         partners = cluster.publish(other)
@@ -104,8 +104,13 @@ class SparkImplicitFit(ImplicitFit):
         self.gram = rows, sum(one["gram"] for one in results)
         return float(sum(one["squares"] for one in results) / sum(one["weight"] for one in results))
 
+    def go_beyond(self, rows: Floats, before: Floats) -> None:
+        """Move the rows of a side on, in place, by a share of the step that they have made."""
+        super().go_beyond(rows, before)
+        self.gram = None
+
     def _gram_of(self, rows: Floats) -> NDArray[np.float64]:
-        """Return the sum that the tasks of the last half-step returned; at the start the driver computes it."""
+        """Return the sum that the tasks of the last half-step returned; the driver computes it if rows moved since."""
         if self.gram is not None and self.gram[0] is rows:
             return self.gram[1]
         doubles = rows.astype(np.float64)

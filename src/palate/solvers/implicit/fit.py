@@ -27,8 +27,13 @@ __all__ = ["ImplicitFit"]
 
 Floats = NDArray[np.float32]
 
-# Divided by sqrt(k), so that the first scores have the same size for any number of factors.
-_INITIAL_SPREAD = 0.1
+# Divided by sqrt(k), so that the first scores have the same size for any number of factors. On real tables the penalty
+# outweighs the first equations if it is smaller, and on sparse ones the first equations fit noise if it is larger.
+_INITIAL_SPREAD = 0.2
+# Rows go beyond the solution of their equations by this share of their step (successive over-relaxation). Below 1 a
+# half-step cannot raise the objective, which is quadratic in the rows of one side. At 0.5 about half the sweeps reach
+# the objective that all reach at 0 (MovieLens 100K and 1M, Jester, 1 and 10 million drawn ratings).
+_BEYOND = 0.5
 # A fit that goes on from a model makes at least this many sweeps.
 _LEAST_WARM = 2
 
@@ -100,6 +105,8 @@ class ImplicitFit:
                 )
             )
             self.session.checkpoint.save(self._state, now=self.session.interrupted())
+        if 0 < self.done < self.solver.sweeps:  # interrupted: users have gone beyond the solution of their equations
+            self.half(self.users, self.parameters["users"], self.parameters["items"], self.features[0])
         return self.model()
 
     def _start_from(self, model: Model) -> None:
@@ -141,12 +148,25 @@ class ImplicitFit:
     def sweep(self) -> float:
         """Solve for the items, then for the users; return the mean squared error.
 
-        The users come last, so that folding in a training user gives the same factors.
+        The users come last, so that folding in a training user gives the same factors. The last sweep does not go
+        beyond the solutions for the same reason, and the first does not because its step comes from random rows.
         """
         users, items = self.parameters["users"], self.parameters["items"]
-        self.half(self.items, items, users, self.features[1])
+        goes_beyond = 0 < self.done < self.solver.sweeps - 1
+        for side, rows, other, features in (
+            (self.items, items, users, self.features[1]),
+            (self.users, users, items, self.features[0]),
+        ):
+            before = rows.copy()
+            squares = self.half(side, rows, other, features)
+            if goes_beyond:
+                self.go_beyond(rows, before)
         self.done += 1
-        return self.half(self.users, users, items, self.features[0])
+        return squares
+
+    def go_beyond(self, rows: Floats, before: Floats) -> None:
+        """Move the rows of a side on, in place, by a share of the step that they have made."""
+        rows += np.float32(_BEYOND) * (rows - before)
 
     def half(self, side: HalfStep, rows: Floats, other: Floats, features: FeatureRows | None = None) -> float:
         """Solve for the rows of one side, in place; return the mean of (1 - score)^2 over the rated pairs."""

@@ -19,7 +19,7 @@ __all__ = ["FEW_RATINGS", "PILOT_SWEEPS", "choose_settings", "head_of"]
 #: Regularization and weight of unobserved pairs where nothing can be held out.
 FEW_RATINGS = {"regularization": 0.01, "unobserved": 0.1}
 #: Sweeps of a trial fit.
-PILOT_SWEEPS = 8
+PILOT_SWEEPS = 4
 # Where the search begins, the factor by which a setting is moved, and how often.
 _FIRST, _STEP, _MOST_STEPS = {"unobserved": 0.1, "regularization": 0.03}, 3.0, 2
 

@@ -31,6 +31,10 @@ class ImplicitALS(Solver):
     more are. With `confidence` the weight c is the rating, such as a number of plays, divided by the mean rating of the
     choices; all must then be above zero. Without it c is 1.
 
+    From the second sweep on but not in the last, a row goes half as far again as its equations say (successive
+    over-relaxation with the factor 1.5; Young 1954): no half-step raises the objective, and about half the sweeps reach
+    the same objective.
+
     The regularization and the weight of unobserved pairs are chosen on a tenth of the choices, if they are not given.
 
     The model's scores are **not ratings**: they are mostly between 0 and 1, they rank items by how likely they are to
@@ -69,6 +73,6 @@ class ImplicitALS(Solver):
     )
     liked: float | None = setting(None, "rating from which a pair is a choice", none="every rated pair is one")
     confidence: bool = setting(False, "take the rating, above zero, as the weight of a rated pair")
-    sweeps: int = setting(15, "passes over items and users", least=1)
+    sweeps: int = setting(8, "passes over items and users", least=1)
     seed: int = setting(0, "of the first factors, and of what is held out", least=0, below=2**63)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", DEVICE_HELP)
