@@ -442,9 +442,10 @@ def weigh_sets(indptr, members, share, length, rest, weights, precision, key, dr
     """Make one pass over the weights of a linear model with sparse predictors, SET_COLUMNS columns at once.
 
     With `draw` each weight is drawn given the others (Gibbs sampling), with a `correlation` to the one before; without,
-    it is set to its minimum (coordinate descent). Predictor j has the entries share[m] for its members m = members[indptr[j]:indptr[j + 1]], and the squared
-    length length[j]. The targets have unit noise, and the weights the given prior precision. weights (predictors,
-    SET_COLUMNS) and rest (rows, SET_COLUMNS), the residuals of the targets, are updated in place.
+    it is set to its minimum (coordinate descent), and `correlation` is 0. Predictor j has the entries share[m] for its
+    members m = members[indptr[j]:indptr[j + 1]], and the squared length length[j]. The targets have unit noise, and the
+    weights the given prior precision. weights (predictors, SET_COLUMNS) and rest (rows, SET_COLUMNS), the residuals of
+    the targets, are updated in place.
     """
     normals = np.zeros((1, SET_COLUMNS), np.float32)
     minus = splat(np.float32(-1))

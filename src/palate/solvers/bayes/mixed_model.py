@@ -134,7 +134,7 @@ class MixedModel:
         slopes, errors = np.zeros((rows, width), np.float32), np.empty(rows)
         row_weight = np.full(rows, 1 / self.noise, np.float32)
         equations = self.design, np.zeros(len(self.design), np.float32), row_weight, weight, precision, linear
-        solve_side(self.pairs.run, self.ranges, self.table, equations, 0, 0, slopes, errors)
+        solve_side(self.pairs.run, self.ranges, self.table, equations, 0, 0, 0.0, slopes, errors)
         return slopes, float(errors.sum()) * self.noise
 
     def _improve(self) -> None:

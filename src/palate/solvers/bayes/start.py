@@ -11,10 +11,10 @@ from palate.solvers.half_step import partners_and_biases, solve_side
 __all__ = ["start_from_als"]
 
 _SWEEPS = 5
-# The penalty on standardized ratings, times the number of ratings of a row, as in `palate.solvers.als`: as heavy as this
-# many ratings are in a mean row, and at most this. A lighter one costs nothing, as the chain shrinks factors at once. A
-# heavier one makes factors vanish, and the chain takes hundreds of sweeps to find them again (measured: with 0.15, 200
-# sweeps on MovieLens 1M, where 0.005 to 0.03 need 30; with 0.3, hundreds on MovieLens 100K).
+# The penalty on standardized ratings, times the number of ratings of a row, as in `palate.solvers.als`: as heavy as so
+# many ratings in a mean row, and at most the second number. A lighter penalty costs nothing, as the chain shrinks
+# factors at once. With a heavier one factors vanish, and the chain takes long to find them again (measured: with 0.15
+# 200 sweeps on MovieLens 1M, where 0.005 to 0.03 need 30; with 0.3 hundreds on MovieLens 100K).
 _PENALTY_RATINGS, _MOST_PENALTY = 5, 0.15
 
 
