@@ -158,7 +158,7 @@ def test_rows_with_ratings_stay_as_they_are(taste):
 def test_a_sample_may_have_more_columns_than_a_mean_keeps():
     rng = np.random.default_rng(7)
     wide = rng.normal(size=(9, 31)).astype(np.float32), rng.normal(size=(8, 31)).astype(np.float32)
-    mean = LowRankMean(9, 8, 2, serial)
+    mean = LowRankMean(np.zeros(8), np.zeros(7), 2, serial)
     for part in (slice(0, 31), slice(0, 31)):
         mean.add(wide[0][:, part], wide[1][:, part], 2.0)
     users, items, user_bias, _ = mean.mean()

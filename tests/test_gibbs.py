@@ -99,7 +99,7 @@ def test_mean_and_precision_of_a_side_are_normal_wishart(chain, sets):
 
 
 @pytest.mark.parametrize("name", ["users", "items"])
-def test_rows_are_drawn_from_their_posterior(chain, name, monkeypatch):
+def test_rows_are_drawn_from_their_posterior(chain, name):
     side, other = (chain.users, chain.items) if name == "users" else (chain.items, chain.users)
     rng, whitened = np.random.default_rng(1), []
     partners = np.hstack([other.factors[:, :K], np.ones((len(other.factors), 1))])
@@ -112,7 +112,7 @@ def test_rows_are_drawn_from_their_posterior(chain, name, monkeypatch):
         mean, covariance = naive.solve_row(ratings, partners, other.factors[:, K], weights, PRECISION, linear)
         posteriors.append((mean, np.linalg.cholesky(np.linalg.inv(covariance))))
     side.mean = MEAN
-    monkeypatch.setattr(gibbs, "CORRELATION", 0.0)  # test_rows.py tests correlated draws
+    side.correlation = 0.0  # test_rows.py tests correlated draws
     for _ in range(4000):
         chain._draw_rows(side, other, PRECISION, rng)
         drawn = side.factors[:, :COLUMNS].astype(float)

@@ -39,6 +39,8 @@ def arrange(raw: RawTable, wanted: Wanted) -> Table:
         raise SettingsError(f"layout must be one of {', '.join(_LAYOUTS)}, not {wanted.layout!r}")
     if wanted.layout == "wide" or (wanted.layout == "auto" and looks_wide(raw, wanted)):
         return read_wide(raw, wanted)
+    if raw.doubt and wanted.user is None:
+        raise ReadError(f"{raw.source}: {raw.doubt}")
     chosen = choose_columns(raw, wanted)
     _refuse_baskets(raw, chosen)
     note = type(chosen.note)("; ".join(filter(None, [raw.note, chosen.note])))  # a guess stays a guess

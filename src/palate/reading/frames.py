@@ -214,13 +214,15 @@ def _read_mapping(source: Mapping[Any, Any]) -> RawTable:
     if len({len(value) for value in values}) > 1:
         raise ReadError(f"the columns of the dictionary have different lengths: {[len(value) for value in values]}")
     names = list(map(str, source))
-    if len(names) == 2 and not find_roles(names):
-        raise ReadError(
-            f"a dictionary of {names[0]!r} and {names[1]!r} may hold columns, or the items of two users: name columns "
-            "'user' and 'item', or hand over a list of (user, item)"
-        )
     columns = [_any_column(value) for value in values]
-    return from_columns(names, columns.__getitem__, len(columns), "the dictionary")
+    raw = from_columns(names, columns.__getitem__, len(columns), "the dictionary")
+    if len(names) != 2 or find_roles(names):
+        return raw
+    doubt = (
+        f"a dictionary of {names[0]!r} and {names[1]!r} may hold columns, or the items of two users: name columns "
+        "'user' and 'item', or hand over a list of (user, item)"
+    )
+    return replace(raw, doubt=doubt)
 
 
 def _read_indexed(source: Mapping[Any, Mapping[Any, Any]]) -> RawTable:

@@ -117,6 +117,8 @@ class RawTable:
         The number of the first row and column, where these are the ids of a wide table.
     index
         The position of a column that labels the rows, such as the index of a pandas frame.
+    doubt
+        Why its columns may be none, if that is known: a table of ratings is refused then, unless roles are named.
     """
 
     source: str
@@ -129,6 +131,7 @@ class RawTable:
     locate: Locate = field(default=row_number)
     first: int = 1
     index: int | None = None
+    doubt: str = ""
 
     def with_parts(self, **changes: Any) -> RawTable:
         """Return the table with other values in some fields of every `Part` that is read, such as `bad`."""

@@ -20,7 +20,7 @@ from palate.ratings import Grouped, Ratings
 from palate.solvers import BayesianMF
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.fit import GibbsFit
-from palate.solvers.bayes.state import CORRELATION, ModelParts, SideState
+from palate.solvers.bayes.state import ModelParts, SideState
 from palate.solvers.half_step import standardize
 from palate.solvers.session import Session
 from palate.spark.cluster import SIDES
@@ -72,7 +72,8 @@ class SparkChain(Chain):
         work = SolveRatings(
             size=len(side.factors), center=self.table.center, spread=self.table.spread, other=partners,
             precision=padded_precision, weight=self.precision, row_weight=row_weight,
-            mean=side.mean, prior=prior, before=present, draws=d, key=int(rng.integers(2**62)), correlation=CORRELATION,
+            mean=side.mean, prior=prior, before=present, draws=d, key=int(rng.integers(2**62)),
+            correlation=side.correlation,
         )  # fmt: skip
         cluster.describe(f"sweep {self.sweeps + 1}, {name}s")
         try:

@@ -43,8 +43,8 @@ from palate.solvers.warm_start import FreshFit
 __all__ = ["GibbsFit"]
 
 # The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
-# end of the chain.
-_LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 300, 1000, 0.0015
+# end of the chain. Chains of independent draws, on sparse tables, run for at least twice the least number.
+_LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 150, 1000, 0.0015
 # A fit without a number of factors has this many on a table of fewer ratings than this, and fewer than this many a row:
 # more take twice as long there and gain nothing (measured).
 _SPARSE_RATINGS, _SPARSE_ROW, _SPARSE_FACTORS = 200_000, 10, 15
@@ -222,7 +222,8 @@ class GibbsFit:
             return _LEAST_TRACED
         # Several chains together take at most as many sweeps as two would alone.
         chains = max(1.0, len(self.mixture.chains) / 2)
-        least, most = ceil(_LEAST_SWEEPS / chains), ceil(_MOST_SWEEPS / chains)
+        least = _LEAST_SWEEPS * (1 if self.mixture.chains[0].users.correlation else 2)
+        least, most = ceil(least / chains), ceil(max(least, _MOST_SWEEPS) / chains)
         if done < least:
             return least
         if self.error_left <= _TOLERANCE:

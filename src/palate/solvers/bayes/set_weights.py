@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palate.kernels.rows import SET_COLUMNS, weigh_sets
 from palate.parallel import Run
 from palate.solvers.bayes.row_blocks import for_row_blocks, sum_row_blocks
-from palate.solvers.bayes.state import CORRELATION, SideState
+from palate.solvers.bayes.state import SideState
 
 __all__ = ["LinkedSide", "draw_from_grid", "draw_set_weights"]
 
@@ -108,7 +108,9 @@ class _CoordinatePass:
         side, table = self.linked.side, self.linked.other.table
         sets = table.indptr, table.indices, side.shares, self.linked.lengths
         pieces = self.residuals[number], self.weights[number]
-        weigh_sets(*sets, *pieces, np.float32(side.sets_precision), self.key + number, True, np.float32(CORRELATION))
+        weigh_sets(
+            *sets, *pieces, np.float32(side.sets_precision), self.key + number, True, np.float32(side.correlation)
+        )
 
     def finish(self, run: Run, rng: np.random.Generator) -> None:
         """Join the pieces, then draw the precision of the weights and, together with it, their scale."""

@@ -12,14 +12,10 @@ from palate.ratings import Grouped
 from palate.solvers.feature_rows import FeatureRows
 from palate.solvers.half_step import balanced_ranges, padded_width, partners_and_biases, row_cost, set_shares
 
-__all__ = ["CORRELATION", "ModelParts", "SideState"]
+__all__ = ["ModelParts", "SideState"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-
-#: The correlation of a draw of a row, or of a set weight, with the one before. Of -0.8 to -0.98, which are alike on
-#: MovieLens 1M, one from which the chain still forgets fast.
-CORRELATION = -0.9
 
 _INITIAL_SPREAD = 0.1
 # Relative precisions below this count as this in `SideState.variance`.
@@ -63,6 +59,8 @@ class SideState:
         float64 (k + 1,): of the factors and biases of rows that have no set.
     is_noisy
         Whether ratings are weighted by `noise`. If not, the chain still draws it now and then, for the intervals.
+    correlation
+        Of a draw of a row, or of a set weight, with the one before.
     sets_precision
         The precision of the set weights, relative to that of the rows.
     freedom
@@ -86,6 +84,7 @@ class SideState:
     noise: Floats
     mean: Doubles
     is_noisy: bool
+    correlation: float = 0.0
     sets_precision: float = 10.0
     freedom: float = 10.0
     features: FeatureRows | None = None
