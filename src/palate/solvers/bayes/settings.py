@@ -28,9 +28,9 @@ class BayesianMF(Solver):
     part of the training ratings out and are judged on it, decide which parts are on, unless the settings do.
 
     The chain runs for at least 150 sweeps (each draws all unknowns once), 300 on a table of fewer than 20 ratings for
-    each user and item, and ends when more sweeps would gain little. The default of 31 factors is 15 for a table of fewer
-    than 200,000 ratings and fewer than ten for each user and item, and 47 for one of at least 500,000 ratings, 1,000
-    users and 1,000 items.
+    each user and item, and ends when more sweeps would gain little. The default of 31 factors is 15 for a table of
+    fewer than 200,000 ratings and fewer than ten for each user and item, and 47 for one of at least 500,000 ratings,
+    1,000 users and 1,000 items.
 
     Examples
     --------
