@@ -19,7 +19,7 @@ from palate.solvers.bayes.low_rank_mean import LowRankMean
 from palate.solvers.bayes.predictive_spread import PredictiveSpread
 from palate.solvers.bayes.priors import learn_prior
 
-__all__ = ["PastMean", "PosteriorAccumulator", "PosteriorMeans"]
+__all__ = ["PastMean", "PosteriorAccumulator", "PosteriorMeans", "sweep_weight"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -56,6 +56,11 @@ class PastMean(NamedTuple):
     scales: tuple[float, ...]
 
 
+def sweep_weight(number: int) -> float:
+    """Return the weight of a sweep in every mean: its root, since early states may be far from the posterior."""
+    return sqrt(number)
+
+
 class PosteriorAccumulator:
     """Running sums over the samples of a chain.
 
@@ -82,12 +87,9 @@ class PosteriorAccumulator:
         self.scales = np.zeros(5)
 
     def add(self, chains: Sequence[Chain], shares: Sequence[float]) -> None:
-        """Add the present states of some chains, each with its share.
-
-        The weight of a sweep is the root of its number, since early states may be far from the posterior.
-        """
+        """Add the present states of some chains, each with its share, weighted by `sweep_weight`."""
         for chain, share in zip(chains, shares, strict=True):
-            weight = share * sqrt(chain.sweeps)
+            weight = share * sweep_weight(chain.sweeps)
             self.mean.add(chain.users.expected(), chain.items.expected(), weight)
             self.spread.add(chain, share, weight, self.run)
             self.user_noise += weight * chain.users.variance
@@ -102,7 +104,7 @@ class PosteriorAccumulator:
 
         How far predictions vary is observed on the new draws alone.
         """
-        weight = share / (1 - share) * float(np.sqrt(np.arange(1, sweeps + 1)).sum())
+        weight = share / (1 - share) * sum(map(sweep_weight, range(1, sweeps + 1)))
         self.mean.add(*past.rows, weight)
         self.user_noise += weight * past.noise[0]
         self.item_noise += weight * past.noise[1]

@@ -47,8 +47,8 @@ _MEAN_WEIGHT = 2.0
 # Gamma prior of the precision of the noise. The rate keeps the precision finite where all ratings are equal.
 _NOISE_SHAPE, _NOISE_RATE = 1.0, 1e-3
 # The correlation of a draw with the one before, on tables of at least so many ratings for each user and item. -0.8 to
-# -0.98 are alike on MovieLens 1M. With 14 ratings each such a chain settles later than one of independent draws, and on
-# tables of 3 to 5 it may leave for where no rating holds it (measured).
+# -0.98 are alike on MovieLens 1M. With 3 to 14 ratings each such a chain settles later than one of independent
+# draws (measured).
 _CORRELATION, _DENSE_ROW = -0.9, 20
 # The noise of rows is drawn once in this many sweeps where no other draw depends on it.
 _NOISE_INTERVAL = 5

@@ -13,7 +13,7 @@ from palate.model.moment import timed_model
 from palate.model.time_effects import TimeEffects
 from palate.parallel import Run
 from palate.ratings import Ratings
-from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans
+from palate.solvers.bayes.accumulator import PosteriorAccumulator, PosteriorMeans, sweep_weight
 from palate.solvers.bayes.attribute_effects import filled, with_attributes
 from palate.solvers.bayes.chain import Chain
 from palate.solvers.bayes.start import start_from_als
@@ -70,7 +70,7 @@ class TimedChain:
         self.chain.sweep()
         if self.chain.sweeps % _THINNING == 1:
             self.accumulator.add([self.chain], [1.0])
-            self.sums.add(self.times, float(self.chain.sweeps))
+            self.sums.add(self.times, sweep_weight(self.chain.sweeps))
 
     def effects(self, spread: float, calibration: NDArray[np.float32]) -> TimeEffects:
         """Return what the chain has learnt, in rating points.
