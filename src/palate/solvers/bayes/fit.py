@@ -43,7 +43,7 @@ from palate.solvers.warm_start import FreshFit
 __all__ = ["GibbsFit"]
 
 # The least and largest number of sweeps where the settings give none, and the share of the RMSE that may be lost by the
-# end of the chain. Chains of independent draws, on sparse tables, run for at least twice the least number.
+# end of the chain. Chains on smaller tables, and those of independent draws, run for at least twice the least number.
 _LEAST_SWEEPS, _MOST_SWEEPS, _TOLERANCE = 150, 1000, 0.0015
 # A fit without a number of factors has this many on a table of fewer ratings than this, and fewer than this many a row:
 # more take twice as long there and gain nothing (measured).
@@ -222,7 +222,8 @@ class GibbsFit:
             return _LEAST_TRACED
         # Several chains together take at most as many sweeps as two would alone.
         chains = max(1.0, len(self.mixture.chains) / 2)
-        least = _LEAST_SWEEPS * (1 if self.mixture.chains[0].users.correlation else 2)
+        is_quick = self.mixture.chains[0].users.correlation and len(self.table) >= _SPARSE_RATINGS
+        least = _LEAST_SWEEPS * (1 if is_quick else 2)
         least, most = ceil(least / chains), ceil(max(least, _MOST_SWEEPS) / chains)
         if done < least:
             return least
