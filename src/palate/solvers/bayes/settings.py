@@ -27,10 +27,10 @@ class BayesianMF(Solver):
     where they rate what they are shown, as in Jester, some of them cost accuracy. So pilots, short chains that leave
     part of the training ratings out and are judged on it, decide which parts are on, unless the settings do.
 
-    The chain runs for at least 150 sweeps (each draws all unknowns once), 300 on a table of fewer than 200,000
-    ratings or fewer than 20 for each user and item, and ends when more sweeps would gain little. The default of 31 factors is 15 for a table of
-    fewer than 200,000 ratings and fewer than ten for each user and item, and 47 for one of at least 500,000 ratings,
-    1,000 users and 1,000 items.
+    The chain runs for at least 150 sweeps (each draws all unknowns once), 300 on a table of fewer than 200,000 ratings
+    or fewer than 20 for each user and item, and ends when more sweeps would gain little. The default of 31 factors is
+    15 for a table of fewer than 200,000 ratings and fewer than ten for each user and item, and 47 for one of at least
+    500,000 ratings, 1,000 users and 1,000 items.
 
     Examples
     --------
