@@ -74,7 +74,7 @@ def test_the_article_is_a_solver(answer, folder, tmp_path):
 
 def test_a_model_of_choices_recommends_and_has_no_errors(palate, answer, folder, tmp_path):
     printed = answer("fit", folder / "ratings.csv", "-o", tmp_path / "m", "--solver", "implicit", "--factors", 3)
-    assert (printed["solver"]["name"], printed["scale"], printed["training"]["sweeps"]) == ("implicit", [0, 1], 15)
+    assert (printed["solver"]["name"], printed["scale"], printed["training"]["sweeps"]) == ("implicit", [0, 1], 8)
     assert answer("recommend", tmp_path / "m", "--rated", "101=5")
     code, _, err = palate("evaluate", tmp_path / "m", folder / "ratings.csv")
     assert (code, "judged by lists alone" in err) == (2, True)
