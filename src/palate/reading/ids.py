@@ -66,7 +66,7 @@ def _integers(column: Column) -> Any:
 
 
 def _span(values: Any) -> _Span | None:
-    if not isinstance(values, np.ndarray) or not len(values):
+    if not isinstance(values, np.ndarray) or not len(values) or values.dtype.kind not in "iu":
         return None
     low, high = int(values.min()), int(values.max())
     if high - low > 4 * len(values) + 65_536:
