@@ -94,9 +94,8 @@ class Equations(NamedTuple):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the solutions, or draws where there is noise (rows, draws), and whether each failed.
 
-        Draws correlate with the present rows.
-
-        The squares become the sum of errors less the terms of the penalty: see `palate.kernels.rows.solve_rows`.
+        Draws correlate with the present rows, if these are given. The squares become the sum of errors less the terms
+        of the penalty: see `palate.kernels.rows.solve_rows`.
         """
         import torch
 
@@ -105,7 +104,7 @@ class Equations(NamedTuple):
         # With U'y = right and Ux = y + z, the two terms in x of the whole sum are |z|^2 - |y|^2.
         self.squares.sub_(whitened.square().sum((1, 2), dtype=torch.float64))
         if noise is not None:
-            if present is not None and correlation:
+            if present is not None:
                 deviation = (lower.mT @ present[..., None] - whitened)[:, : noise.shape[1], 0]
                 noise = correlation * deviation + (1 - correlation**2) ** 0.5 * noise
             self.squares.add_(noise.square().sum(1, dtype=torch.float64))

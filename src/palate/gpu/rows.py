@@ -71,7 +71,7 @@ class DeviceRows:
         factors, offsets, other_weights, penalty = self._upload(other, offset, other_weight, precision)
 
         def solve(
-            block: Block, weight: torch.Tensor, pull: torch.Tensor, present: torch.Tensor
+            block: Block, weight: torch.Tensor, pull: torch.Tensor, present: torch.Tensor | None = None
         ) -> tuple[torch.Tensor, ...]:
             equations = Equations.start(penalty, pull)
             for others, value, is_rating in block.parts(_PART):
@@ -83,7 +83,8 @@ class DeviceRows:
             squares = equations.squares + 2 * pulled - quadratic_form(penalty, solution)
             return solution, block.without_empty(squares), failed
 
-        return self._solve(table, solve, (row_weight, linear, out), out, errors)
+        present = (out,) if correlation else ()  # half-steps without one do not send their rows to the card
+        return self._solve(table, solve, (row_weight, linear, *present), out, errors)
 
     def solve_confident_rows(
         self, table: Table, other: Floats, all_pairs: Floats, ridge: Floats, linear: Floats, out: Floats,

@@ -68,7 +68,7 @@ class SparkChain(Chain):
         row_weight = cluster.publish(side.noise) if side.is_noisy else None
         prior = cluster.publish(side.prior) if has_sets else None
         partners = cluster.publish_partners(other.factors, side.k, other.noise if other.is_noisy else None)
-        present = cluster.publish(side.factors)
+        present = cluster.publish(side.factors) if side.correlation else None
         work = SolveRatings(
             size=len(side.factors), center=self.table.center, spread=self.table.spread, other=partners,
             precision=padded_precision, weight=self.precision, row_weight=row_weight,

@@ -157,9 +157,9 @@ class ImplicitFit:
             (self.items, items, users, self.features[1]),
             (self.users, users, items, self.features[0]),
         ):
-            before = rows.copy()
+            before = rows.copy() if goes_beyond else None
             squares = self.half(side, rows, other, features)
-            if goes_beyond:
+            if before is not None:
                 self.go_beyond(rows, before)
         self.done += 1
         return squares
