@@ -108,7 +108,7 @@ def refuse_other_alphabets(content: NDArray[np.uint8], name: str) -> None:
     runs = [len(run) for run in _HIGH.findall(window)]
     is_dense = sum(run for run in runs if run >= _RUN) > 0.5 * sum(runs)
     is_strange = bool(_UNUSED.search(window)) or len(_SIGNS.findall(window)) > _FEW * len(runs)
-    if _is_utf8(window) or not (is_dense or is_strange):
+    if _as_utf8(window) is not None or not (is_dense or is_strange):
         return
     guess = _guess(window, _OTHERS if is_dense else (_LATIN,))
     if guess is None:
@@ -134,11 +134,12 @@ def _first_letters(content: NDArray[np.uint8]) -> bytes:
     return b""
 
 
-def _is_utf8(data: bytes) -> bool:
-    """Whether text is UTF-8, but for a few damaged bytes."""
+def _as_utf8(data: bytes) -> tuple[str, int] | None:
+    """Decode UTF-8, and count its damaged characters; None if they are more than a few."""
     text = data.decode("utf-8", "replace")
     damaged = text.count("\ufffd") - data.count("\ufffd".encode())
-    return damaged <= _DAMAGED * sum(character >= "\x80" for character in text) if damaged else True
+    is_utf8 = not damaged or damaged <= _DAMAGED * sum(character >= "\x80" for character in text)
+    return (text, damaged) if is_utf8 else None
 
 
 def _guess(data: bytes, groups: Sequence[Sequence[tuple[str, str, str, str]]]) -> str | None:
@@ -171,9 +172,9 @@ def decode(data: bytes) -> tuple[str, str]:
         return data.decode(), ""
     except UnicodeDecodeError:
         pass
-    if _is_utf8(data):
-        text = data.decode("utf-8", "replace")
-        damaged = text.count("\ufffd") - data.count("\ufffd".encode())
+    utf8 = _as_utf8(data)
+    if utf8 is not None:
+        text, damaged = utf8
         return text, f"{damaged:,} character{'s' * (damaged > 1)} of another encoding than UTF-8: read as '\ufffd'"
     try:
         return data.decode("windows-1252"), "not UTF-8: read as windows-1252"
