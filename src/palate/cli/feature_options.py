@@ -75,8 +75,8 @@ class FeatureOptions:
         """
         if self != FeatureOptions() and not solver.learns_from_features:
             raise click.UsageError(
-                f"the solver {solver.name!r} does not learn from attributes: use bayes, als or implicit, or leave the "
-                "attributes out"
+                f"the solver {solver.name!r} does not learn from attributes: use bayes, als, implicit or ease, or "
+                "leave the attributes out"
             )
 
     def add(self, ratings: Ratings, catalogue: Catalogue | None = None, place: str | Path | None = None) -> Ratings:

@@ -192,7 +192,7 @@ class Solver:
             return replace(ratings, **told)
         if told:
             raise SettingsError(
-                f"the solver {self.name!r} does not learn from attributes: use bayes, als or implicit, or leave "
+                f"the solver {self.name!r} does not learn from attributes: use bayes, als, implicit or ease, or leave "
                 f"{' and '.join(told)} out"
             )
         return replace(ratings, item_features=None, user_features=None)

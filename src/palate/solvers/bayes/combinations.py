@@ -27,8 +27,8 @@ Doubles = NDArray[np.float64]
 _MOST_MEMBERS = 3
 # A combination with a smaller share is left out: its chain would take as long as the others.
 _LEAST_SHARE = 0.1
-# How strongly shares are drawn towards those of `candidates`: the weight of squared distances, in mean squared errors of
-# one rating.
+# How strongly shares are drawn towards those of `candidates`: the weight of a squared distance, in mean squared errors
+# of one rating.
 _SHRINKAGE = 100.0
 # The least share of the members with a part for which it is on in a single chain.
 _SHARE_OF_PARTS = 1 / 3
