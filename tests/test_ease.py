@@ -219,3 +219,10 @@ def test_attributes_that_tell_nothing_lead_nowhere(tastes):
     model = EASE(regularization=20.0).fit(rows, item_features=shuffled)
     known, told = (np.std([model.predict(user, film) for user in range(200)]) for film in (0, 37))
     assert told < known / 2
+
+
+def test_attributes_of_items_that_nobody_chose_alone_tell_nothing(tastes):
+    rows, genres, _ = tastes
+    rows = [(user, item, 1.0 if item % 4 else 2.0) for user, item, _ in rows]
+    model = EASE(regularization=20.0, liked=2.0).fit(rows, item_features=genres.filter(pl.col("film") % 4 > 0))
+    assert [model.predict(0, film) for film in (1, 37)] == [0, 0]

@@ -40,8 +40,11 @@ def fill_unchosen(weights: Floats, choices: Ratings) -> NDArray[np.int64]:
         since such a column has many weak weights that all matter, and is not to be cut off.
     """
     features, counts = feature_rows(choices)[1], choices.item_counts
-    unchosen = np.flatnonzero((counts == 0) & (False if features is None else features.there > 0))
-    if features is None or not len(unchosen):
+    if features is None:
+        return counts
+    is_known, is_chosen = features.there > 0, counts > 0
+    unchosen = np.flatnonzero(is_known & ~is_chosen)
+    if not len(unchosen) or not (is_known & is_chosen).any():
         return counts
     with single_blas():
         basis = _strongest_directions(weights)
