@@ -105,5 +105,5 @@ def test_a_word_for_nothing_is_no_id_where_only_a_bad_row_made_text_of_the_ids(t
     assert "left out 5 of 7 rows" in ratings.notes[-1]
     assert "3 × no user id (line 3: " in ratings.notes[-1]
     assert "1 × no item id (line 4: " in ratings.notes[-1]
-    with pytest.raises(PalateError, match="line [0-9]+: (the user id is missing|rating .* is not a number)"):
+    with pytest.raises(PalateError, match=r"line [0-9]+: (the user id is missing|rating .* is not a number)"):
         read_ratings(path)
