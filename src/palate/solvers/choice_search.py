@@ -36,8 +36,8 @@ Indices = NDArray[np.int32]
 HEADS = ("popularity", "ease", "implicit")
 #: The powers of the chance of liking that are tried.
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
-# A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit. All parts are
-# off: pilots that select parts would take longer than the fit.
+# A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit. All parts
+# are off: pilots that select parts would take longer than the fit.
 _PILOT = BayesianMF(
     factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False, times=False
 )
