@@ -28,6 +28,49 @@ def test_a_list_of_categories_has_unit_length():
     assert dense(films) == pytest.approx(np.array([[0, 1], [1, 0], [0.5**0.5, 0.5**0.5]]))
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["Comedy, War", "Drama", "Comedy"],
+        ["Comedy; War", "Drama", "Comedy"],
+        ["Comedy|War", "Drama", "Comedy"],
+        ['["Comedy", "War"]', '["Drama"]', '["Comedy"]'],
+        ["['Comedy', 'War']", "['Drama']", "['Comedy']"],
+        ["['Comedy' 'War']", "['Drama']", "['Comedy']"],
+        ["[{'id': 35, 'name': 'Comedy'}, {'id': 1, 'name': 'War'}]", "[{'id': 2, 'name': 'Drama'}]",
+         "[{'id': 35, 'name': 'Comedy'}]"],
+        [[{"name": "Comedy"}, {"name": "War"}], [{"name": "Drama"}], [{"name": "Comedy"}]],
+    ],
+)  # fmt: skip
+def test_lists_are_recognised_however_they_are_written(written):
+    films = read_attributes(pl.DataFrame({"id": [1, 2, 3], "genres": written}))
+    assert films.labels == ("genres: Comedy", "genres: Drama", "genres: War")
+    half = 0.5**0.5
+    assert dense(films) == pytest.approx(np.array([[half, 0, half], [0, 1, 0], [1, 0, 0]]))
+    if isinstance(written[0], str):
+        assert films.encode({"genres": written[0]}) + films.center == pytest.approx(dense(films)[0])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["Allen, Woody", "Lee, Spike", "Lee, Ang", "Allen, Woody"],
+        ["Rome, Italy", "Milan, Italy", "Rome, Italy", "Lyon, France"],
+        ["[sic] a", "[sic] b", "[", "[1, 2"],
+    ],
+)
+def test_names_and_places_with_commas_are_no_lists(cells):
+    (column,) = read_attributes({"id": range(4), "what": cells}).columns
+    assert (column.kind, set(column.values)) == ("category", set(cells))
+
+
+def test_a_bar_in_one_of_many_texts_makes_no_lists_of_them():
+    names = ["man", "woman", "war", "love", "city", "dog", "space", "child", "king", "storm"]
+    plots = [f"{names[at % 10]} meets {names[at // 10]} on day {at}" for at in range(100)]
+    (column,) = read_attributes({"id": range(100), "plot": [*plots[1:], "storm | a drama of old"]}).columns
+    assert column.kind == "text"
+
+
 def test_a_number_is_standardized_and_cut_into_spans():
     people = read_attributes({"id": [1, 2, 3, 4], "age": [20, 30, 30, 40]}, "user")
     assert people.labels == ("age", "age: below 30", "age: 30 to below 40", "age: 40 and above")

@@ -245,7 +245,9 @@ def test_solvers_that_do_not_learn_from_attributes_say_so():
 
 
 def test_ids_of_both_tables_are_compared():
-    with pytest.raises(DataError, match=r"no item of the table of attributes has a rating: .*name the column of ids"):
+    with pytest.raises(
+        DataError, match=r"no item of the table of attributes has a rating: .*name the column that holds them"
+    ):
         ALS(factors=2).fit(make(), item_features={"item": [900, 901], "genre": ["a", "b"]})
     model = ALS(factors=2, regularization=0.1).fit(
         make(), item_features={"item": ["1", "2", "x", "99"], "genre": ["a", "b", "a", "b"]}

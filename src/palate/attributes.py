@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import isfinite, log, nan, sqrt
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from palate.cached import cached_property
 from palate.errors import DataError
 
-__all__ = ["AttributeColumn", "Attributes", "Cell", "words", "year_of"]
+__all__ = ["AttributeColumn", "Attributes", "Cell", "member_names", "words", "written_list", "year_of"]
 
 #: What a table says of one row: a number, a text, a list of categories, or nothing.
 Cell = float | str | Sequence[str] | None
@@ -31,6 +33,8 @@ _FARTHEST = 3.0
 # How many attributes and notes are described, and how many names are listed.
 _DESCRIBED = 20
 _SEPARATOR = "|"
+# Between the texts of a list as NumPy prints it.
+_PRINTED = re.compile(r"""(?<=['"])\s+(?=['"])""")
 
 
 def words(text: str) -> list[str]:
@@ -54,6 +58,33 @@ def year_of(text: str) -> float | None:
     """
     years = _YEAR.findall(text)
     return float(years[-1]) if years else None
+
+
+def written_list(text: str) -> list[str] | None:
+    """Return the members of a list that stands in a text as JSON, Python or NumPy write it; None if there is none.
+
+    Examples
+    --------
+    >>> written_list('["Comedy", "War"]'), written_list("['Comedy' 'War']"), written_list("Comedy")
+    (['Comedy', 'War'], ['Comedy', 'War'], None)
+    """
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            members = ast.literal_eval(_PRINTED.sub(", ", text))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    return member_names(members)
+
+
+def member_names(members: Iterable[Any]) -> list[str]:
+    """Return the members of a list as texts: of an object with a name, such as the genres of TMDB are, the name."""
+    names = [member.get("name", member) if isinstance(member, dict) else member for member in members]
+    return [str(name) for name in names if name is not None]
 
 
 @dataclass(frozen=True)
@@ -80,6 +111,8 @@ class AttributeColumn:
         Whether a last column stands for all other categories.
     has_missing
         Whether a last column stands for missing values.
+    separator
+        What stands between the members of a list that is written as a text.
     """
 
     name: str
@@ -91,6 +124,7 @@ class AttributeColumn:
     spread: float = 1.0
     has_rest: bool = False
     has_missing: bool = False
+    separator: str = _SEPARATOR
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -126,7 +160,7 @@ class AttributeColumn:
             return [(len(self.labels) - 1, 1.0)] if self.has_missing else []
         if self.kind == "text":
             return self._encode_text(str(cell))
-        members = self.split(cell) if self.kind == "list" else [str(cell).strip()]
+        members = self.split(cell, self.separator) if self.kind == "list" else [str(cell).strip()]
         share = 1 / sqrt(max(1, len(members)))
         rest = len(self.values) if self.has_rest else None
         entries: dict[int, float] = {}
@@ -157,9 +191,13 @@ class AttributeColumn:
         return np.concatenate([present, in_spans, missing]), np.concatenate(places), np.concatenate(values)
 
     @staticmethod
-    def split(cell: Cell) -> list[str]:
-        """Return the distinct members of a list, or of a text such as ``Comedy|War``."""
-        parts = cell.split(_SEPARATOR) if isinstance(cell, str) else cell if isinstance(cell, Sequence) else [str(cell)]
+    def split(cell: Cell, separator: str = _SEPARATOR) -> list[str]:
+        """Return the distinct members of a list, or of a text such as ``Comedy|War`` or ``["Comedy", "War"]``."""
+        if isinstance(cell, str):
+            written = written_list(cell)
+            parts: Sequence[Any] = cell.split(separator) if written is None else written
+        else:
+            parts = cell if isinstance(cell, Sequence) else [cell]
         return list(dict.fromkeys(part.strip() for part in map(str, parts) if part.strip()))
 
     def _number(self, cell: Cell) -> float:

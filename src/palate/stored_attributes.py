@@ -27,6 +27,9 @@ def attribute_arrays(known: AttributeWeights) -> dict[str, NDArray[Any]]:
 def attribute_header(known: AttributeWeights) -> dict[str, Any]:
     """Return what else is to be written: plain values."""
     columns = [dataclasses.asdict(column) for column in known.attributes.columns]
+    for column in columns:
+        if column["separator"] == AttributeColumn.separator:
+            del column["separator"]  # unknown to older versions, which read the file then
     return {"columns": columns, "notes": list(known.attributes.notes)}
 
 
@@ -55,6 +58,8 @@ def _column(values: Mapping[str, Any]) -> AttributeColumn:
     numbers = [column.center, column.spread, *column.weights, *column.edges]
     if column.kind not in _KINDS or not np.isfinite(np.array(numbers, np.float64)).all() or column.spread == 0:
         raise ValueError("an attribute has no kind, or no numbers")
+    if not isinstance(column.separator, str) or not column.separator:
+        raise ValueError("a list has no separator")
     if column.kind == "text" and len(column.weights) != len(column.values):
         raise ValueError("words lack weights")
     return column

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.attributes import AttributeColumn, Attributes, Cell, words, year_of
+from palate.attributes import AttributeColumn, Attributes, Cell, member_names, words, written_list, year_of
 from palate.catalogue import Catalogue
 from palate.errors import ReadError
 from palate.lazy import pl
@@ -48,6 +48,8 @@ _TEXT_WORDS, _DISTINCT = 2.5, 0.5
 _MOST_ATTRIBUTES = 1_000
 # A column with this share of numbers holds numbers; with this share of different words it holds ids.
 _NUMBERS, _IDS = 0.9, 0.9
+# What stands between the members of a list, the usual one first: others stand in names and sentences, too.
+_SEPARATORS = ("|", ";", ",")
 _TRUTH = ("true", "false")
 _SHOWN = 3
 # The columns of MovieLens' files, which have no header.
@@ -74,8 +76,9 @@ def read_attributes(
 ) -> Attributes:
     r"""Read what is known of items or of users, a row each.
 
-    Kinds are recognised: numbers, yes or no, categories, lists of categories (a cell such as ``Comedy|War``, or a list)
-    and text. Blank cells are missing; among numbers and dates words such as ``NA`` are missing, too, and numbers that
+    Kinds are recognised: numbers, yes or no, categories, lists of categories (a list, or a
+    cell such as ``Comedy|War``, ``["Comedy", "War"]`` or, where combinations repeat few members, ``Comedy, War``) and
+    text. Blank cells are missing; among numbers and dates words such as ``NA`` are missing, too, and numbers that
     are infinite or larger than float32 holds. `Attributes.describe` says what was understood.
 
     Parameters
@@ -240,7 +243,7 @@ def _cells(column: pl.Series, name: str, notes: list[str]) -> list[Cell] | None:
     """Return the cells of a column: numbers, texts or lists; None if they are neither, which is noted."""
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
-        return [None if row is None else [str(value) for value in row if value is not None] for row in column.to_list()]
+        return [None if row is None else member_names(row) for row in column.to_list()]
     if kind.is_nested() or kind == pl.Binary:
         notes.append(f"{name}: left out, as its cells hold {kind.base_type()} values")
         return None
@@ -304,11 +307,16 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str], has_year: bool) -
     if numbers:
         return _learn_number(name, np.array(numbers), has_missing, notes)
     texts = [cell for cell in present if isinstance(cell, str)]
-    if not texts or any(AttributeColumn.split(text)[1:] for text in texts):
-        return _learn_values(name, "list", map(AttributeColumn.split, present), len(present), has_missing, notes)
     counts = Counter(texts)
-    mean_words = sum(len(text.split()) for text in texts) / len(texts)
-    if mean_words >= _TEXT_WORDS and len(counts) > _DISTINCT * len(texts):
+    is_prose = sum(len(text.split()) for text in texts) >= _TEXT_WORDS * len(texts) > 0
+    is_prose = is_prose and len(counts) > _DISTINCT * len(texts)
+    separator = _list_separator(list(counts), is_prose) if texts and not has_year else None
+    if not texts or separator is not None:
+        separator = separator or _SEPARATORS[0]
+        members = [AttributeColumn.split(cell, separator) for cell in present]
+        column = _learn_values(name, "list", members, len(present), has_missing, notes)
+        return None if column is None else replace(column, separator=separator)
+    if is_prose:
         return _learn_text(name, texts, has_missing, notes, has_year)
     if len(counts) > _IDS * len(texts) and len(texts) >= _FEW_VALUES:
         notes.append(
@@ -317,6 +325,23 @@ def _learn(name: str, cells: Sequence[Cell], notes: list[str], has_year: bool) -
         )
         return None
     return _learn_values(name, "category", ([text] for text in texts), len(texts), has_missing, notes)
+
+
+def _list_separator(texts: Sequence[str], is_prose: bool) -> str | None:
+    """Return what stands between the members of lists in distinct texts; None if they are no lists.
+
+    Lists are combinations of few members: there are no more members than lists. The parts of sentences, of names such
+    as "Allen, Woody" and of places such as "Rome, Italy" are more than the texts.
+    """
+    if sum(written_list(text) is not None for text in texts) >= _NUMBERS * len(texts):
+        return _SEPARATORS[0]
+    for separator in _SEPARATORS:
+        lists = [AttributeColumn.split(text, separator) for text in texts]
+        if any(members[1:] for members in lists):
+            is_usual = separator == _SEPARATORS[0] and not is_prose
+            if is_usual or len({member for members in lists for member in members}) <= len(texts):
+                return separator
+    return None
 
 
 def _are_frequent(missing: int, rows: int) -> bool:

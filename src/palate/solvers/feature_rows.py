@@ -315,8 +315,8 @@ def _extended(
     if not known.any():
         table = Vocabulary(attributes.ids, kind)
         raise DataError(
-            f"no {kind} of the table of attributes has a rating: {table.describe()}, and {vocabulary.describe()}; name "
-            f"the column of ids with --{kind}-column"
+            f"no {kind} of the table of attributes has a rating: {table.describe()}, and {vocabulary.describe()}; "
+            f"write the ids as the ratings do, or name the column that holds them with --{kind}-column"
         )
     fresh, odd = _spelled(attributes.ids[~known], vocabulary)
     notes = []
