@@ -11,6 +11,7 @@ import pytest
 from palate.errors import DataError, SettingsError, StorageError
 from palate.model.choice import WeightsHead, restore_head
 from palate.parallel import pool, single_blas
+from palate.reading import read_attributes, read_ratings
 from palate.solvers.ease import EASE
 from palate.solvers.ease.inverse import invert
 from palate.solvers.ease.weights import count_choices, fit_ease
@@ -226,3 +227,14 @@ def test_attributes_of_items_that_nobody_chose_alone_tell_nothing(tastes):
     rows = [(user, item, 1.0 if item % 4 else 2.0) for user, item, _ in rows]
     model = EASE(regularization=20.0, liked=2.0).fit(rows, item_features=genres.filter(pl.col("film") % 4 > 0))
     assert [model.predict(0, film) for film in (1, 37)] == [0, 0]
+
+
+def test_attributes_of_users_are_refused_and_left_out_where_they_came_with_the_ratings(tastes):
+    rows, genres, taste = tastes
+    people = pl.DataFrame({"user": range(300), "taste": ["war" if user % 2 else "love" for user in range(300)]})
+    with pytest.raises(
+        SettingsError, match=r"'ease' does not learn from attributes of users: use bayes, als or implicit"
+    ):
+        EASE(regularization=20.0).fit(rows, item_features=genres, user_features=people)
+    table = replace(read_ratings(rows), user_features=read_attributes(people, "user"))
+    assert len(EASE(regularization=20.0).fit(table, item_features=genres).users) == len(taste)

@@ -69,12 +69,12 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
             usable[fault.rows] = False
         rows = np.flatnonzero(usable)
         # A bad row, such as a header that comes again, must not make text of the ids of all others.
-        columns = [_ids(table.frame[role][rows], table.source) for role in ("user", "item")]
-        is_gap = columns[0].is_null() | columns[1].is_null()
+        ids = [_ids(table.frame[role][rows], table.source) for role in ("user", "item")]
+        is_gap = ids[0].is_null() | ids[1].is_null()
         if is_gap.any():
-            faults = add_gaps(faults, rows, columns)
-            rows, columns = rows[~is_gap.to_numpy()], [column.filter(~is_gap) for column in columns]
-        rating = rating[rows]
+            faults = add_gaps(faults, rows, ids)
+            rows, ids = rows[~is_gap.to_numpy()], [column.filter(~is_gap) for column in ids]
+        rating, columns = rating[rows], list(ids)
     indexed = index_ids(columns[0], columns[1])
     ratings = Ratings(
         indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows),

@@ -26,7 +26,7 @@ class EASE(Solver):
     "Autoencoders that don't overfit towards the identity").
 
     Weights that lead to an item without choices come from its attributes, if they are known: see
-    `palate.solvers.ease.unchosen`. Attributes of users are not used.
+    `palate.solvers.ease.unchosen`.
 
     The matrix of all pairs of items is held in memory, so this is for catalogues of up to about 20,000 items. A model
     keeps its strongest weights alone.
@@ -42,7 +42,7 @@ class EASE(Solver):
     name = "ease"
     summary = "from choices alone, by weights between items"
     goes_on = True
-    learns_from_features = True
+    learns_from = ("item",)
     runs = "palate.solvers.ease.fit:EASEFit"
     predicts = "choice"
 
