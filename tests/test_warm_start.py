@@ -166,6 +166,19 @@ def test_the_noise_of_a_chain_keeps_to_its_bound():
     assert means[0] < 0.7 < 0.78 < means[1]
 
 
+def test_biases_only_can_be_the_whole_average(tables, tmp_path, monkeypatch):
+    alone = (Member(Combination(ModelParts(False, False, False, False), has_factors=False)),)
+    monkeypatch.setattr("palate.solvers.bayes.fit.select_parts", lambda *_, **__: PartSelection(alone))
+    model = palate.BayesianMF(factors=3, sweeps=12).fit(tables[0])
+    assert model.item_factors.shape[1] == 0
+    assert model.item_bias.std() > 0
+    path = tmp_path / "m.palate"
+    palate.save(model, path)
+    user, item = model.users.ids[3], model.items.ids[5]
+    assert palate.load(path).predict(user, item) == model.predict(user, item)
+    assert model.recommend(user, 2)
+
+
 def test_a_checkpoint_holds_every_chain_of_an_average(tables, tmp_path, monkeypatch):
     plain, sets = (ModelParts(False, False, on, on) for on in (False, True))
     members = Member(Combination(sets), 0.6, 0.3), Member(Combination(plain, has_factors=False), 0.4)

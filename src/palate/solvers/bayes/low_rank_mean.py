@@ -143,6 +143,6 @@ class LowRankMean:
 def root_and_back(gram: Doubles) -> tuple[Doubles, Doubles]:
     """Return r with r r' = gram, and the inverse of r'. Directions with almost no length are left out."""
     values, vectors = np.linalg.eigh(gram)
-    used = values > values[-1] * 1e-12
+    used = values > values.max(initial=0) * 1e-12
     root = np.sqrt(values[used])
     return vectors[:, used] * root, vectors[:, used] / root
