@@ -14,7 +14,7 @@ from palate.parallel import pool, single_blas
 from palate.reading import read_attributes, read_ratings
 from palate.solvers.ease import EASE
 from palate.solvers.ease.inverse import invert
-from palate.solvers.ease.weights import count_choices, fit_ease
+from palate.solvers.ease.weights import count_choices, fit_ease, solve_weights
 from palate.storage import load, save
 from tables import random_table
 
@@ -238,3 +238,20 @@ def test_attributes_of_users_are_refused_and_left_out_where_they_came_with_the_r
         EASE(regularization=20.0).fit(rows, item_features=genres, user_features=people)
     table = replace(read_ratings(rows), user_features=read_attributes(people, "user"))
     assert len(EASE(regularization=20.0).fit(table, item_features=genres).users) == len(taste)
+
+
+def test_items_without_choices_are_left_out_of_the_inverse():
+    rng = np.random.default_rng(3)
+    table = (rng.random((40, 12)) < 0.4).astype(np.float64)
+    table[:, [2, 7, 11]] = 0
+    gram = (table.T @ table).astype(np.float32)
+    inverse = np.linalg.inv(gram + np.diag(5 + np.diag(gram)))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0)
+    weights = np.tril(gram)
+    with pool() as run:
+        variance = solve_weights(weights, 5.0, 0.5, run)
+    np.testing.assert_allclose(weights, expected, atol=1e-6)
+    np.testing.assert_allclose(variance, 1 / np.diag(inverse), rtol=1e-5)
+    with pool() as run:
+        assert solve_weights(np.zeros((3, 3), np.float32), 5.0, 0.5, run).tolist() == [5, 5, 5]

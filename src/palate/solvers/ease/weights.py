@@ -50,12 +50,23 @@ def count_choices(choices: Ratings, exponent: float, run: Run) -> Floats:
 def solve_weights(gram: Floats, regularization: float, dropout: float, run: Run) -> Floats:
     """Replace the lower triangle of X' D X by all weights B, in place; return each item's variance, float32 (items,).
 
+    Items without choices have no weights and the variance λ. They are left out of the inverse, whose time grows with
+    the cube of the number of items.
+
     Raises
     ------
     SettingsError
         If the regularization is too weak for float32.
     """
     diagonal = np.einsum("ii->i", gram)
+    chosen = np.flatnonzero(diagonal)
+    if len(chosen) < len(gram):
+        within = np.ix_(chosen, chosen)
+        weights = gram[within]
+        variances = np.full(len(gram), regularization, np.float32)
+        variances[chosen] = solve_weights(weights, regularization, dropout, run)
+        gram[within] = weights
+        return variances
     diagonal += regularization + dropout / (1 - dropout) * diagonal
     with single_blas():
         invert(gram, run)
