@@ -191,7 +191,7 @@ def test_a_checkpoint_holds_every_chain_of_an_average(tables, tmp_path, monkeypa
             signal.raise_signal(signal.SIGINT)
 
     assert solver.fit(tables[0], progress=stop, checkpoint=file).training["interrupted"]
-    resumed = solver.fit(tables[0], checkpoint=file, resume=True)
+    resumed = solver.fit(tables[0], checkpoint=str(file), resume=True)
     assert resumed.training["parts"] == "60% user sets, item sets + 40% biases only"
     np.testing.assert_array_equal(resumed.user_factors, whole.user_factors)
     np.testing.assert_array_equal(resumed.posterior.user_spread, whole.posterior.user_spread)

@@ -100,7 +100,7 @@ def fit(
     liked: float | None = None,
     threads: int | None = None,
     progress: Callable[[Epoch], None] | bool | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     resume: bool = False,
 ) -> Model:
     """Fit a model that knows both what users would rate an item and how likely they choose it.

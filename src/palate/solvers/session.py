@@ -118,7 +118,7 @@ def open_session(
     ratings: Ratings,
     threads: int | None,
     progress: Progress | None,
-    checkpoint: Path | None,
+    checkpoint: str | Path | None,
     start: Model | None = None,
 ) -> Iterator[Session]:
     """Check the settings and the ratings, and open what a fit needs while it runs.
@@ -140,7 +140,7 @@ def open_session(
     ratings = _checked(ratings)
     with pool(threads) as threads_run, interruptible() as interrupted:
         run = with_device(threads_run, getattr(solver, "device", "cpu"), solver.products(len(ratings)))
-        saved = Checkpoint(checkpoint, solver, ratings, start)
+        saved = Checkpoint(None if checkpoint is None else Path(checkpoint), solver, ratings, start)
         yield Session(ratings, run, progress, saved, interrupted, start=start)
 
 

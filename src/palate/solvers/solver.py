@@ -97,7 +97,7 @@ class Solver:
         user_features: Any = None,
         threads: int | None = None,
         progress: Progress | bool | None = None,
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
         resume: bool = False,
         start: Model | None = None,
     ) -> Model:
