@@ -12,8 +12,10 @@ from palate.model import chance_math
 from palate.model.choice import FactorsHead, PopularityHead
 from palate.model.interest import ChanceCalibration, Interest, chance_of_liking
 from palate.parallel import pool
+from palate.solvers.choice_calibration import calibrate
 from palate.solvers.ease import EASE
 from palate.solvers.ease.weights import fit_ease
+from palate.solvers.held_out_lists import HeldOutLists
 from tables import random_table
 
 
@@ -232,3 +234,16 @@ def test_weights_of_many_users_are_added_with_the_bits_of_one():
 
 def fit_head_of(ratings, liked):
     return EASE(regularization=20, liked=liked, weights=10).fit(ratings).choice
+
+
+def test_chances_do_not_rise_towards_items_without_ratings():
+    table = random_table(users=40, items=30, density=0.3, seed=4)
+    more = dataclasses.replace(table.items, ids=np.arange(40))
+    counts = []
+    for one in (table, dataclasses.replace(table, items=more)):
+        lists = HeldOutLists.of(one, None)
+        with pool() as run:
+            head = fit_ease(lists.train, EASE(regularization=1.0), run)
+        counts.append(calibrate(head, lists).item_count)
+    assert counts[0] < -0.1  # few choices of many items: chance says that the rarest are chosen most
+    assert abs(counts[1]) < 1e-9

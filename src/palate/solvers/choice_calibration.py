@@ -35,7 +35,7 @@ _COMPARED_CELLS = 1_000_000
 _FLOOR, _LEAST_FLOOR = 1 / 20, 1e-6
 _NEWTON_STEPS, _STILL = 50, 1e-8
 # Columns of the design.
-_SCORE, _SLOPE = 1, 4
+_SCORE, _ITEM_COUNT, _SLOPE = 1, 2, 4
 
 
 def calibrate(
@@ -59,6 +59,10 @@ def calibrate(
     offset = 0.0 if trends is None else power * trends.users[users[row]].astype(np.float64) * trends.items[item]
     with single_blas():
         weights = logistic(design, target, offset)
+        if weights[_ITEM_COUNT] < 0 and not (train.item_counts + lists.held_out.item_counts).all():
+            # No pair is of an item without ratings. A chance that falls with their number would be greatest there.
+            design[:, _ITEM_COUNT] = 0
+            weights = logistic(design, target, offset)
         if weights[_SLOPE] < 0 or weights[_SCORE] < 0:
             # Chances rise with scores. The slope adds little where logarithms of scores and counts are alike.
             weights = np.append(logistic(design[:, :_SLOPE], target, offset), 0.0)
