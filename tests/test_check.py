@@ -125,6 +125,7 @@ def test_values_that_may_mean_not_rated(value, bounds):
     lone = finding(found, "lone-value")
     assert (lone.level, lone.count) == ("warning", 2)
     assert f"rating {value} (2 times) lies far from the others, {bounds}" in lone.message
+    assert ("counts of events, keep all of them: --solver implicit" in lone.message) == (value > 0)
 
 
 def test_lone_values_at_both_ends_and_among_continuous_ones():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from palate import ALS, SGD, BayesianMF, ImplicitALS, Ratings, Vocabulary, load, read_attributes, save
+from palate import ALS, SGD, BayesianMF, ImplicitALS, Ratings, Vocabulary, fit, load, read_attributes, save
 from palate.errors import DataError, SettingsError, StorageError
 from palate.parallel import pool
 from palate.solvers.bayes import feature_weights
@@ -258,3 +258,17 @@ def test_ids_of_both_tables_are_compared():
         "left out 1 items of the table of attributes whose ids are no integers, as all others are",
     ]
     assert model.items.ids[-1] == 99
+
+
+def test_attributes_are_used_where_ratings_are_too_few_to_judge_them():
+    tastes = {"Ann": ("space", "love"), "Bob": ("space", "love"), "Cem": ("love", "space"), "Dora": ("love", "space")}
+    films = {"Alien": "space", "Solaris": "space", "Notting Hill": "love", "Amelie": "love"}
+    rows = [
+        (who, film, 5 if genre == best else 1) for who, (best, _) in tastes.items() for film, genre in films.items()
+    ]
+    genres = {"film": [*films, "Gravity", "Emma"], "genre": [*films.values(), "space", "love"]}
+    model = fit(rows, item_features=genres)
+    assert "item features: on, as they are given and 16 ratings are too few to judge" in model.training["choices"]
+    assert [model.recommend(who, 1)[0].id for who in tastes] == ["Gravity", "Gravity", "Emma", "Emma"]
+    plain = BayesianMF(item_features=False).fit(rows, item_features=genres)
+    assert plain.predict("Ann", "Gravity") == pytest.approx(plain.predict("Ann", "Emma"))

@@ -213,3 +213,11 @@ def test_the_search_gives_the_same_on_any_number_of_threads():
     assert one.interest == two.interest
     for name, array in one.head.arrays().items():
         np.testing.assert_array_equal(array, two.head.arrays()[name])
+
+
+def test_a_few_lists_are_not_enough_to_choose_a_head():
+    ratings = choosers()
+    few = ratings.take(ratings.user < 20).compact()
+    chosen = choose_head(few, 4.0, threads=1)
+    assert (chosen.name, chosen.tried) == ("popularity", ())
+    assert choose_head(few, 4.0, heads=("ease",), threads=1).name == "ease"

@@ -141,3 +141,21 @@ def test_lists_and_explanations_say_what_a_reader_needs(palate, answer, tmp_path
 
 def _all_rated():
     return [part for item in range(12) for part in ("--rated", f"i{item}=1")]
+
+
+def test_update_names_what_is_new(palate, model, tmp_path):
+    (tmp_path / "new.csv").write_text("1,100,3\n1,1700,5\n777,100,2\n778,101,2\n779,101,2\n780,101,2\n")
+    code, out, err = palate("update", model, tmp_path / "new.csv", "--duplicates", "last", "-o", tmp_path / "m.palate")
+    assert code == 0, err
+    text = " ".join(out.split())
+    assert "4 new users (777, 778, 779, …), 1 new item (1700);" in text
+
+
+def test_settings_are_searched_with_attributes(answer, palate, folder, tmp_path):
+    kinds = [f"{item},{'even' if item % 2 == 0 else 'odd'}" for item in range(100, 145)]
+    (tmp_path / "kinds.csv").write_text("\n".join(["item,kind", *kinds]))
+    tune = ("tune", folder / "ratings.csv", "--trials", 1, "--folds", 2, "--item-features", tmp_path / "kinds.csv")
+    assert answer(*tune, "--solver", "als", "--factors", 2, "-o", tmp_path / "m.palate")["model"]
+    assert answer("info", tmp_path / "m.palate")["items"] == 45
+    code, _, err = palate(*tune, "--solver", "sgd")
+    assert (code, "does not learn from attributes of items" in " ".join(err.split())) == (2, True)

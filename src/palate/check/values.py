@@ -87,13 +87,15 @@ def lone_values(ratings: Ratings, values: NDArray[np.float32]) -> Iterator[Findi
                 break
         else:
             break
+    is_counted = bool(values[0] >= 0 and not np.any(values % 1))
+    events = "; if these are counts of events, keep all of them: --solver implicit learns from counts" * is_counted
     for value in lone:
         count = int(np.count_nonzero(ratings.rating == np.float32(value)))
         low, high = shown(rest[0]), shown(rest[-1])
         message = (
             f"rating {shown(value)} ({many(count, 'time')}) lies far from the others, {low} to {high}: if it means "
             f"'not rated', leave it out with scale=({low}, {high}), on_error='skip' "
-            f"(--scale {low} {high} --on-error skip)"
+            f"(--scale {low} {high} --on-error skip){events}"
         )
         yield Finding("warning", "lone-value", message, count)
 

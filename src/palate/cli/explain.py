@@ -63,18 +63,21 @@ def explain(
     clipped = fitted.scale.clip(explanation.prediction)
     on_scale = "" if clipped == explanation.prediction else f" ({clipped:.2f} on the scale from {fitted.scale})"
     has_titles = len(fitted.catalogue) > 0
-    of = f"is predicted for item {explanation.item}" + f": {explanation.title}" * has_titles
-    click.echo(f"{explanation.prediction:.2f}{on_scale} {of}")
+    is_choice = fitted.predicts == "choice"
+    form = ".4f" if is_choice else ".2f"  # scores of choices are small
+    of = f"is {'the score of' if is_choice else 'predicted for'} item {explanation.item}"
+    of += f": {explanation.title}" * has_titles
+    click.echo(f"{explanation.prediction:{form}}{on_scale} {of}")
     if any(part.item == explanation.item for part in explanation.contributions):
         click.echo("The user has rated this very item: its own rating is among the reasons.")
-    click.echo(f"{explanation.intercept:+.2f} before anything is known of the user, and from what the user rated:")
+    click.echo(f"{explanation.intercept:+{form}} before anything is known of the user, and from what the user rated:")
     shown, rest = explanation.contributions[:count], explanation.contributions[count:]
-    rows = [[f"{part.contribution:+.2f}", f"{part.rating:.2f}", str(part.item)] for part in shown]
+    rows = [[f"{part.contribution:+{form}}", f"{part.rating:.2f}", str(part.item)] for part in shown]
     if has_titles:
         rows = [[*row, part.title] for row, part in zip(rows, shown, strict=True)]
     blank = [""] * (1 + has_titles)
     if rest:
-        rows.append([f"{sum(part.contribution for part in rest):+.2f}", *blank, f"({len(rest)} more rated items)"])
+        rows.append([f"{sum(part.contribution for part in rest):+{form}}", *blank, f"({len(rest)} more rated items)"])
     if abs(explanation.remainder) >= _VISIBLE:
         rows.append([f"{explanation.remainder:+.2f}", *blank, "(what the factors hold beyond these ratings)"])
     if abs(explanation.time) >= _VISIBLE:

@@ -90,7 +90,7 @@ def lists_title(users: int, liked: float) -> str:
     >>> lists_title(1000, 4)
     'Lists for 1,000 users from the whole catalogue, where 4 or more is liked'
     """
-    return f"Lists for {users:,} users from the whole catalogue, where {liked:g} or more is liked"
+    return f"Lists for {users:,} user{'s' * (users != 1)} from the whole catalogue, where {liked:g} or more is liked"
 
 
 def print_scores(title: str, named: Mapping[str, Scores], spread: Scores | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from palate.cli.feature_options import FeatureOptions, feature_options
 from palate.cli.fit_report import fit_warnings, print_chosen, print_warnings
 from palate.cli.headings import SPLIT, option
 from palate.cli.options import json_option, liked_option, quiet_option, share, threads_option
@@ -78,6 +79,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
 @quiet_option
 @json_option
 @reading_options
+@feature_options
 def tune(
     source: str,
     metric: str,
@@ -93,6 +95,7 @@ def tune(
     as_json: bool,
     solver: str,
     reading: ReadingOptions,
+    features: FeatureOptions,
     **settings: Any,
 ) -> None:
     """Search for better settings of a solver.
@@ -112,7 +115,9 @@ def tune(
         check_output(study, source)
     if output:
         check_model_output(output, source)
+    features.require_learner(chosen)
     ratings, catalogue = reading.load(source)
+    ratings = features.add(ratings, catalogue, reading.dataset_folder(source))
     result = search(
         ratings,
         chosen,

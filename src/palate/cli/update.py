@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +15,13 @@ from palate.cli.options import json_option
 from palate.cli.output import json_text, paragraph, size
 from palate.cli.reading_options import ReadingOptions, complete_source, reading_options
 
+if TYPE_CHECKING:
+    from palate.ratings import Vocabulary
+
 __all__ = ["update"]
+
+# New ids that are named.
+_EXAMPLES = 3
 
 
 @command()
@@ -53,10 +60,21 @@ def update(model: str, sources: tuple[str, ...], output: Path, as_json: bool, re
         return
     paragraph(
         f"Added {many(counts['ratings'], 'rating')} in {time.perf_counter() - started:.1f} s "
-        f"({counts['replaced']:,} of them replace older ones): {many(counts['new_users'], 'new user')}, "
-        f"{many(counts['new_items'], 'new item')}; the factors of {many(counts['users'], 'user')} and "
-        f"{many(counts['items'], 'item')} were computed anew, all others stay.",
+        f"({counts['replaced']:,} of them replace older ones): {_new(fitted.users, updated.users)}, "
+        f"{_new(fitted.items, updated.items)}; what is known of {many(counts['users'], 'user')} and "
+        f"{many(counts['items'], 'item')} was computed anew, all others stay.",
         "",
     )
     print_warnings(updated.training)
     click.echo(f"Saved {output} ({size(output.stat().st_size)}).")
+
+
+def _new(before: Vocabulary, after: Vocabulary) -> str:
+    """Say how many ids are new, and name a few: one may be a typing error."""
+    from palate.check.findings import many
+
+    if len(after) == len(before):
+        return f"no new {after.kind}"
+    fresh = after.ids[before.index(after.ids) < 0].tolist()
+    examples = ", ".join(map(repr, fresh[:_EXAMPLES])) + ", …" * (len(fresh) > _EXAMPLES)
+    return f"{many(len(fresh), f'new {after.kind}')} ({examples})"

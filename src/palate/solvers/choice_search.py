@@ -46,6 +46,8 @@ _PILOT = BayesianMF(
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1
 # Popularity without a search: while the table grows by a ninth, a ninth of the share who chose an item choose it.
 _SHARES, _POPULARITY_POWER = ChanceCalibration(-log(9), 1.0, 0.0, 0.0, 1e-6), 2.0
+# Fewer lists do not tell heads apart: popularity is taken.
+_LEAST_LISTS = 30
 # EASE holds a number for each pair of items: 1.6 GB.
 _EASE_ITEMS = 20_000
 # A head with more settings must be better by this number of standard errors.
@@ -143,7 +145,7 @@ def choose_head(
         The rating from which an item is relevant; None if every rated item is, as where there are only choices.
     heads
         Which heads may be chosen: names of `HEADS`. If "popularity" is among them, lists by predicted ratings alone may
-        win too.
+        win too, and popularity is taken without a search where fewer than 30 users have held-out choices.
     pilot
         Fits a model of ratings to the rest of the table, for the chances of liking.
     threads
@@ -161,6 +163,8 @@ def choose_head(
     lists = HeldOutLists.of(plain, liked, seed=seed)
     if not len(lists.users):
         return ChosenHead(None, None, (), 0)
+    if len(lists.users) < _LEAST_LISTS and "popularity" in heads:
+        return ChosenHead(*popularity_lists(ratings, liked), (), len(lists.users), "popularity", {})
     boundary = 0.0 if liked is None else like_boundary(ratings.rating, liked)
     likes = None if liked is None else Liking.of(pilot(lists.train.compact()), lists, boundary)
     powers = POWERS if likes else (0.0,)

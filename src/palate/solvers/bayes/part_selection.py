@@ -108,8 +108,7 @@ def select_parts(
     is_sparse = len(ratings) < _SPARSE
     ratings = sample_users(ratings, seed)
     if len(ratings) < _FOLDS * _LEAST_VALIDATION:
-        too_few = f"{_names(free)}: off, as {len(ratings):,} ratings are too few to judge"
-        return PartSelection((Member(Combination(plain)),), (too_few,) if free else ())
+        return _unjudged(plain, free, len(ratings))
     adapt = _SETTLE_SPARSE if is_sparse else _ADAPT if free else _SETTLE
     folds = (
         PilotChains(split, min(k, _MOST_FACTORS), seed, adapt, run, spread, report, interrupted)
@@ -120,6 +119,16 @@ def select_parts(
     search = _PartSearch(plain, free, next(folds))
     search.decide()
     return search.selection()
+
+
+def _unjudged(plain: ModelParts, free: Sequence[str], rows: int) -> PartSelection:
+    """Leave free parts off, but for attributes: they were given to be used, and weights that tell little stay small."""
+    wanted = [name for name in free if name.endswith("features")]
+    groups = (("off, as", [name for name in free if name not in wanted]), ("on, as they are given and", wanted))
+    records = tuple(
+        f"{_names(names)}: {state} {rows:,} ratings are too few to judge" for state, names in groups if names
+    )
+    return PartSelection((Member(Combination(plain._replace(**dict.fromkeys(wanted, True)))),), records)
 
 
 @dataclass
