@@ -138,6 +138,10 @@ def build_table(
     ).head()  # fmt: skip
     if not one.size:
         raise DataError("there are no ratings to fit")
+    if scale is not None and not np.float32(scale.low) <= one.low <= one.high <= np.float32(scale.high):  # sums, counts
+        raise DataError(
+            f"ratings from {one.low:g} to {one.high:g} are off the scale {scale}: declare a wider one, or none"
+        )
     if parts is None:  # the parts are of equal work: each core takes as many
         cores = cluster.spark.sparkContext.defaultParallelism
         parts = cores * ceil(one.size / _PART_RATINGS / cores)
