@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from palate.ratings import Ratings, Vocabulary
 from palate.spark.arrays import SharedArray
+from palate.spark.encoding import build_parts
 from palate.spark.table_files import SideFiles, TablePart
 
 __all__ = [
     "WORK_FILE",
     "Partners",
     "Work",
-    "build_parts",
     "map_batches",
     "other_rows",
     "own_rows",
@@ -30,6 +30,7 @@ __all__ = [
     "run_parts",
     "values_of",
     "virtual",
+    "write_parts",
 ]
 
 Floats = NDArray[np.float32]
@@ -106,20 +107,12 @@ def _run_task(function: Callable[[Iterable[Any]], Iterator[Any]], batches: Itera
     yield from function(batches)
 
 
-def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
-    """Write the part that the rows of a partition make up; yield its number and a pair that is rated twice."""
+def write_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
+    """Write the part whose chunks a partition holds; yield its number and a pair that is rated twice."""
     import pyarrow as pa
 
-    columns: dict[str, list[Any]] = {}
-    for batch in batches:
-        for name in batch.schema.names:
-            columns.setdefault(name, []).append(batch.column(name).to_numpy(zero_copy_only=False))
-    if not columns or not sum(map(len, columns["rating"])):
-        return
-    whole = {name: np.concatenate(pieces) for name, pieces in columns.items()}
-    part = int(whole[f"{side}_part"][0])
-    fault = files.write(part, whole[side], whole[other], whole["rating"], whole.get("time"))
-    yield _row(pa, part, fault)
+    for part, fault in build_parts(files, other, side, batches):
+        yield _row(pa, part, fault)
 
 
 def run_parts(files: SideFiles, work: Work | None, batches: Iterable[Any]) -> Iterator[Any]:
