@@ -22,6 +22,7 @@ from palate.datasets import make_ratings
 from palate.errors import DataError, ReadError, SettingsError, StorageError
 from palate.model import Model
 from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.encoding import CutIntoParts, EncodeIds, build_parts, ids_as_bytes
 from palate.spark.memory import ARRAY_BYTES, MemoryNeed, predict, require_memory, rows_at_once
 from palate.spark.reading import tidy_frame
 from palate.spark.table_files import SideFiles, TablePart, balanced_bounds
@@ -224,6 +225,41 @@ def test_parts_hold_each_rating_once_and_in_order(tmp_path: Path) -> None:
         assert files.write(part, RATINGS.user[mine], RATINGS.item[mine], RATINGS.rating[mine]) is None
     whole = files.whole(RATINGS.user_counts)
     assert all((left == right).all() for left, right in zip(whole, table, strict=True))
+
+
+@pytest.mark.parametrize("is_text", [False, True])
+def test_chunks_become_parts(is_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    monkeypatch.setattr("palate.spark.encoding._ROWS", 700)
+    spelled = (lambda ids: [f"id {one:05}" for one in ids]) if is_text else list
+    vocabularies = {
+        side: palate.Vocabulary(np.array(spelled(ids.ids), object if is_text else np.int64), side)
+        for side, ids in (("user", RATINGS.users), ("item", RATINGS.items))
+    }
+    shared = {}
+    for side, ids in vocabularies.items():
+        content = ids_as_bytes(ids)
+        write_bytes(tmp_path / f"{side}-ids", [content.data])
+        shared[side] = SharedArray(str(tmp_path / f"{side}-ids"), "|u1", content.shape)
+    columns = {name: spelled(ids) if name != "rating" else ids for name, ids in RATINGS.columns().items()}
+    rows = pa.table(columns).take(np.random.default_rng(0).permutation(len(RATINGS)))
+    batches = [*rows.to_batches(max_chunksize=500), rows.to_batches()[0].slice(0, 0)]
+    bounds = balanced_bounds(RATINGS.user_counts, 16, 3)
+    files = SideFiles(str(tmp_path), bounds, tuple(int(RATINGS.by_user.indptr[bound]) for bound in bounds))
+    encode = EncodeIds(shared)
+    chunks = list(encode(batches))
+    assert [chunk.num_rows for chunk in chunks] == [1] * 3  # of 1000 rows each
+    cut = list(CutIntoParts("user", files)(chunks))
+    for part in range(3):
+        mine = [chunk for chunk in cut if chunk["part"][0].as_py() == part]
+        assert list(build_parts(files, "item", "user", mine)) == [(part, None)]
+    whole = files.whole(RATINGS.user_counts)
+    assert all((left == right).all() for left, right in zip(whole, RATINGS.by_user, strict=True))
+    assert list(build_parts(files, "item", "user", [])) == []
+    unknown = rows.set_column(0, "user", pa.array(spelled([99999] * len(rows))))
+    with pytest.raises(RuntimeError, match="changed while they were read"):
+        list(encode(unknown.to_batches()))
 
 
 # In another process: a session of another kind cannot run beside that of this module.
