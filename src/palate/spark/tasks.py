@@ -110,14 +110,14 @@ def _run_task(function: Callable[[Iterable[Any]], Iterator[Any]], batches: Itera
     yield from function(batches)
 
 
-def _report(*arguments: Any, report: Callable[..., None] = traceback.print_exc) -> None:
+def _report(*arguments: Any, report: Callable[..., None] = traceback.print_exc, **options: Any) -> None:
     """Print the error that is handled, as PySpark asks for in a worker, but not that of a worker that Spark closed.
 
     Spark closes the socket of a worker that had nothing to do for a minute. The worker then writes once more, and its
     last words would be an error.
     """
     if not isinstance(sys.exception(), BrokenPipeError):
-        report(*arguments)
+        report(*arguments, **options)
 
 
 def write_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
