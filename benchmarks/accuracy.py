@@ -60,6 +60,8 @@ def main(data: Path, names: list[str]) -> None:
                 shares = " | ".join(f"{result.mean[f'coverage_{level}']:.1%}" for level in (50, 80, 90, 95))
                 sure.append(f"| {protocol} | {name} | {result.mean['log_likelihood']:.3f} | {shares} |")
         for name, scores in result.baselines.items():
+            if "rmse" not in scores:  # those that only list items
+                continue
             print(f"| | {name} | {scores['rmse']:.4f} | {scores['mae']:.4f} | {scores['nmae']:.4f} | | |", flush=True)
     print(
         "\n| data, protocol | solver | log-likelihood | in 50% | in 80% | in 90% | in 95% |\n|---|---|---|---|---|---|---|"

@@ -25,7 +25,7 @@ from data import Case, Skip, Task, prepare
 from jobs import Job, jobs
 from worker import LIMIT, Here, Process
 
-SHORT = 100_000
+SHORT = 20_000
 LEAST_TURNS = 3
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from palate.errors import DataError, SettingsError, StorageError
 from palate.model.choice import WeightsHead, restore_head
 from palate.parallel import pool, single_blas
+from palate.reading import read_attributes, read_ratings
 from palate.solvers.ease import EASE
 from palate.solvers.ease.inverse import invert
 from palate.solvers.ease.weights import count_choices, fit_ease
@@ -169,3 +171,70 @@ def test_a_file_keeps_the_head_and_a_forged_one_is_refused(tmp_path):
     save(replace(model, choice=replace(model.choice, targets=targets)), tmp_path / "forged")
     with pytest.raises(StorageError, match="do not fit together"):
         load(tmp_path / "forged")
+
+
+@pytest.fixture(scope="module")
+def tastes():
+    """Choices of users who each like one of two genres; two films of each genre have no choices. And the genres."""
+    rng = np.random.default_rng(5)
+    genre, taste = np.arange(40) % 2, np.arange(200) % 2
+    chance = np.where(taste[:, None] == genre, 0.4, 0.05)
+    chance[:, 36:] = 0
+    user, item = np.nonzero(rng.random((200, 40)) < chance)
+    rows = list(zip(user.tolist(), item.tolist(), np.ones(len(user)), strict=True))
+    genres = pl.DataFrame({"film": range(40), "genre": ["war" if one else "love" for one in genre]})
+    return rows, genres, taste
+
+
+@pytest.mark.parametrize("liked", [None, 1.0])
+def test_an_item_without_choices_is_for_those_who_choose_items_of_its_kind(tastes, liked, tmp_path):
+    rows, genres, taste = tastes
+    settings = {"regularization": 20.0, "weights": 30, "liked": liked}
+    model = EASE(**settings).fit(rows, item_features=genres)
+    assert model.items.ids.tolist() == list(range(40))
+    users = range(200)
+    love, war = (np.array([model.predict(user, film) for user in users]) for film in (36, 37))
+    assert ((war > love) == taste).mean() > 0.95
+    explained = model.explain(1, 37).contributions
+    assert sum(part.contribution for part in explained) == pytest.approx(war[1], abs=1e-6)
+    save(model, tmp_path / "m.palate")
+    assert load(tmp_path / "m.palate").predict(1, 37) == war[1]
+    plain = EASE(**settings).fit(rows)
+    assert plain.items.ids.tolist() == list(range(36))
+    before, after = (
+        np.array([one.predict(user, film) for user in users for film in range(36)]) for one in (plain, model)
+    )
+    assert np.corrcoef(before, after)[0, 1] > 0.99
+
+
+def test_weights_of_items_without_choices_do_not_depend_on_threads(tastes):
+    rows, genres, _ = tastes
+    one, three = (EASE(regularization=20.0).fit(rows, item_features=genres, threads=threads) for threads in (1, 3))
+    assert np.array_equal(one.choice.weights, three.choice.weights)
+
+
+def test_attributes_that_tell_nothing_lead_nowhere(tastes):
+    rows, genres, _ = tastes
+    rng = np.random.default_rng(0)
+    shuffled = genres.with_columns(pl.Series("genre", rng.permutation(genres["genre"].to_list())))
+    model = EASE(regularization=20.0).fit(rows, item_features=shuffled)
+    known, told = (np.std([model.predict(user, film) for user in range(200)]) for film in (0, 37))
+    assert told < known / 2
+
+
+def test_attributes_of_items_that_nobody_chose_alone_tell_nothing(tastes):
+    rows, genres, _ = tastes
+    rows = [(user, item, 1.0 if item % 4 else 2.0) for user, item, _ in rows]
+    model = EASE(regularization=20.0, liked=2.0).fit(rows, item_features=genres.filter(pl.col("film") % 4 > 0))
+    assert [model.predict(0, film) for film in (1, 37)] == [0, 0]
+
+
+def test_attributes_of_users_are_refused_and_left_out_where_they_came_with_the_ratings(tastes):
+    rows, genres, taste = tastes
+    people = pl.DataFrame({"user": range(300), "taste": ["war" if user % 2 else "love" for user in range(300)]})
+    with pytest.raises(
+        SettingsError, match=r"'ease' does not learn from attributes of users: use bayes, als or implicit"
+    ):
+        EASE(regularization=20.0).fit(rows, item_features=genres, user_features=people)
+    table = replace(read_ratings(rows), user_features=read_attributes(people, "user"))
+    assert len(EASE(regularization=20.0).fit(table, item_features=genres).users) == len(taste)

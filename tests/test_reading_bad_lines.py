@@ -2,6 +2,7 @@
 
 import pytest
 
+from palate.errors import PalateError
 from palate.reading import read_ratings, read_table
 from reading_help import refused, triples, write
 
@@ -92,3 +93,17 @@ def test_where_no_row_can_be_used_the_columns_are_asked_for(tmp_path):
     words = write(tmp_path, "user,item,rating\na,x,A\nb,y,B\nc,z,F\n")
     assert "no rating of 3 is: name their column with rating=" in refused(words, "rating 'A' is not a number")
     assert "none of 2 rows can be used" in refused(write(tmp_path, "user,item,rating\na,x,\nb,y,\n"), "is missing")
+
+
+@pytest.mark.parametrize("word", ["NaN", "NULL", "n/a"])
+def test_a_word_for_nothing_is_no_id_where_only_a_bad_row_made_text_of_the_ids(tmp_path, word):
+    path = tmp_path / "t.csv"
+    path.write_text(f"user,item,rating\n1,4,5\n{word},{word},3\n2,{word},5\n[1],4/5,open\n3,4,4\n{word},7,2\n,7,1\n")
+    ratings = read_ratings(path, on_error="skip")
+    assert (ratings.users.ids.tolist(), ratings.items.ids.tolist()) == ([1, 3], [4])
+    assert ratings.users.ids.dtype == ratings.items.ids.dtype == "int64"
+    assert "left out 5 of 7 rows" in ratings.notes[-1]
+    assert "3 × no user id (line 3: " in ratings.notes[-1]
+    assert "1 × no item id (line 4: " in ratings.notes[-1]
+    with pytest.raises(PalateError, match=r"line [0-9]+: (the user id is missing|rating .* is not a number)"):
+        read_ratings(path)

@@ -42,7 +42,7 @@ def test_data_sets_are_listed_and_named(answer, palate, tmp_path):
 def test_the_demo_tells_the_whole_story(short_pilots, palate, answer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for bound in ("_LEAST_SWEEPS", "_MOST_SWEEPS"):  # the README runs the demo as it is
-        monkeypatch.setattr(f"palate.solvers.bayes.fit.{bound}", 150)
+        monkeypatch.setattr(f"palate.solvers.bayes.fit.{bound}", 40)
     code, out, _err = palate("demo")
     assert code == 0
     for part in ("generated", "bias only", "also liked", "avoid", "storage", "demo.palate", "117"):

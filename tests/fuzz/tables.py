@@ -235,7 +235,7 @@ def _csv_rows(text: str, separator: str) -> list[list[str]] | None:
 def _same(found: Any, field: str) -> bool:
     field = field.strip()
     if found is None:
-        return not field or field.lower() in ("na", "nan", "null", "none")
+        return not field or field.lower() in ("na", "nan", "null", "none", "-", "−")
     if found == field or (isinstance(found, str) and found.strip() == field):
         return True
     try:

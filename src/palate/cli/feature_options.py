@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palate.attributes import Attributes
     from palate.catalogue import Catalogue
     from palate.ratings import Ratings
+    from palate.reading.attributes import Side
     from palate.solvers.solver import Solver
     from palate.splits import Split, UserSplit
 
@@ -66,18 +67,17 @@ class FeatureOptions:
         return tables
 
     def require_learner(self, solver: Solver) -> None:
-        """Refuse attributes for a solver that does not learn from them.
+        """Refuse attributes that a solver does not learn from.
 
         Raises
         ------
-        click.UsageError
+        SettingsError
             If there are any.
         """
-        if self != FeatureOptions() and not solver.learns_from_features:
-            raise click.UsageError(
-                f"the solver {solver.name!r} does not learn from attributes: use bayes, als or implicit, or leave the "
-                "attributes out"
-            )
+        of_items = (self.item_features, self.item_column, self.features)
+        of_users = (self.user_features, self.user_column)
+        sides: dict[Side, bool] = {"item": any(of_items), "user": any(of_users)}
+        solver.require_features(side for side, is_given in sides.items() if is_given)
 
     def add(self, ratings: Ratings, catalogue: Catalogue | None = None, place: str | Path | None = None) -> Ratings:
         """Return the ratings with the tables of attributes."""

@@ -113,7 +113,7 @@ class DeviceRows:
         self, table: Table, factors: Floats, other: Floats, offset: Floats, other_weight: Floats, plain: Doubles,
         weighted: Doubles,
     ) -> None:  # fmt: skip
-        """Sum up squared errors for all rows, as `palate.kernels.rows.row_errors` does for a range of them."""
+        """Sum up squared errors for all rows, as `palate.kernels.pairs.row_errors` does for a range of them."""
         import torch
 
         others_factors, offsets, weights = self._upload(other, offset, other_weight)

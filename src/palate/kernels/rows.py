@@ -32,8 +32,6 @@ from palate.kernels.simd import (
 __all__ = [
     "SET_COLUMNS",
     "measure_sets",
-    "pair_products",
-    "row_errors",
     "solve_confident_rows",
     "solve_nonnegative_rows",
     "solve_rows",
@@ -398,33 +396,6 @@ def solve_confident_rows(indptr, indices, confidence, other, all_pairs, ridge, l
         squares += 2 * _dot(linear, row, out, row)
         errors[row] = max(0.0, squares)
     return -1
-
-
-@jit
-def row_errors(indptr, indices, values, factors, other, offset, other_weight, start, stop, plain, weighted):
-    """Put the sum of squared errors of each row into plain, and the sum weighted by other_weight into weighted."""
-    for row in range(start, stop):
-        squares, weighted_squares = 0.0, 0.0
-        for place in range(indptr[row], indptr[row + 1]):
-            i = np.uint64(indices[place])
-            product = splat(np.float32(0))
-            for column in range(0, other.shape[1], LANES):
-                product = fma(load(factors, row, column), load(other, i, column), product)
-            error = values[place] - offset[i] - total(product)
-            squares += error * error
-            weighted_squares += other_weight[i] * error * error
-        plain[row], weighted[row] = squares, weighted_squares
-
-
-@jit
-def pair_products(factors, other, rows, columns, start, stop, out):
-    """Put the products factors[rows] . other[columns] of the pairs start..stop into out."""
-    for place in range(start, stop):
-        r, c = np.uint64(rows[place]), np.uint64(columns[place])
-        product = splat(np.float32(0))
-        for column in range(0, other.shape[1], LANES):
-            product = fma(load(factors, r, column), load(other, c, column), product)
-        out[place] = total(product)
 
 
 @jit

@@ -27,7 +27,7 @@ from palate.reading.source import open_text, source_name
 from palate.reading.text import read_text
 from palate.reading.times import readable_times
 
-__all__ = ["attributes_of", "catalogue_attributes", "read_attributes"]
+__all__ = ["Side", "attributes_of", "catalogue_attributes", "read_attributes"]
 
 Side = Literal["user", "item"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError, ReadError, SettingsError
 from palate.lazy import pl
 from palate.ratings import Ratings, RatingScale, lost_distances
-from palate.reading.faults import Fault, Repeats, find_faults, find_repeats, listed, shown
+from palate.reading.faults import Fault, Repeats, add_gaps, find_faults, find_repeats, listed, shown
 from palate.reading.id_columns import as_ids
 from palate.reading.ids import index_ids
 from palate.reading.table import Table
@@ -69,7 +69,12 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
             usable[fault.rows] = False
         rows = np.flatnonzero(usable)
         # A bad row, such as a header that comes again, must not make text of the ids of all others.
-        rating, columns = rating[rows], [_ids(column[rows], table.source) for column in columns]
+        ids = [_ids(table.frame[role][rows], table.source) for role in ("user", "item")]
+        is_gap = ids[0].is_null() | ids[1].is_null()
+        if is_gap.any():
+            faults = add_gaps(faults, rows, ids)
+            rows, ids = rows[~is_gap.to_numpy()], [column.filter(~is_gap) for column in ids]
+        rating, columns = rating[rows], list(ids)
     indexed = index_ids(columns[0], columns[1])
     ratings = Ratings(
         indexed.users, indexed.items, indexed.user, indexed.item, rating, scale, table.notes, _times(table, rows),
@@ -78,8 +83,8 @@ def examine(table: Table, scale: RatingScale | None = None) -> Examined:
     return Examined(ratings, rows, faults, find_repeats(indexed))
 
 
-def _ids(column: pl.Series | NDArray[Any], source: str) -> pl.Series | NDArray[Any]:
-    return as_ids(column, source) if isinstance(column, pl.Series) and column.dtype == pl.String else column
+def _ids(column: pl.Series, source: str) -> pl.Series:
+    return as_ids(column, source) if column.dtype == pl.String else column
 
 
 def _times(table: Table, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from palate.reading.ids import Indexed
 from palate.reading.table import Table, shortened
 from palate.reading.times import readable_times
 
-__all__ = ["Fault", "Repeats", "find_faults", "find_repeats", "listed", "shown"]
+__all__ = ["Fault", "Repeats", "add_gaps", "find_faults", "find_repeats", "listed", "shown"]
 
 # Up to here a table of all pairs, a byte each, is quicker than sorting.
 _CELLS = 200_000_000
@@ -23,6 +24,13 @@ _SPELLINGS = {
     r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$": "write thousands without a comma, or decimals with a point",
     r"^[0-9.]+ */ *[0-9.]+$": "the fractions have several denominators: write decimals on one scale",
 }
+
+
+# Faults of ids: a word for programs, the phrases, and the column.
+_NO_ID = (
+    ("user-missing", "the user id is missing", "no user id", "user"),
+    ("item-missing", "the item id is missing", "no item id", "item"),
+)
 
 
 class Fault(NamedTuple):
@@ -107,8 +115,7 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
     text = numbers.is_null().to_numpy() & ~missing
     hint = _spelling_hint(column.filter(pl.Series(text))) if text.any() else ""
     tests = [
-        ("user-missing", "the user id is missing", "no user id", frame["user"].is_null().to_numpy(), "user"),
-        ("item-missing", "the item id is missing", "no item id", frame["item"].is_null().to_numpy(), "item"),
+        *((code, what, brief, frame[role].is_null().to_numpy(), role) for code, what, brief, role in _NO_ID),
         ("rating-missing", "the rating is missing", "no rating", missing, "rating"),
         ("rating-text", f"rating {{}} is not a number{hint}", f"text for a rating{hint}", text, "rating"),
         ("rating-nan", "rating {} is not a number", "NaN for a rating", nan & ~missing, "rating"),
@@ -123,6 +130,30 @@ def find_faults(table: Table, scale: RatingScale | None = None) -> tuple[NDArray
         if len(rows):
             faults.append(Fault(code, what, brief, rows, role))
     return rating, faults
+
+
+def add_gaps(faults: list[Fault], rows: NDArray[np.int64], ids: Sequence[pl.Series]) -> list[Fault]:
+    """Return the faults, and rows whose ids are missing now that the rows of the others are left out.
+
+    "NaN" and other words for nothing are ids among texts, and are no ids among integers.
+
+    Parameters
+    ----------
+    faults
+        Those that were found first.
+    rows
+        The rows without these faults.
+    ids
+        The user ids and the item ids of `rows`.
+    """
+    found, before = {fault.code: fault for fault in faults}, np.zeros(len(rows), bool)
+    for (code, what, brief, role), column in zip(_NO_ID, ids, strict=True):
+        bad = column.is_null().to_numpy() & ~before
+        before |= bad
+        if bad.any():
+            earlier = found[code].rows if code in found else np.zeros(0, np.int64)
+            found[code] = Fault(code, what, brief, np.union1d(earlier, rows[bad]), role)
+    return list(found.values())
 
 
 def _spelling_hint(texts: pl.Series) -> str:

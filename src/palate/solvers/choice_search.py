@@ -36,8 +36,11 @@ Indices = NDArray[np.int32]
 HEADS = ("popularity", "ease", "implicit")
 #: The powers of the chance of liking that are tried.
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
-# A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit.
-_PILOT = BayesianMF(factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False)
+# A quick model of ratings for the lists of the search; the power that it leads to is that of the long fit. All parts
+# are off: pilots that select parts would take longer than the fit.
+_PILOT = BayesianMF(
+    factors=16, sweeps=20, user_noise=False, item_noise=False, user_sets=False, item_sets=False, times=False
+)
 # Settings of implicit ALS that are tried, regularization and weight of unobserved pairs. The second one is tried if the
 # first is worse than the best head by less than this share of its NDCG.
 _FACTORS, _NEAR = ((0.03, 0.1), (0.01, 0.1)), 0.1

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from palate.errors import SettingsError
 from palate.gpu.pool import DevicePool
-from palate.kernels.rows import measure_sets, row_errors, solve_confident_rows, solve_rows
+from palate.kernels.pairs import row_errors
+from palate.kernels.rows import measure_sets, solve_confident_rows, solve_rows
 from palate.kernels.simd import LANES
 from palate.parallel import Run
 from palate.ratings import Grouped, Ratings, RatingScale
@@ -186,7 +187,7 @@ def sum_errors(
 ) -> None:
     """Sum up the squared errors of all rows of a side, on the threads of the pool or on its card.
 
-    The arrays are ``factors, other, offset, other_weight`` of `palate.kernels.rows.row_errors`.
+    The arrays are ``factors, other, offset, other_weight`` of `palate.kernels.pairs.row_errors`.
     """
     if isinstance(run, DevicePool):
         run.rows.row_errors(table, *arrays, plain, weighted)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol, Self
 
+from palate.attributes import Attributes
 from palate.check import suspicions
 from palate.errors import DataError, PalateWarning, SettingsError
 from palate.gpu.pool import DevicePool
 from palate.model import Model, Predicts
 from palate.ratings import Ratings
 from palate.reading import ratings_of
-from palate.reading.attributes import attributes_of
+from palate.reading.attributes import Side, attributes_of
 from palate.solvers.progress import is_quiet, is_watched, progress_bar
 from palate.solvers.session import Progress, Session, open_session
 from palate.solvers.warm_start import start_record, usable_start
@@ -50,8 +52,8 @@ class Solver:
         What the scores of its models are: "rating", or "choice" (how likely a user chooses an item).
     compared
         Whether `palate.compare` takes the solver when none is named.
-    learns_from_features
-        Whether fits use attributes of items and users.
+    learns_from
+        Whose attributes fits use: "user", "item", both or none.
     goes_on
         Whether a fit can go on from a model of fewer ratings.
 
@@ -79,7 +81,7 @@ class Solver:
     runs: ClassVar[str] = ""
     predicts: ClassVar[Predicts] = "rating"
     compared: ClassVar[bool] = True
-    learns_from_features: ClassVar[bool] = False
+    learns_from: ClassVar[tuple[Side, ...]] = ()
     goes_on: ClassVar[bool] = False
 
     def runner(self, session: Session) -> Runner:
@@ -178,24 +180,38 @@ class Solver:
         """Return about how many products of two numbers one step takes: where there are many, "auto" takes a card."""
         return float(ratings * (getattr(self, "factors", 0) + 1) ** 2)
 
+    def require_features(self, sides: Iterable[Side]) -> None:
+        """Refuse attributes of a side that the solver does not learn from.
+
+        Raises
+        ------
+        SettingsError
+            If there is one.
+        """
+        for side in sides:
+            if side not in self.learns_from:
+                others = "bayes, als or implicit" if side == "user" else "bayes, als, implicit or ease"
+                raise SettingsError(
+                    f"the solver {self.name!r} does not learn from attributes of {side}s: use {others}, or leave "
+                    f"{side}_features out (--{side}-features)"
+                )
+
     def _with_features(self, ratings: Ratings, item_features: Any, user_features: Any) -> Ratings:
         """Return the ratings with the attributes from which the solver learns.
 
         Attributes that came with the ratings are for the solvers that learn from them; the others leave them out.
         """
-        tables = {
-            "item_features": attributes_of(item_features, "item"),
-            "user_features": attributes_of(user_features, "user"),
+        tables: dict[Side, Attributes | None] = {
+            "item": attributes_of(item_features, "item"),
+            "user": attributes_of(user_features, "user"),
         }
-        told: dict[str, Any] = {name: table for name, table in tables.items() if table is not None}
-        if self.learns_from_features:
-            return replace(ratings, **told)
-        if told:
-            raise SettingsError(
-                f"the solver {self.name!r} does not learn from attributes: use bayes, als or implicit, or leave "
-                f"{' and '.join(told)} out"
-            )
-        return replace(ratings, item_features=None, user_features=None)
+        self.require_features(side for side, table in tables.items() if table is not None)
+        came = {"item": ratings.item_features, "user": ratings.user_features}
+        kept: dict[str, Any] = {
+            f"{side}_features": (came[side] if table is None else table) if side in self.learns_from else None
+            for side, table in tables.items()
+        }
+        return replace(ratings, **kept)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name, as scikit-learn's estimators do; `deep` has no effect.

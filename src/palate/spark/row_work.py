@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import row_errors, solve_confident_rows, solve_nonnegative_rows, solve_rows
+from palate.kernels.pairs import row_errors
+from palate.kernels.rows import solve_confident_rows, solve_nonnegative_rows, solve_rows
 from palate.spark.arrays import SharedArray
 from palate.spark.table_files import TablePart
 from palate.spark.tasks import Partners, Work, other_rows, own_rows, values_of, virtual
@@ -203,7 +204,7 @@ def _gram(rows: Floats) -> Doubles:
 
 @dataclass(frozen=True)
 class MeasureErrors(Work):
-    """The sums of squared errors of rows, plain and weighted: the parameters of `palate.kernels.rows.row_errors`."""
+    """The sums of squared errors of rows, plain and weighted: the parameters of `palate.kernels.pairs.row_errors`."""
 
     center: float
     spread: float

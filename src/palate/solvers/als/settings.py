@@ -47,7 +47,7 @@ class ALS(Solver):
 
     name = "als"
     summary = "alternating least squares"
-    learns_from_features = True
+    learns_from = ("user", "item")
     goes_on = True
     runs = "palate.solvers.als.fit:ALSFit"
 

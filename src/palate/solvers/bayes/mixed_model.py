@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.kernels.rows import pair_products
+from palate.kernels.pairs import pair_products
 from palate.parallel import Run
 from palate.ratings import Grouped
 from palate.solvers.half_step import balanced_ranges, padded_width, row_cost, solve_side

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.kernels.layout import are_rated, sum_remainders
-from palate.kernels.rows import pair_products
+from palate.kernels.pairs import pair_products
 from palate.parallel import Run
 from palate.ratings import Ratings
 from palate.solvers.bayes.chain import Chain

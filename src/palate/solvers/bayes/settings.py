@@ -43,7 +43,7 @@ class BayesianMF(Solver):
 
     name = "bayes"
     summary = "the most accurate, with intervals"
-    learns_from_features = True
+    learns_from = ("user", "item")
     goes_on = True
     runs = "palate.solvers.bayes.fit:GibbsFit"
 

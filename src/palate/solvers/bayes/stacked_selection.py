@@ -62,15 +62,16 @@ def select_members(
 
 @dataclass
 class _Search:
-    """The combinations that are still judged; at first the plain model comes first."""
+    """The combinations that are still judged."""
 
-    combinations: list[Combination]
+    prior: Mapping[Combination, float]
     folds: list[PilotChains] = field(default_factory=list)
     is_cut_short: bool = False
     sweeps: int = 0
 
     def __post_init__(self) -> None:
-        self.plain, self.judged = self.combinations[0], list[Combination]()
+        self.combinations, self.judged = list(self.prior), list[Combination]()
+        self.plain = self.combinations[0]
 
     def judge(self, fold: PilotChains) -> None:
         """Judge the combinations on one more fold."""
@@ -113,7 +114,8 @@ class _Search:
     def _shares(self) -> list[float]:
         """Return the shares of the combinations that were judged on all folds."""
         products = self.pilots.products(self.judged)
-        return [float(share) for share in stacking_shares(products, self.pilots.rows)]
+        prior = np.array([self.prior[combination] for combination in self.judged])
+        return [float(share) for share in stacking_shares(products, prior, self.pilots.rows)]
 
     def selection(self, bound_noise: bool) -> PartSelection:
         """Return the members with their shares."""

@@ -25,6 +25,9 @@ class EASE(Solver):
     data"). The pull that grows with an item's choices is what `dropout` of choices comes to on average (Steck 2020,
     "Autoencoders that don't overfit towards the identity").
 
+    Weights that lead to an item without choices come from its attributes, if they are known: see
+    `palate.solvers.ease.unchosen`.
+
     The matrix of all pairs of items is held in memory, so this is for catalogues of up to about 20,000 items. A model
     keeps its strongest weights alone.
 
@@ -39,6 +42,7 @@ class EASE(Solver):
     name = "ease"
     summary = "from choices alone, by weights between items"
     goes_on = True
+    learns_from = ("item",)
     runs = "palate.solvers.ease.fit:EASEFit"
     predicts = "choice"
 

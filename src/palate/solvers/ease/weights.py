@@ -12,6 +12,7 @@ from palate.parallel import Run, single_blas
 from palate.ratings import Ratings
 from palate.solvers.ease.inverse import invert
 from palate.solvers.ease.settings import EASE
+from palate.solvers.ease.unchosen import fill_unchosen
 from palate.solvers.liked_pairs import choices_of
 
 __all__ = ["count_choices", "fit_ease", "solve_weights"]
@@ -104,7 +105,7 @@ def strongest(
 
 
 def fit_ease(ratings: Ratings, solver: EASE, run: Run) -> WeightsHead:
-    """Fit the weights; `solver.regularization` is given.
+    """Fit the weights; `solver.regularization` is given. Attributes of items give weights to items without choices.
 
     Raises
     ------
@@ -121,4 +122,5 @@ def fit_ease(ratings: Ratings, solver: EASE, run: Run) -> WeightsHead:
     choices = choices_of(ratings, solver.liked)
     weights = count_choices(choices, solver.exponent, run)
     variance = solve_weights(weights, solver.regularization, solver.dropout, run)
-    return strongest(weights, variance, choices.item_counts, solver.weights, solver.liked)
+    counts = fill_unchosen(weights, choices)
+    return strongest(weights, variance, counts, solver.weights, solver.liked)

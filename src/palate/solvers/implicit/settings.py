@@ -52,7 +52,7 @@ class ImplicitALS(Solver):
 
     name = "implicit"
     summary = "from choices alone: what was chosen, whatever the rating"
-    learns_from_features = True
+    learns_from = ("user", "item")
     goes_on = True
     runs = "palate.solvers.implicit.fit:ImplicitFit"
     predicts = "choice"
