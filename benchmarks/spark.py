@@ -119,6 +119,8 @@ def measure_fit(folder: Path, ratings: int, factors: int, rounds: int) -> None:
         parameters = {name: problem.start() for name, problem in (("local", local), ("spark", remote))}
         for number in range(rounds + 1):  # the first one warms up
             times["palate, local"].append(measured(lambda: local.epoch(parameters["local"], REGULARIZATION, 0)))
+            # Spark ends workers that are idle for a minute, which MLlib's fits may take; those of a fit never are.
+            remote.epoch(parameters["spark"], REGULARIZATION, 0)
             times["palate, Spark"].append(measured(lambda: remote.epoch(parameters["spark"], REGULARIZATION, 0)))
             few, many = (measured(lambda n=n: mllib(frame, factors, n)) for n in (1, 3))
             times["MLlib"].append((many - few) / 2)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +19,10 @@ import pytest
 import palate
 from conftest import QUICK_SPARK, shorten_pilots
 from palate.datasets import make_ratings
-from palate.errors import DataError, ReadError, SettingsError
+from palate.errors import DataError, ReadError, SettingsError, StorageError
 from palate.model import Model
 from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.encoding import CutIntoParts, EncodeIds, build_parts, ids_as_bytes
 from palate.spark.memory import ARRAY_BYTES, MemoryNeed, predict, require_memory, rows_at_once
 from palate.spark.reading import tidy_frame
 from palate.spark.table_files import SideFiles, TablePart, balanced_bounds
@@ -225,6 +227,41 @@ def test_parts_hold_each_rating_once_and_in_order(tmp_path: Path) -> None:
     assert all((left == right).all() for left, right in zip(whole, table, strict=True))
 
 
+@pytest.mark.parametrize("is_text", [False, True])
+def test_chunks_become_parts(is_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    monkeypatch.setattr("palate.spark.encoding._ROWS", 700)
+    spelled = (lambda ids: [f"id {one:05}" for one in ids]) if is_text else list
+    vocabularies = {
+        side: palate.Vocabulary(np.array(spelled(ids.ids), object if is_text else np.int64), side)
+        for side, ids in (("user", RATINGS.users), ("item", RATINGS.items))
+    }
+    shared = {}
+    for side, ids in vocabularies.items():
+        content = ids_as_bytes(ids)
+        write_bytes(tmp_path / f"{side}-ids", [content.data])
+        shared[side] = SharedArray(str(tmp_path / f"{side}-ids"), "|u1", content.shape)
+    columns = {name: spelled(ids) if name != "rating" else ids for name, ids in RATINGS.columns().items()}
+    rows = pa.table(columns).take(np.random.default_rng(0).permutation(len(RATINGS)))
+    batches = [*rows.to_batches(max_chunksize=500), rows.to_batches()[0].slice(0, 0)]
+    bounds = balanced_bounds(RATINGS.user_counts, 16, 3)
+    files = SideFiles(str(tmp_path), bounds, tuple(int(RATINGS.by_user.indptr[bound]) for bound in bounds))
+    encode = EncodeIds(shared)
+    chunks = list(encode(batches))
+    assert [chunk.num_rows for chunk in chunks] == [1] * 3  # of 1000 rows each
+    cut = list(CutIntoParts("user", files)(chunks))
+    for part in range(3):
+        mine = [chunk for chunk in cut if chunk["part"][0].as_py() == part]
+        assert list(build_parts(files, "item", "user", mine)) == [(part, None)]
+    whole = files.whole(RATINGS.user_counts)
+    assert all((left == right).all() for left, right in zip(whole, RATINGS.by_user, strict=True))
+    assert list(build_parts(files, "item", "user", [])) == []
+    unknown = rows.set_column(0, "user", pa.array(spelled([99999] * len(rows))))
+    with pytest.raises(RuntimeError, match="changed while they were read"):
+        list(encode(unknown.to_batches()))
+
+
 # In another process: a session of another kind cannot run beside that of this module.
 _CLUSTER = """if True:
     import json, os, signal, sys
@@ -292,3 +329,77 @@ def test_the_command_fits_on_spark_and_judges_the_model(spark: Any, table: Path,
     assert told["holdout"]["rmse"] < 2
     assert palate.load(output).ratings() is not None
     assert not list(tmp_path.glob("*.checkpoint"))
+
+
+def test_a_model_does_not_replace_a_data_file(spark: Any, table: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from palate.cli.app import app
+
+    data = tmp_path / "ratings.csv"
+    data.write_text("1,2,3\n1,3,4\n2,2,5\n")
+    for source, output, reason in ((table, data, "no palate model"), (data, data, "read by this very command")):
+        with pytest.raises(StorageError, match=reason):
+            palate.spark.fit_and_save(SOLVERS["als"], source, output)
+        result = CliRunner().invoke(app, ["fit", str(source), "-o", str(output), "--engine", "spark"])
+        assert reason in str(result.exception)
+    with pytest.raises(StorageError, match="read by this very command"):
+        palate.spark.fit_and_save(SOLVERS["als"], [data.as_uri()], data, checkpoint=(tmp_path / "state").as_uri())
+    assert data.read_text().startswith("1,2,3")
+
+
+def test_integers_in_one_file_and_text_in_another(spark: Any, tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    files[0].write_text("user,item,rating\n12,7,3\n13,8,4\n9223372036854775807,8,1\n")
+    files[1].write_text("user,item,rating\nann,7,5\n007,8,1\n")
+    told = r"user ids of .*a.csv \(3 rows\) are integers and were read as text, as .*b.csv has ids such as '007'"
+    with pytest.warns(palate.PalateWarning, match=told):
+        tidy, _ = tidy_frame(palate.spark.read_frame(spark, files))
+    assert dict(tidy.dtypes)["user"] == "string"
+    assert dict(tidy.dtypes)["item"] == "bigint"
+    found = {one.code: one for one in palate.spark.check(files).findings}
+    assert found["mixed-ids"].count == 3
+    model = palate.spark.fit(files, palate.ALS(factors=1, regularization=1.0, validation=0.0, sweeps=1))
+    assert "as text" in model.training["warnings"][0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", palate.PalateWarning)
+        tidy, _ = tidy_frame(palate.spark.read_frame(spark, files[0]))
+    assert sorted(row.user for row in tidy.collect()) == [12, 13, 2**63 - 1]
+
+
+def test_parquet_files_with_ids_of_two_types(spark: Any, tmp_path: Path) -> None:
+    import polars as pl
+
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    pl.DataFrame({"user": [12, 13], "item": [1, 2], "rating": [1.0, 2.0]}).write_parquet(files[0])
+    pl.DataFrame({"user": ["ann"], "item": [1], "rating": [1.0]}).write_parquet(files[1])
+    with pytest.warns(
+        palate.PalateWarning, match=r"a.parquet \(2 rows\) are integers .*b.parquet has ids such as 'ann'"
+    ):
+        tidy, _ = tidy_frame(palate.spark.read_frame(spark, files))
+    assert sorted(row.user for row in tidy.collect()) == ["12", "13", "ann"]
+    with pytest.raises(ReadError, match=r"cannot be read by Spark: .*TYPE_MISMATCH"):
+        tidy_frame(palate.spark.read_frame(spark, tmp_path / "*.parquet"))
+
+
+def test_what_local_reading_warns_of_and_refuses(spark: Any) -> None:
+    from palate.spark import fit
+
+    solver = palate.ALS(factors=1, regularization=1.0, validation=0.0, sweeps=1)
+    frame = spark.createDataFrame([(user, user % 2, 3.0) for user in range(8)], ["user", "item", "rating"])
+    with pytest.warns(palate.PalateWarning, match="every user has exactly one rating"):
+        model = fit(frame, solver)
+    assert any("all ratings are 3" in line for line in model.training["warnings"])
+    columns = ["user", "item", "rating", "time"]
+    frame = spark.createDataFrame(
+        [(1.0, True, 1e9, 5), (1.0, False, 1e9 + 1, None), (float("nan"), True, 2.0, 7)], columns
+    )
+    with pytest.raises(ReadError, match="2 of 3 rows have no id, no time"):
+        tidy_frame(frame)
+    tidy, _ = tidy_frame(frame, on_error="skip")
+    assert [tuple(row) for row in tidy.collect()] == [(1, "True", 1e9, 5)]
+    with pytest.raises(DataError, match="too close together"):
+        tidy_frame(frame, time=False, on_error="skip")
+    frame = spark.createDataFrame([(1, 1, 3.0), (1, 1, 4.0), (2, 1, 1.0)], columns[:3])
+    with pytest.raises(DataError, match="from 1 to 7 are off the scale 1 to 5"):
+        fit(frame, solver, duplicates="sum", scale=(1, 5))

@@ -84,6 +84,36 @@ def test_lists_of_some_users(spark: Any, model: Model, saved: Path, tmp_path: Pa
         palate.spark.recommend_all(saved, tmp_path / "out")
 
 
+def test_where_tasks_write_files(
+    spark: Any, model: Model, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from palate.spark import parquet_files
+
+    for name, local in (
+        ("/a/b", Path("/a/b")),
+        ("b", Path.cwd() / "b"),
+        ("file:/a/b", Path("/a/b")),
+        ("file:///a/b", Path("/a/b")),
+        ("file://host/a", None),
+        ("hdfs://host/a/b", None),
+        ("s3a://bucket/b", None),
+    ):
+        assert parquet_files._local_folder(spark, name) == local
+    mine = palate.spark.recommend_all(saved, (tmp_path / "by tasks").as_uri().replace("%20", " "), 3)
+    assert (tmp_path / "by tasks" / "_SUCCESS").exists()
+    with pytest.raises(UnknownIdError):  # in a task
+        palate.spark.predict_pairs(saved, spark.createDataFrame([(99999, 1)], ["user", "item"]), tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by tasks"]
+    monkeypatch.setattr(parquet_files, "_local_folder", lambda spark, folder: None)
+    other = palate.spark.recommend_all(saved, tmp_path / "by Spark", 3)
+    assert mine.schema == other.schema
+    assert (
+        pl.from_arrow(mine.toArrow()).sort("user", "rank").equals(pl.from_arrow(other.toArrow()).sort("user", "rank"))
+    )  # type: ignore[union-attr, arg-type]
+    with pytest.raises(StorageError, match="exists already"):
+        palate.spark.recommend_all(saved, tmp_path / "by Spark")
+
+
 def test_similar_items_of_all_items(spark: Any, model: Model, saved: Path, tmp_path: Path, written: Any) -> None:
     palate.spark.similar_items(saved, tmp_path / "out", 3, by="dot")
     told = written("similar")

@@ -36,6 +36,7 @@ __all__ = [
     "Guess",
     "Table",
     "encode",
+    "one_rating_each",
     "ratings_of",
     "read_attributes",
     "read_catalogue",
@@ -196,13 +197,20 @@ def read_ratings(
     for note in table.notes:
         if isinstance(note, MixedIds):
             warnings.warn(note, PalateWarning, stacklevel=2)
-    if len(ratings.users) == len(ratings) >= _FEW_USERS:
-        warning = (
-            f"{table.source}: every user has exactly one rating: is the user column right? Name the columns with "
-            "user=, item=, rating= (--columns)"
-        )
+    warning = one_rating_each(table.source, len(ratings.users), len(ratings))
+    if warning:
         warnings.warn(warning, PalateWarning, stacklevel=2)
     return ratings
+
+
+def one_rating_each(source: str, users: int, ratings: int) -> str:
+    """Say what is likely wrong if every user has exactly one rating; "" if not, or if there are very few users."""
+    if not users == ratings >= _FEW_USERS:
+        return ""
+    return (
+        f"{source}: every user has exactly one rating: is the user column right? Name the columns with user=, item=, "
+        "rating= (--columns)"
+    )
 
 
 def ratings_of(source: Any) -> Ratings:

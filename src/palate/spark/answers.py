@@ -24,10 +24,11 @@ from palate.model.lookup import allowed_items, user_index
 from palate.model.recommend import RankBy
 from palate.ranking import check_count
 from palate.ratings import Vocabulary
-from palate.spark.model_file import ModelFile, share_model, write_parquet
+from palate.spark.model_file import ModelFile, share_model
+from palate.spark.parquet_files import write_parquet
 from palate.spark.reading import frame_of, tidy_frame
 from palate.spark.session import open_spark
-from palate.spark.tasks import map_batches, ratings_of_batch
+from palate.spark.tasks import ratings_of_batch
 
 __all__ = ["predict_pairs", "recommend_all", "similar_items"]
 
@@ -44,12 +45,12 @@ class _Recommend:
     rule: ListRule
     columns: dict[str, bool]
 
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+    def __call__(self, batches: Iterable[Any]) -> Iterator[pl.DataFrame]:
         model = self.file.open()
         for batch in batches:
             user = batch.column("index").to_numpy().astype(np.int32)
             for _, frame in list_frames(model, user, self.n, self.rule, threads=1, device="cpu", **self.columns):
-                yield from _batches(frame)
+                yield frame
 
 
 def recommend_all(
@@ -101,8 +102,8 @@ def recommend_all(
     rule = ListRule(by, level, lowest, allowed_items(fitted, only, exclude, least), None, 0.0)
     columns = {"titles": titles, "intervals": intervals, "seen": seen}
     schema = list_schema(fitted, titles, intervals)
-    rows = map_batches(_indices(spark, index), _Recommend(file, n, rule, columns), _spark_schema(schema))
-    return write_parquet(rows, output, "recommend to all users")
+    lists = _Recommend(file, n, rule, columns)
+    return write_parquet(_indices(spark, index), lists, schema, output, "recommend to all users")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Similar:
     n: int
     by: Literal["cosine", "dot", "choice"]
 
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+    def __call__(self, batches: Iterable[Any]) -> Iterator[pl.DataFrame]:
         model = self.file.open()
         schema = similar_schema(model)
         for batch in batches:
@@ -125,7 +126,7 @@ class _Similar:
                 columns["rank"] += range(1, len(ranked) + 1)
                 columns["similar"] += [one.id for one in ranked]
                 columns["similarity"] += [one.score for one in ranked]
-            yield from _batches(pl.DataFrame(columns, schema=schema))
+            yield pl.DataFrame(columns, schema=schema)
 
 
 def similar_schema(model: Model) -> dict[str, Any]:
@@ -167,8 +168,8 @@ def similar_items(
     file, fitted = share_model(spark, model)
     fitted.similar_items(fitted.items[0], n, by=by)  # refuses impossible settings before a task starts
     index = np.arange(len(fitted.items), dtype=np.int32)
-    rows = map_batches(_indices(spark, index), _Similar(file, n, by), _spark_schema(similar_schema(fitted)))
-    return write_parquet(rows, output, "find similar items")
+    schema = similar_schema(fitted)
+    return write_parquet(_indices(spark, index), _Similar(file, n, by), schema, output, "find similar items")
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,7 @@ class _Predict:
     unknown: Literal["error", "mean"]
     level: float | None
 
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-
+    def __call__(self, batches: Iterable[Any]) -> Iterator[pl.DataFrame]:
         model = self.file.open()
         for batch in batches:
             if not batch.num_rows:
@@ -190,12 +189,14 @@ class _Predict:
             if self.unknown == "error":
                 for known, asked in ((model.users, table.users), (model.items, table.items)):
                     _require_all(known, asked)
-            columns = {name: batch.column(name) for name in batch.schema.names if name != "rating"}
-            columns["prediction"] = pa.array(model.predict_table(table), pa.float32())
+            columns = {name: pl.Series(name, batch.column(name)) for name in batch.schema.names if name != "rating"}
+            columns["prediction"] = pl.Series(model.predict_table(table), dtype=pl.Float32)
             if self.level is not None:
                 ends = model.interval_table(table, self.level) or ()
-                columns |= {name: pa.array(end, pa.float32()) for name, end in zip(("low", "high"), ends, strict=True)}
-            yield pa.record_batch(columns)
+                columns |= {
+                    name: pl.Series(end, dtype=pl.Float32) for name, end in zip(("low", "high"), ends, strict=True)
+                }
+            yield pl.DataFrame(columns)
 
 
 def _require_all(known: Vocabulary, asked: Vocabulary) -> None:
@@ -259,10 +260,10 @@ def predict_pairs(
     layout = {name: reading.pop(name) for name in ("separator", "header") if name in reading}
     frame, source = frame_of(spark, pairs, **layout)
     tidy, _ = tidy_frame(frame, **{"rating": False, **reading}, source=source)
-    columns = [column for column in tidy.schema if column.name != "rating"]
-    schema = ", ".join(f"`{column.name}` {column.dataType.simpleString()}" for column in columns)
-    schema += ", prediction float" + (", low float, high float" if level is not None else "")
-    return write_parquet(map_batches(tidy, _Predict(file, unknown, level), schema), output, "predict")
+    types = {"string": pl.String, "bigint": pl.Int64}
+    schema = {name: types[kind] for name, kind in tidy.dtypes if name != "rating"}
+    schema |= dict.fromkeys(("prediction", "low", "high")[: 1 if level is None else 3], pl.Float32)
+    return write_parquet(tidy, _Predict(file, unknown, level), schema, output, "predict")
 
 
 def _indices(spark: Any, index: NDArray[np.int32]) -> Any:
@@ -277,19 +278,3 @@ def _indices(spark: Any, index: NDArray[np.int32]) -> Any:
     part = np.repeat(np.arange(parts, dtype=np.int32), [len(cut) for cut in cuts])
     frame = spark.createDataFrame(pa.table({"index": pa.array(index), "part": pa.array(part)}))
     return frame.repartitionById(parts, frame.part)
-
-
-def _batches(frame: pl.DataFrame) -> Iterator[Any]:
-    """Yield the rows of a frame as Arrow batches whose texts are those of Spark."""
-    import pyarrow as pa
-
-    table = frame.to_arrow()
-    texts = pa.schema(
-        [(one.name, pa.string() if pa.types.is_large_string(one.type) else one.type) for one in table.schema]
-    )
-    yield from table.cast(texts).to_batches()
-
-
-def _spark_schema(schema: dict[str, Any]) -> str:
-    types = {pl.String: "string", pl.Int64: "bigint", pl.Int32: "int", pl.Float32: "float"}
-    return ", ".join(f"`{name}` {types[kind]}" for name, kind in schema.items())

@@ -16,7 +16,8 @@ from palate.lazy import pl
 from palate.ratings import RatingScale
 from palate.reading import read_table
 from palate.reading.encode import as_scale
-from palate.spark.reading import frame_of, tidy_frame
+from palate.reading.mixed_ids import MixedIds
+from palate.spark.reading import frame_of, mixed_id_notes, tidy_frame
 from palate.spark.session import open_spark
 
 __all__ = ["check"]
@@ -68,7 +69,9 @@ def check(
     settings: dict[str, Any] = {"on_error": on_error, "duplicates": duplicates}
     rows = frame.count()
     if rows <= most:
-        table = replace(read_table(pl.from_arrow(frame.toArrow()), **reading), source=source)
+        table = read_table(pl.from_arrow(frame.toArrow()), **reading)
+        mixed = mixed_id_notes(frame, **reading, source=source)
+        table = replace(table, source=source, notes=(*table.notes, *mixed))
         return check_table(table, scale=scale, **settings)
     tidy, notes = tidy_frame(frame, **reading, scale=scale, on_error="skip", source=source)
     sample = tidy.sample(most / rows, seed=0)
@@ -104,6 +107,7 @@ def _counted(
     shown_scale = scale or RatingScale.of(values)
     findings = [one for one in look.findings if one.code not in _COUNTED]
     findings += [*rated_once("user", users), *rated_once("item", items)]
+    findings += [Finding("warning", "mixed-ids", note, note.rows) for note in notes if isinstance(note, MixedIds)]
     if rows > usable:
         findings.append(_unusable(rows, usable, settings["on_error"]))
     if extra:
@@ -126,7 +130,10 @@ def _counted(
         most_user=most_user,
         most_item=most_item,
         findings=tuple(sorted(findings, key=lambda one: order.index(one.level))),
-        notes=(*notes, "signs of mistakes and the order of times are those of a sample of the rows"),
+        notes=(
+            *(note for note in notes if not isinstance(note, MixedIds)),
+            "signs of mistakes and the order of times are those of a sample of the rows",
+        ),
     )
 
 

@@ -20,10 +20,11 @@ from palate.errors import SettingsError
 from palate.ratings import Vocabulary
 from palate.solvers.half_step import partners_and_biases
 from palate.spark.arrays import SharedArray, write_bytes
+from palate.spark.encoding import CutIntoParts
 from palate.spark.memory import rows_at_once
 from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles
-from palate.spark.tasks import WORK_FILE, Partners, Work, build_parts, map_batches, run_parts
+from palate.spark.tasks import WORK_FILE, Partners, Work, map_batches, run_parts, write_parts
 
 __all__ = ["SIDES", "Cluster", "Side", "open_cluster", "see_file"]
 
@@ -49,21 +50,21 @@ class Side:
         int64 (rows,): the number of ratings of each.
     files
         Where the parts lie.
-    rows
-        The frame of Spark from which parts are built.
+    chunks
+        The frame of Spark from which parts are built: see `palate.spark.encoding`.
     built
         The frame with a row for each part, kept where the part is.
     job
         The frame with the results of each part, where tasks read from a file what they are to do: Spark plans it once.
     parent, refill
-        The side from whose parts these are made, and the work that makes them; None if they are made from `rows`.
+        The side from whose parts these are made, and the work that makes them; None if they are made from `chunks`.
     """
 
     name: str
     ids: Vocabulary
     counts: NDArray[np.int64]
     files: SideFiles
-    rows: Any
+    chunks: Any
     built: Any = None
     job: Any = None
     parent: Side | None = None
@@ -188,9 +189,11 @@ class Cluster:
             self.run(side.parent, side.refill)
             side.built = side.parent.built
             return []
-        rows = side.rows.repartitionById(side.files.parts, side.rows[f"{side.name}_part"])
+        schema = ", ".join(["part int", *(f"{name} {kind}" for name, kind in side.chunks.dtypes)])
+        cut = map_batches(side.chunks, CutIntoParts(side.name, side.files), schema)
         other = SIDES[1 - SIDES.index(side.name)]
-        side.built = map_batches(rows, partial(build_parts, side.files, other, side.name), _RESULT)
+        write = partial(write_parts, side.files, other, side.name)
+        side.built = map_batches(cut.repartitionById(side.files.parts, cut.part), write, _RESULT)
         side.built.persist(StorageLevel.MEMORY_AND_DISK)
         faults = [fault for fault in self._collect(side.built).values() if fault is not None]
         if self.is_shared:  # the files are there for all machines: a lost one costs its tasks, not its parts

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from palate.errors import DataError, SettingsError
+from palate.check import suspicions
+from palate.errors import DataError, PalateWarning, SettingsError
 from palate.model import Model
 from palate.parallel import pool
-from palate.ratings import RatingScale
+from palate.ratings import Ratings, RatingScale
+from palate.reading import one_rating_each
 from palate.reading.encode import as_scale
+from palate.reading.mixed_ids import MixedIds
 from palate.reading.raw import Choice, Column
 from palate.solvers import ALS, SOLVERS, BayesianMF, Epoch, ImplicitALS, Solver
 from palate.solvers.half_step import padded_width
-from palate.solvers.progress import is_watched, progress_bar
+from palate.solvers.progress import is_quiet, is_watched, progress_bar
 from palate.solvers.session import Session, interruptible
 from palate.solvers.settings import check
 from palate.solvers.solver import Runner
@@ -147,8 +151,13 @@ def fit_tidy(
         table = build_table(cluster, tidy, scale=scale, notes=notes, width=width, parts=parts)
         saved = SparkCheckpoint(checkpoint, solver, table.fingerprint, spark, cluster.folder)
         session = Session(table.ratings(), run, report, saved, interrupted)
+        doubts = _doubts(table, session.ratings)
         model = _runner(solver, session, table).go(resume)
-        model = replace(model, solver=solver.record(), training={**model.training, "engine": "spark"})
+        found = [str(note) for note in notes if isinstance(note, MixedIds)] + doubts
+        training = {**model.training, "engine": "spark"}
+        if found:
+            training["warnings"] = [*training.get("warnings", []), *found]
+        model = replace(model, solver=solver.record(), training=training)
         if not model.predicts_numbers:
             raise DataError(f"ratings of {model.scale} are too large for float32: divide them by a constant")
         return model  # files that are mapped stay until they are not, although their folder is removed
@@ -173,6 +182,18 @@ def solver_of(solver: Solver | str) -> ALS | ImplicitALS | BayesianMF:
         return solver
     name = solver.name if isinstance(solver, Solver) else repr(solver)
     raise SettingsError(f"the solver {name} does not run on Spark: take als, implicit or bayes, or fit on one machine")
+
+
+def _doubts(table: SparkTable, ratings: Ratings) -> list[str]:
+    """Warn of what may be wrong with ratings that are to be fitted, as local reading and fitting do; return it."""
+    doubts = [one_rating_each("the ratings", len(table.users.ids), table.size)]
+    if table.cluster.is_shared:  # elsewhere the driver sees no ratings
+        doubts += suspicions(ratings)
+    doubts = [doubt for doubt in doubts if doubt]
+    if not is_quiet():
+        for doubt in doubts:
+            warnings.warn(doubt, PalateWarning, stacklevel=4)
+    return doubts
 
 
 def _runner(solver: Solver, session: Session, table: SparkTable) -> Runner:

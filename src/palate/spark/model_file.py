@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from palate import errors
-from palate.errors import PalateError, StorageError
+from palate.errors import PalateError
 from palate.model import Model
 from palate.spark.cluster import see_file
 from palate.storage import load
 
-__all__ = ["ModelFile", "executor_errors", "share_model", "write_parquet"]
+__all__ = ["ModelFile", "executor_errors", "share_model"]
 
 
 @dataclass(frozen=True)
@@ -82,29 +82,3 @@ def executor_errors() -> Iterator[None]:
     else:
         return
     raise (PalateError if kind is errors.MissingExtraError else kind)(message)
-
-
-def write_parquet(frame: Any, output: str | Path, stage: str) -> Any:
-    """Write a frame to a folder of Parquet files, and return it as it is read from there.
-
-    Raises
-    ------
-    StorageError
-        If the folder exists already or cannot be written.
-    """
-    spark, folder = frame.sparkSession, str(output)
-    if folder.endswith((".parquet", ".csv")) and Path(folder).is_file():
-        raise StorageError(f"{folder} is a file: Spark writes a folder; name another, or remove the file")
-    spark.sparkContext.setJobGroup("palate", f"palate: {stage}", interruptOnCancel=True)
-    from pyspark.errors import AnalysisException
-
-    with executor_errors():
-        try:
-            frame.write.parquet(folder)
-        except AnalysisException as error:
-            if error.getCondition() != "PATH_ALREADY_EXISTS":
-                raise StorageError(f"{folder} cannot be written: {str(error).splitlines()[0]}") from error
-            raise StorageError(
-                f"{folder} exists already, and Spark does not replace a folder at once: remove it, or name another"
-            ) from error
-    return spark.read.schema(frame.schema).parquet(folder)  # without a job that looks into the files

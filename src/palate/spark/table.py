@@ -13,9 +13,11 @@ from palate.errors import DataError
 from palate.ratings import Ratings, RatingScale, Vocabulary
 from palate.solvers.half_step import row_cost
 from palate.spark.cluster import SIDES, Cluster, Side
+from palate.spark.encoding import EncodeIds, chunk_schema, ids_as_bytes
 from palate.spark.memory import predict, require_memory
 from palate.spark.session import tasks_at_once
 from palate.spark.table_files import PartFault, SideFiles, balanced_bounds
+from palate.spark.tasks import map_batches
 
 __all__ = ["SparkTable", "build_table"]
 
@@ -138,19 +140,21 @@ def build_table(
     ).head()  # fmt: skip
     if not one.size:
         raise DataError("there are no ratings to fit")
+    if scale is not None and not np.float32(scale.low) <= one.low <= one.high <= np.float32(scale.high):  # sums, counts
+        raise DataError(
+            f"ratings from {one.low:g} to {one.high:g} are off the scale {scale}: declare a wider one, or none"
+        )
     if parts is None:  # the parts are of equal work: each core takes as many
         cores = cluster.spark.sparkContext.defaultParallelism
         parts = cores * ceil(one.size / _PART_RATINGS / cores)
-    encoded = frame
     pending: dict[str, tuple[Vocabulary, NDArray[np.int64], tuple[int, ...]]] = {}
     for name in SIDES:
         cluster.describe(f"find the {name} ids")
         ids, counts = _vocabulary(frame, name)
-        bounds = balanced_bounds(counts, row_cost(width), min(parts, len(ids)))
-        pending[name] = ids, counts, bounds
-        encoded = encoded.join(_lookup(cluster, frame, name, ids, bounds), name).drop(name)
-    encoded = encoded.withColumnsRenamed({f"{name}_index": name for name in SIDES}).persist(StorageLevel.DISK_ONLY)
-    cluster.frames.append(encoded)
+        pending[name] = ids, counts, balanced_bounds(counts, row_cost(width), min(parts, len(ids)))
+    encode = EncodeIds({name: cluster.publish(ids_as_bytes(ids)) for name, (ids, _, _) in pending.items()})
+    chunks = map_batches(frame, encode, chunk_schema("time" in frame.columns)).persist(StorageLevel.DISK_ONLY)
+    cluster.frames.append(chunks)
     (users, cut_users), (items, cut_items) = ((len(ids), len(bounds) - 1) for ids, _, bounds in pending.values())
     cores = tasks_at_once(cluster.spark)
     most = max(int(counts.max()) for _, counts, _ in pending.values())
@@ -162,12 +166,12 @@ def build_table(
             str(cluster.worker_folder / name), bounds, tuple(int(before[bound]) for bound in bounds),
             has_rows=name == "user", has_times=name == "user" and "time" in frame.columns,
         )  # fmt: skip
-        sides[name] = Side(name, ids, counts, files, encoded)
+        sides[name] = Side(name, ids, counts, files, chunks)
     for side in sides.values():
         cluster.describe(f"group the ratings by {side.name}")
         _refuse_repeats(cluster.build(side), sides, side.name)
     if cluster.is_shared:
-        encoded.unpersist()
+        chunks.unpersist()
     observed = RatingScale.of(np.array([one.low, one.high], np.float32))
     return SparkTable(
         cluster, sides, one.size, one.mean, one.spread or 1.0, one.low, scale or observed, str(one.hash), notes
@@ -192,14 +196,3 @@ def _vocabulary(frame: Any, name: str) -> tuple[Vocabulary, NDArray[np.int64]]:
     is_text = dict(frame.dtypes)[name] == "string"
     ids = np.array(column.to_pylist(), object) if is_text else column.to_numpy()
     return Vocabulary(ids, name), np.array(counts, np.int64)
-
-
-def _lookup(cluster: Cluster, frame: Any, name: str, ids: Vocabulary, bounds: tuple[int, ...]) -> Any:
-    """Return a frame from the ids of a side to their indices and parts."""
-    import pyarrow as pa
-
-    index = np.arange(len(ids), dtype=np.int32)
-    part = np.searchsorted(np.array(bounds), index, side="right").astype(np.int32) - 1
-    kind = pa.string() if ids.is_text else pa.int64()
-    table = pa.table({name: pa.array(ids.ids, kind), f"{name}_index": index, f"{name}_part": part.astype(np.int32)})
-    return cluster.spark.createDataFrame(table)

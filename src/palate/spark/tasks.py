@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import pickle
+import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,13 +18,13 @@ from numpy.typing import NDArray
 
 from palate.ratings import Ratings, Vocabulary
 from palate.spark.arrays import SharedArray
+from palate.spark.encoding import build_parts
 from palate.spark.table_files import SideFiles, TablePart
 
 __all__ = [
     "WORK_FILE",
     "Partners",
     "Work",
-    "build_parts",
     "map_batches",
     "other_rows",
     "own_rows",
@@ -30,6 +32,7 @@ __all__ = [
     "run_parts",
     "values_of",
     "virtual",
+    "write_parts",
 ]
 
 Floats = NDArray[np.float32]
@@ -103,23 +106,26 @@ def map_batches(frame: Any, function: Callable[[Iterable[Any]], Iterator[Any]], 
 def _run_task(function: Callable[[Iterable[Any]], Iterator[Any]], batches: Iterable[Any]) -> Iterator[Any]:
     # Spark collects all garbage after each task: what is alive now, such as modules and kernels, it need not look at.
     gc.freeze()
+    traceback.print_exc = _report
     yield from function(batches)
 
 
-def build_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
-    """Write the part that the rows of a partition make up; yield its number and a pair that is rated twice."""
+def _report(*arguments: Any, report: Callable[..., None] = traceback.print_exc, **options: Any) -> None:
+    """Print the error that is handled, as PySpark asks for in a worker, but not that of a worker that Spark closed.
+
+    Spark closes the socket of a worker that had nothing to do for a minute. The worker then writes once more, and its
+    last words would be an error.
+    """
+    if not isinstance(sys.exception(), BrokenPipeError):
+        report(*arguments, **options)
+
+
+def write_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
+    """Write the part whose chunks a partition holds; yield its number and a pair that is rated twice."""
     import pyarrow as pa
 
-    columns: dict[str, list[Any]] = {}
-    for batch in batches:
-        for name in batch.schema.names:
-            columns.setdefault(name, []).append(batch.column(name).to_numpy(zero_copy_only=False))
-    if not columns or not sum(map(len, columns["rating"])):
-        return
-    whole = {name: np.concatenate(pieces) for name, pieces in columns.items()}
-    part = int(whole[f"{side}_part"][0])
-    fault = files.write(part, whole[side], whole[other], whole["rating"], whole.get("time"))
-    yield _row(pa, part, fault)
+    for part, fault in build_parts(files, other, side, batches):
+        yield _row(pa, part, fault)
 
 
 def run_parts(files: SideFiles, work: Work | None, batches: Iterable[Any]) -> Iterator[Any]:

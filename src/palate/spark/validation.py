@@ -97,7 +97,7 @@ def hold_out(table: SparkTable, share: float, seed: int) -> tuple[SparkTable, He
             f"{side.files.folder}-training", side.files.bounds, tuple(int(before[bound]) for bound in side.files.bounds)
         )
         work = _WriteRest(chosen, files)
-        sides[name] = Side(name, side.ids, counts, files, side.rows, parent=side, refill=work)
+        sides[name] = Side(name, side.ids, counts, files, side.chunks, parent=side, refill=work)
     size = int(sides["user"].counts.sum())
     return dataclasses.replace(table, sides=sides, size=size), HeldOut(table, share, seed)
 

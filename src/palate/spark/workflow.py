@@ -19,10 +19,10 @@ from palate.reading.encode import as_scale
 from palate.solvers import Epoch, Solver
 from palate.spark.checkpoint import SparkCheckpoint
 from palate.spark.fit import fit_tidy, solver_of
-from palate.spark.reading import frame_of, hold_out_rows, tidy_frame
+from palate.spark.reading import frame_of, hold_out_rows, paths_of, tidy_frame
 from palate.spark.session import open_spark
 from palate.storage import save
-from palate.workflow import FitResult, check_output, checkpoint_path, split_seed
+from palate.workflow import FitResult, check_fit_output, check_model_output, checkpoint_path, split_seed
 
 __all__ = ["fit_and_save"]
 
@@ -78,7 +78,8 @@ def fit_and_save(
         As in `palate.spark.fit`.
     """
     output, options = Path(output), dict(reading or {})
-    check_output(output)
+    refuse = check_fit_output if checkpoint is None else check_model_output
+    refuse(output, *(path.removeprefix("file://") for path in paths_of(ratings)))
     runs = solver_of(solver)
     spark = open_spark(master)
     layout = {name: options.pop(name) for name in ("separator", "header") if name in options}
