@@ -24,9 +24,6 @@ _SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1000000",
 }
-# Over TCP a stage takes some 45 ms longer (measured): small messages between Java and Python wait for acknowledgements.
-# Versions of Spark that do not know this setting ignore it.
-_SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"} if os.name == "posix" else {}
 # One task has one core: neither Numba nor BLAS may use more.
 _SINGLE = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -81,7 +78,7 @@ def open_spark(master: str | None = None, settings: dict[str, str] | None = None
     builder = pyspark.sql.SparkSession.builder
     if master is not None:
         builder = builder.master(master)
-    for key, value in {**_SETTINGS, **_SOCKETS, **_worker_environment(master), **(settings or {})}.items():
+    for key, value in {**_SETTINGS, **_worker_environment(master), **(settings or {})}.items():
         builder = builder.config(key, value)
     try:
         spark = builder.getOrCreate()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import pickle
-import sys
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -106,18 +104,7 @@ def map_batches(frame: Any, function: Callable[[Iterable[Any]], Iterator[Any]], 
 def _run_task(function: Callable[[Iterable[Any]], Iterator[Any]], batches: Iterable[Any]) -> Iterator[Any]:
     # Spark collects all garbage after each task: what is alive now, such as modules and kernels, it need not look at.
     gc.freeze()
-    traceback.print_exc = _report
     yield from function(batches)
-
-
-def _report(*arguments: Any, report: Callable[..., None] = traceback.print_exc, **options: Any) -> None:
-    """Print the error that is handled, as PySpark asks for in a worker, but not that of a worker that Spark closed.
-
-    Spark closes the socket of a worker that had nothing to do for a minute. The worker then writes once more, and its
-    last words would be an error.
-    """
-    if not isinstance(sys.exception(), BrokenPipeError):
-        report(*arguments, **options)
 
 
 def write_parts(files: SideFiles, other: str, side: str, batches: Iterable[Any]) -> Iterator[Any]:
