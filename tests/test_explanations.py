@@ -14,7 +14,7 @@ from tables import random_table
 
 MATCH = 0.85
 # The default solver, without the sweeps that only its accuracy needs.
-QUICK = {**SOLVERS, "bayes": dataclasses.replace(SOLVERS["bayes"], sweeps=30)}
+QUICK = {**SOLVERS, "bayes": dataclasses.replace(SOLVERS["bayes"], sweeps=30, times=False)}
 pytestmark = pytest.mark.usefixtures("short_pilots")
 TABLES = {"ml-100k": "ml-100k/u.data", "jester": "jester/jester5k_ratings.dat"}
 
